@@ -1,0 +1,125 @@
+// Package config holds every knob of Satnav: one struct, one Default, one
+// Validate, and loading from a file, the environment and flags, each later
+// source winning over the earlier ones.
+//
+// A wrong value is found before anything starts, and everything that is wrong
+// is said at once: who mends a configuration in a container should need one
+// restart, not five. Unknown names are refused, since a misspelt limit that is
+// silently ignored is worse than a process that does not start.
+//
+// The package reads no disk and no environment by itself: its caller passes the
+// bytes in. So the loader can be fuzzed, and the floors below server stay free
+// of I/O. Floors other than server never see a Config; they take plain values.
+//
+// Decided against: reloading while running (a restart drains in ≤ 10 s and is
+// easier to reason about), includes and anchors in the file, and knobs that can
+// only be set by a flag.
+package config
+
+import "time"
+
+// Config is the whole configuration of one process. The zero value is not
+// valid; start from Default. The comments in config.yaml tell an operator what
+// each knob does; the ones here tell why its bounds are where they are.
+type Config struct {
+	Listen         string        `koanf:"listen"`          // host:port of the API
+	OperatorListen string        `koanf:"operator_listen"` // host:port of metrics, health and profiles; empty: none
+	Data           string        `koanf:"data"`            // folder of the embedded store and of the development key
+	Store          string        `koanf:"store"`           // Embedded, or a mongodb:// URL
+	Poll           time.Duration `koanf:"poll"`            // how often edits of other replicas are looked for; they must be live within 1 s
+	Drain          time.Duration `koanf:"drain"`           // how long calls under way may take to end when the process is told to stop
+	Identity       Identity      `koanf:"identity"`
+	Limits         Limits        `koanf:"limits"`
+	Cache          Cache         `koanf:"cache"`
+	Geo            Geo           `koanf:"geo"`
+	Log            Log           `koanf:"log"`
+}
+
+// Embedded is the value of Store that keeps everything in the data folder.
+const Embedded = "embedded"
+
+// Identity says whose tokens are believed.
+type Identity struct {
+	Issuer        string        `koanf:"issuer"`
+	Audience      string        `koanf:"audience"`
+	JWKS          string        `koanf:"jwks"` // path or URL of the key set; empty: development key, loopback only
+	JWKSRefresh   time.Duration `koanf:"jwks_refresh"`
+	Algorithms    []string      `koanf:"algorithms"`
+	Leeway        time.Duration `koanf:"leeway"`          // clocks that differ by more are broken, and a stolen token should die on time
+	TokenCache    int           `koanf:"token_cache"`     // verified tokens kept, about 400 bytes each
+	TokenCacheTTL time.Duration `koanf:"token_cache_ttl"` // a withdrawn key is believed for at most this long
+}
+
+// Limits bounds what one caller, one retailer and one call may cost.
+type Limits struct {
+	ShopperCalls  int           `koanf:"shopper_calls"`  // calls per second and shopper token
+	ServiceCalls  int           `koanf:"service_calls"`  // calls per second and token of a backend, manager, product or admin
+	RetailerCalls int           `koanf:"retailer_calls"` // calls per second and retailer, all tokens together
+	Body          Size          `koanf:"body"`           // of a call as sent
+	Inflated      Size          `koanf:"inflated"`       // of a call after decompression
+	Import        Size          `koanf:"import"`         // of an import as sent and inflated; it is streamed, never held whole
+	Deadline      time.Duration `koanf:"deadline"`       // of a call; imports have none
+	InFlight      int           `koanf:"in_flight"`      // calls at once; more are refused at once with 503
+}
+
+// Cache bounds the memory that is spent to spare the disk.
+type Cache struct {
+	Shoppers Size `koanf:"shoppers"` // decoded shoppers
+	Blocks   Size `koanf:"blocks"`   // blocks of the embedded store
+}
+
+// Geo names the H3 resolutions in which places are spoken of. They only ever
+// get coarser from one to the next: what is stored is never finer than what was
+// used, and coarse never finer than what is stored.
+type Geo struct {
+	Resolution       int `koanf:"resolution"`
+	StoredResolution int `koanf:"stored_resolution"`
+	CoarseResolution int `koanf:"coarse_resolution"` // at most 6: a cell of resolution 6 reaches about 3 km from its centre
+}
+
+// Log says how much is written to stderr, and in which form.
+type Log struct {
+	Level  string `koanf:"level"`  // debug, info, warn or error
+	Format string `koanf:"format"` // text or json
+}
+
+// Default returns the configuration that a newcomer starts with: an embedded
+// store in ./satnav-data, served on loopback with a development key.
+func Default() Config {
+	return Config{
+		Listen: "127.0.0.1:8080",
+		Data:   "satnav-data",
+		Store:  Embedded,
+		Poll:   500 * time.Millisecond,
+		Drain:  10 * time.Second,
+		Identity: Identity{
+			Issuer:        "satnav",
+			Audience:      "satnav",
+			JWKSRefresh:   5 * time.Minute,
+			Algorithms:    []string{"EdDSA", "ES256", "ES384", "RS256", "PS256"},
+			Leeway:        10 * time.Second,
+			TokenCache:    100_000,
+			TokenCacheTTL: time.Minute,
+		},
+		Limits: Limits{
+			ShopperCalls:  1_000,
+			ServiceCalls:  20_000,
+			RetailerCalls: 100_000,
+			Body:          4 << 20,
+			Inflated:      16 << 20,
+			Import:        1 << 30,
+			Deadline:      5 * time.Second,
+			InFlight:      4_096,
+		},
+		Cache: Cache{
+			Shoppers: 512 << 20,
+			Blocks:   256 << 20,
+		},
+		Geo: Geo{
+			Resolution:       10,
+			StoredResolution: 9,
+			CoarseResolution: 6,
+		},
+		Log: Log{Level: "info", Format: "text"},
+	}
+}
