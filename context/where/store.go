@@ -1,0 +1,20 @@
+package where
+
+import (
+	"time"
+
+	"satnav/geo"
+)
+
+// Store is one shop of a retailer. It is immutable.
+type Store struct {
+	ID     string
+	Name   string
+	Point  geo.Point
+	Zone   *time.Location
+	Hours  *geo.Schedule // nil: not known, taken as open
+	Region string
+}
+
+// OpenAt tells whether the store is open; a store without hours is.
+func (s *Store) OpenAt(t time.Time) bool { return s.Hours == nil || s.Hours.Open(t) }

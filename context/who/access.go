@@ -1,0 +1,84 @@
+package who
+
+import (
+	"slices"
+
+	"satnav/geo"
+)
+
+// Permissions are what the device allows in this call. They can only reduce what a grant allows.
+type Permissions struct {
+	Location      geo.Precision
+	Background    bool
+	Notifications bool
+}
+
+// Subject is one shopper in one call: what the device allows now, and what was read so far. It
+// belongs to one goroutine.
+type Subject struct {
+	Device  Permissions
+	shopper *Shopper
+	read    []Purpose
+	history bool
+}
+
+// NewSubject opens a shopper for one call.
+func NewSubject(s *Shopper, device Permissions) *Subject {
+	return &Subject{Device: device, shopper: s}
+}
+
+// Access is the gate: it returns a view of the shopper for one purpose, or false when the shopper did
+// not grant it or the device does not allow it in this call. Whoever gets false serves them as a stranger.
+func Access(p Purpose, s *Subject) (View, bool) {
+	if !s.shopper.grants.Holds(p) {
+		return View{}, false
+	}
+	if p == Location && s.Device.Location == geo.NoLocation {
+		return View{}, false
+	}
+	return View{purpose: p, subject: s}, true
+}
+
+// View is what may be read of a shopper for one purpose. Each read is remembered in its Subject.
+type View struct {
+	purpose Purpose
+	subject *Subject
+}
+
+// History is the shopper's loyalty history; nil unless the purpose is Loyalty.
+func (v View) History() *History {
+	if v.subject == nil || v.purpose != Loyalty {
+		return nil
+	}
+	v.subject.note(Loyalty)
+	v.subject.history = v.subject.history || !v.subject.shopper.history.Empty()
+	return v.subject.shopper.history
+}
+
+// Presence is what the crossing machine remembers; empty unless the purpose is Location.
+func (v View) Presence() geo.Presence {
+	if v.subject == nil || v.purpose != Location {
+		return geo.Presence{}
+	}
+	v.subject.note(Location)
+	return v.subject.shopper.presence
+}
+
+// Use notes that the purpose was used for data that came with the call itself, a position for example.
+func (v View) Use() {
+	if v.subject != nil {
+		v.subject.note(v.purpose)
+	}
+}
+
+func (s *Subject) note(p Purpose) {
+	if !slices.Contains(s.read, p) {
+		s.read = append(s.read, p)
+	}
+}
+
+// Shopper is the shopper behind the subject.
+func (s *Subject) Shopper() *Shopper { return s.shopper }
+
+// Used lists the purposes that data was really read for, and tells whether any history was read.
+func (s *Subject) Used() (purposes []Purpose, history bool) { return s.read, s.history }

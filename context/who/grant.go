@@ -1,0 +1,63 @@
+package who
+
+import (
+	"slices"
+	"time"
+)
+
+// Source says who made a decision about a purpose.
+type Source string
+
+const (
+	ByShopper         Source = "shopper"
+	ByRetailerDefault Source = "retailer_default" // holds until the shopper decides otherwise
+)
+
+// Grant is one decision about one purpose: given, or withdrawn. It is a record, never edited: a later
+// decision is another grant.
+type Grant struct {
+	Purpose Purpose
+	Given   bool
+	At      time.Time
+	Source  Source
+	Notice  string // version of the notice that was shown
+}
+
+// Grants is the decision in force for each purpose that was ever decided: at most one a purpose,
+// sorted by purpose. It is immutable.
+type Grants []Grant
+
+// Holds tells whether the purpose is granted. What was never decided is not granted.
+func (g Grants) Holds(p Purpose) bool {
+	i := slices.IndexFunc(g, func(grant Grant) bool { return grant.Purpose == p })
+	return i >= 0 && g[i].Given
+}
+
+// With returns the grants after one more decision, which replaces the one in force.
+func (g Grants) With(decision Grant) Grants {
+	next := make(Grants, 0, len(g)+1)
+	for _, grant := range g {
+		if grant.Purpose != decision.Purpose {
+			next = append(next, grant)
+		}
+	}
+	next = append(next, decision)
+	slices.SortFunc(next, func(a, b Grant) int {
+		if a.Purpose < b.Purpose {
+			return -1
+		}
+		return 1
+	})
+	return next
+}
+
+// Defaults are the grants of a shopper who has decided nothing yet.
+func Defaults(purposes []Purpose, at time.Time) Grants {
+	var g Grants
+	for _, p := range purposes {
+		if d, ok := Declared(p); ok {
+			g = g.With(Grant{Purpose: p, Given: true, At: at, Source: ByRetailerDefault, Notice: d.Version})
+		}
+	}
+	return g
+}

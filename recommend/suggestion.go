@@ -1,0 +1,68 @@
+package recommend
+
+import (
+	"time"
+
+	"satnav/context/who"
+)
+
+// Kind is what is suggested.
+type Kind string
+
+const (
+	KindProduct  Kind = "product"
+	KindOffer    Kind = "offer"
+	KindStore    Kind = "store"
+	KindReminder Kind = "reminder"
+)
+
+// Suggestion is one entry of the answer.
+type Suggestion struct {
+	ID         string // derived from shopper, item and moment: a retry finds the same
+	Kind       Kind
+	Item       string // id of the product or store
+	Title      string
+	Score      float64 // 0 to 1, calibrated: how likely the shopper takes it now
+	Price      who.Money
+	Reasons    []Reason // 1 to 3, the largest contribution first
+	ValidUntil time.Time
+	// Contributions are what each feature added to the score's log-odds; they sum to it.
+	Contributions []Contribution
+}
+
+// Contribution is the part of a score that one feature made.
+type Contribution struct {
+	Feature string
+	Value   float64
+}
+
+// Code is a reason in a word that never changes; the encoder makes text of it.
+type Code string
+
+const (
+	DueAgain       Code = "due_again"       // values: every_days, last_days
+	UsuallyBought  Code = "usually_bought"  // values: times
+	BoughtTogether Code = "bought_together" // values: with
+	PopularHere    Code = "popular_here"    // values: store
+	Popular        Code = "popular"
+	Nearby         Code = "nearby" // values: meters
+	OnYourList     Code = "on_your_list"
+	Liked          Code = "liked"
+)
+
+// Reason is one true cause of a suggestion.
+type Reason struct {
+	Code         Code
+	Contribution float64 // of the features behind it, in log-odds
+	Values       Values
+}
+
+// Values are what a reason's text needs. Zero fields do not apply.
+type Values struct {
+	EveryDays float64
+	LastDays  float64
+	Times     int
+	With      string // item id
+	Store     string // store id
+	Meters    float64
+}
