@@ -1,12 +1,18 @@
 // Package scene puts who, where and when together into the one value that everything above works on.
 //
 // It exists so that the three stay strangers to each other: it is the only code that calls all three.
+// So it is also the one place where the shopper's grant meets the device's position: no grant, no place.
 package scene
 
 import (
+	"context"
+	"errors"
+	"time"
+
 	"satnav/context/when"
 	"satnav/context/where"
 	"satnav/context/who"
+	"satnav/geo"
 )
 
 // Scene is one shopper at one place at one moment. It belongs to one call.
@@ -14,4 +20,78 @@ type Scene struct {
 	Shopper *who.Subject
 	Place   where.Place
 	Moment  when.Moment
+	// Fixes are what the crossing machine may see of the call: its trail as it came, then its own
+	// position. They are empty unless the shopper and the device allow it.
+	Fixes []geo.Fix
+}
+
+// Call is what one call says about the shopper: who, where, when and under which permissions.
+type Call struct {
+	Key    who.Key
+	Device who.Permissions
+	At     time.Time
+	Fix    *geo.Fix  // nil: none
+	Cell   geo.Cell  // used without a Fix; 0: none
+	Trail  []geo.Fix // earlier fixes, in any order
+}
+
+// Retailer is the part of a retailer's configuration that a scene needs: an immutable snapshot.
+type Retailer struct {
+	Stores *where.Stores
+	Zone   *time.Location // where no store is near; nil: UTC
+	// Calendars holds the days of each store's region; "" is the retailer's own and stands in for a
+	// region that is missing. nil: no special days.
+	Calendars map[string]when.Calendar
+	Defaults  who.Grants // of a shopper who has decided nothing yet
+}
+
+// Calendar is that of a store's region, of the retailer where the store is nil.
+func (r *Retailer) Calendar(store *where.Store) when.Calendar {
+	if store != nil {
+		if c, ok := r.Calendars[store.Region]; ok {
+			return c
+		}
+	}
+	return r.Calendars[""]
+}
+
+// Open reads the shopper and makes the scene of one call. Somebody of whom nothing is stored comes as a
+// stranger with the retailer's default grants; an error is one of the store.
+func Open(ctx context.Context, shoppers who.Shoppers, retailer *Retailer, call Call) (Scene, error) {
+	shopper, err := shoppers.Shopper(ctx, call.Key)
+	if errors.Is(err, who.ErrUnknown) {
+		shopper, err = who.Stranger(call.Key, retailer.Defaults), nil
+	}
+	if err != nil {
+		return Scene{}, err
+	}
+	scene := Scene{Shopper: who.NewSubject(shopper, call.Device)}
+	scene.locate(retailer, call)
+	zone := retailer.Zone
+	if store := scene.Place.Store; store != nil && store.Zone != nil {
+		zone = store.Zone
+	}
+	scene.Moment = when.At(call.At, zone, retailer.Calendar(scene.Place.Store))
+	return scene, nil
+}
+
+// locate uses the call's position as far as the gate allows, and notes that it did.
+func (s *Scene) locate(retailer *Retailer, call Call) {
+	location, ok := who.Access(who.Location, s.Shopper)
+	if !ok {
+		return
+	}
+	precision := s.Shopper.Device().Location
+	s.Place = where.Locate(retailer.Stores, call.Fix, call.Cell, precision)
+	for _, earlier := range call.Trail {
+		if fix, ok := where.Permit(earlier, precision); ok {
+			s.Fixes = append(s.Fixes, fix)
+		}
+	}
+	if fix, ok := where.Sight(call.Fix, call.Cell, call.At, precision); ok {
+		s.Fixes = append(s.Fixes, fix)
+	}
+	if s.Place.Known || len(s.Fixes) > 0 {
+		location.Use()
+	}
 }

@@ -16,7 +16,7 @@ type Permissions struct {
 // Subject is one shopper in one call: what the device allows now, and what was read so far. It
 // belongs to one goroutine.
 type Subject struct {
-	Device  Permissions
+	device  Permissions
 	shopper *Shopper
 	read    []Purpose
 	history bool
@@ -24,16 +24,19 @@ type Subject struct {
 
 // NewSubject opens a shopper for one call.
 func NewSubject(s *Shopper, device Permissions) *Subject {
-	return &Subject{Device: device, shopper: s}
+	return &Subject{device: device, shopper: s}
 }
 
 // Access is the gate: it returns a view of the shopper for one purpose, or false when the shopper did
 // not grant it or the device does not allow it in this call. Whoever gets false serves them as a stranger.
 func Access(p Purpose, s *Subject) (View, bool) {
-	if !s.shopper.grants.Holds(p) {
+	if s == nil || s.shopper == nil {
 		return View{}, false
 	}
-	if p == Location && s.Device.Location == geo.NoLocation {
+	if _, declared := Declared(p); !declared || !s.shopper.grants.Holds(p) {
+		return View{}, false
+	}
+	if p == Location && s.device.Location == geo.NoLocation {
 		return View{}, false
 	}
 	return View{purpose: p, subject: s}, true
@@ -77,8 +80,12 @@ func (s *Subject) note(p Purpose) {
 	}
 }
 
-// Shopper is the shopper behind the subject.
+// Device is what the device allows in this call.
+func (s *Subject) Device() Permissions { return s.device }
+
+// Shopper is the shopper behind the subject; what is known of them needs Access.
 func (s *Subject) Shopper() *Shopper { return s.shopper }
 
-// Used lists the purposes that data was really read for, and tells whether any history was read.
-func (s *Subject) Used() (purposes []Purpose, history bool) { return s.read, s.history }
+// Used lists the purposes that data was really read for, in the order of first use, and tells whether
+// any history was read.
+func (s *Subject) Used() (purposes []Purpose, history bool) { return slices.Clone(s.read), s.history }

@@ -23,9 +23,10 @@ const (
 // EventKinds lists all kinds.
 var EventKinds = []EventKind{Viewed, Added, Removed, Purchased, Visited, Redeemed, Shared, Liked, Dismissed}
 
-// Event is one entry of a shopper's diary. It is stored as it came; History is what it adds up to.
+// Event is one entry of a shopper's diary. It is stored as it came, its time in whole milliseconds;
+// History is what it adds up to. What comes from outside is asked Check first.
 type Event struct {
-	ID         string // the client's; one shopper has it once
+	ID         string // the client's, 1 to 128 characters; one shopper has it once
 	Kind       EventKind
 	At         time.Time
 	Item       string // id of a product, offer or other thing; empty where the kind has none
