@@ -1,0 +1,55 @@
+package importer
+
+import "time"
+
+// Purchase is one line of a basket. It is identified by Shopper, Basket, Item and Ordinal: a line with
+// the same four is the same line.
+type Purchase struct {
+	Shopper  string
+	At       time.Time
+	DateOnly bool // the file gave a date; At is noon of it in the store's zone
+	// Basket is the file's, or "day-2026-11-22" when it names none: one per shopper and day in the store's zone.
+	Basket   string
+	Item     string
+	Quantity float64 // pieces, or kilograms and the like; 1 if the file does not say
+	Price    Money   // of the whole line
+	Store    string  // empty: not known
+	// Ordinal counts the lines of the same item in the same basket, from 0.
+	Ordinal int
+}
+
+var purchaseColumns = []column{{"shopper", true}, {"at", true}, {"basket", false}, {"item", true}, {"quantity", false}, {"price", false}, {"store", false}}
+
+const (
+	purchaseShopper = iota
+	purchaseAt
+	purchaseBasket
+	purchaseItem
+	purchaseQuantity
+	purchasePrice
+	purchaseStore
+)
+
+// purchaseDecoder remembers the lines before, which the ordinal of a line needs.
+type purchaseDecoder struct{ seen ordinals }
+
+func (d *purchaseDecoder) decode(c *cells) Purchase {
+	p := Purchase{
+		Shopper:  c.id(purchaseShopper),
+		Basket:   c.optionalID(purchaseBasket),
+		Item:     c.id(purchaseItem),
+		Quantity: c.quantity(purchaseQuantity),
+		Price:    c.money(purchasePrice, c.opts.Currency),
+		Store:    c.optionalID(purchaseStore),
+	}
+	zone := func() *time.Location { return c.zone(p.Store) }
+	p.At, p.DateOnly = c.instant(purchaseAt, zone)
+	if c.reason != "" {
+		return p
+	}
+	if p.Basket == "" {
+		p.Basket = "day-" + p.At.In(zone()).Format(time.DateOnly)
+	}
+	p.Ordinal = d.seen.next(p.Shopper, p.Basket, p.Item)
+	return p
+}
