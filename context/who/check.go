@@ -20,11 +20,12 @@ const (
 	MaxMinor      = int64(1e15)
 )
 
-// An event lies in these years, whatever clock wrote it; how far a clock may be wrong is the server's to say.
-var (
-	firstEvent = time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)
-	lastEvent  = time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
-)
+// firstEvent is the earliest time of an event. Loyalty history has no age limit, but phones whose clock
+// was never set say 1970.
+var firstEvent = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// MaxAhead is how far an event may lie in the future: clocks are wrong, and dates have zones.
+const MaxAhead = 24 * time.Hour
 
 // Fault is what is wrong with one field: its name as in the contract, what was found and what would be right.
 type Fault struct {
@@ -34,9 +35,9 @@ type Fault struct {
 
 func (f Fault) String() string { return f.Field + ": " + f.Problem }
 
-// Check lists all that is wrong with the event; nil: nothing. An item that no catalogue knows is not
-// wrong, but one that the kind needs may not be missing.
-func (e *Event) Check() []Fault {
+// Check lists all that is wrong with an event that came at the instant now; nil: nothing. An item that no
+// catalogue knows is not wrong, but one that the kind needs may not be missing.
+func (e *Event) Check(now time.Time) []Fault {
 	var faults []Fault
 	fault := func(field, format string, args ...any) {
 		faults = append(faults, Fault{field, fmt.Sprintf(format, args...)})
@@ -50,8 +51,8 @@ func (e *Event) Check() []Fault {
 	if !slices.Contains(EventKinds, e.Kind) {
 		fault("kind", "got %q, want one of %s", clip(string(e.Kind)), kindList)
 	}
-	if e.At.Before(firstEvent) || !e.At.Before(lastEvent) {
-		fault("at", "got %s, want a time from 1970 to 2099", e.At.Format(time.RFC3339))
+	if e.At.Before(firstEvent) || e.At.After(now.Add(MaxAhead)) {
+		fault("at", "got %s, want a time from 1980 to a day from now (%s)", e.At.Format(time.RFC3339), now.Format(time.RFC3339))
 	}
 	name("item", e.Item, e.Kind == Viewed || e.Kind == Added || e.Kind == Removed || e.Kind == Purchased || e.Kind == Liked || e.Kind == Dismissed)
 	name("basket", e.Basket, false)
