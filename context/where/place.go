@@ -28,27 +28,16 @@ const (
 type Place struct {
 	Known          bool
 	Precision      geo.Precision
-	Cell           geo.Cell  // resolution 10 when precise, 6 when coarse, or coarser if such a cell came; 0: unknown
-	Point          geo.Point // the fix, or the centre of the cell
-	AccuracyMeters float64   // 0: the device did not say
-	Store          *Store    // nearest; nil: none near
-	DistanceMeters float64   // to Store
-	Trust          float64   // 0 to 1: how far the position is believed
-	Doubt          Doubt     // why Trust is below 1
-	FromFix        bool      // Point is the device's own fix; otherwise it is the centre of a cell
-	Resolution     int       // of the cell whose centre Point is; means nothing if FromFix
+	Cell           geo.Cell     // resolution 10 when precise, 6 when coarse, or coarser if such a cell came; 0: unknown
+	Point          geo.Point    // the fix, or the centre of the cell
+	AccuracyMeters float64      // 0: the device did not say
+	Store          *Store       // nearest; nil: none near
+	DistanceMeters float64      // to Store
+	Trust          float64      // 0 to 1: how far the position is believed
+	Distrust       geo.Distrust // what was odd about the fix; empty where Trust is 1, or the fix is only vague
+	FromFix        bool         // Point is the device's own fix; otherwise it is the centre of a cell
+	Resolution     int          // of the cell whose centre Point is; means nothing if FromFix
 }
-
-// Doubt is a reason to believe a position less. It lowers Place.Trust and is never held against anybody
-// by itself.
-type Doubt string
-
-const (
-	Believed Doubt = ""
-	Mocked   Doubt = "mocked"   // the device says that another app made the position up
-	Sharp    Doubt = "accuracy" // the accuracy is better than any receiver's, or no number at all
-	Vague    Doubt = "vague"    // the accuracy is so bad that the position says nothing
-)
 
 // Accuracies in metres that a phone's receiver does not report of a real fix.
 const (
@@ -143,7 +132,7 @@ func Locate(stores *Stores, fix *geo.Fix, cell geo.Cell, precision geo.Precision
 		place.Cell = geo.CellAt(fix.Point, CoarseResolution)
 		place.Resolution = CoarseResolution
 	}
-	place.Trust, place.Doubt = trust(fix)
+	place.Trust, place.Distrust = trust(fix)
 	if store, meters := stores.Nearest(place.Point); store != nil && meters <= NearMeters {
 		place.Store, place.DistanceMeters = store, meters
 	}
@@ -152,16 +141,16 @@ func Locate(stores *Stores, fix *geo.Fix, cell geo.Cell, precision geo.Precision
 
 // trust says how far a fix is believed. A cell is what the device made of a fix that we never see, so
 // there is nothing to doubt.
-func trust(fix *geo.Fix) (float64, Doubt) {
+func trust(fix *geo.Fix) (float64, geo.Distrust) {
 	switch {
 	case fix == nil:
-		return 1, Believed
+		return 1, ""
 	case fix.Mocked:
-		return 0.1, Mocked
+		return 0.1, geo.DistrustMocked
 	case math.IsNaN(fix.AccuracyMeters), fix.AccuracyMeters < 0, fix.AccuracyMeters > 0 && fix.AccuracyMeters < tooSharpMeters:
-		return 0.5, Sharp
+		return 0.5, geo.DistrustAccuracy
 	case fix.AccuracyMeters > tooVagueMeters:
-		return 0.2, Vague
+		return 0.2, ""
 	}
-	return 1, Believed
+	return 1, ""
 }

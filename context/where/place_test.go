@@ -124,24 +124,25 @@ func TestSight(t *testing.T) {
 func TestTrust(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		name  string
-		give  geo.Fix
-		doubt Doubt
+		name     string
+		give     geo.Fix
+		trust    float64
+		distrust geo.Distrust
 	}{
-		{"plain", geo.Fix{Point: opera, AccuracyMeters: 12}, Believed},
-		{"accuracy not said", geo.Fix{Point: opera}, Believed},
-		{"mocked", geo.Fix{Point: opera, AccuracyMeters: 12, Mocked: true}, Mocked},
-		{"too good to be true", geo.Fix{Point: opera, AccuracyMeters: 0.01}, Sharp},
-		{"negative", geo.Fix{Point: opera, AccuracyMeters: -1}, Sharp},
-		{"no number", geo.Fix{Point: opera, AccuracyMeters: math.NaN()}, Sharp},
-		{"half the country", geo.Fix{Point: opera, AccuracyMeters: 400_000}, Vague},
+		{"plain", geo.Fix{Point: opera, AccuracyMeters: 12}, 1, ""},
+		{"accuracy not said", geo.Fix{Point: opera}, 1, ""},
+		{"mocked", geo.Fix{Point: opera, AccuracyMeters: 12, Mocked: true}, 0.1, geo.DistrustMocked},
+		{"too good to be true", geo.Fix{Point: opera, AccuracyMeters: 0.01}, 0.5, geo.DistrustAccuracy},
+		{"negative", geo.Fix{Point: opera, AccuracyMeters: -1}, 0.5, geo.DistrustAccuracy},
+		{"no number", geo.Fix{Point: opera, AccuracyMeters: math.NaN()}, 0.5, geo.DistrustAccuracy},
+		{"half the country", geo.Fix{Point: opera, AccuracyMeters: 400_000}, 0.2, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			for _, precision := range []geo.Precision{geo.Coarse, geo.Precise} {
 				got := Locate(shops, &c.give, 0, precision)
-				if got.Doubt != c.doubt || (got.Trust == 1) != (c.doubt == Believed) || got.Trust < 0 || got.Trust > 1 {
-					t.Errorf("got trust %v because %q, want doubt %q", got.Trust, got.Doubt, c.doubt)
+				if got.Distrust != c.distrust || got.Trust != c.trust {
+					t.Errorf("got %v because of %q, want %v because of %q", got.Trust, got.Distrust, c.trust, c.distrust)
 				}
 			}
 		})

@@ -34,6 +34,18 @@ func (v *Vocabulary) Number(id string) Item {
 	return n
 }
 
+// NumberBytes is Number for an id that still lies in a reader's buffer: it makes a string only of one
+// that is new.
+func (v *Vocabulary) NumberBytes(id []byte) Item {
+	v.mu.RLock()
+	n, ok := v.numbers[string(id)]
+	v.mu.RUnlock()
+	if ok {
+		return n
+	}
+	return v.Number(string(id))
+}
+
 // Lookup returns the id's number if it has one.
 func (v *Vocabulary) Lookup(id string) (Item, bool) {
 	v.mu.RLock()
