@@ -14,6 +14,9 @@ type Geofence struct {
 	Store    string // linked store; empty: none
 	Status   Status
 
+	// Foreign holds the GeoJSON properties that are not ours, as they came: a JSON object; nil: none.
+	Foreign []byte
+
 	Schedule *Schedule // opening hours in the geofence's own zone; nil: always open
 	Wants    Wants     // the crossings that are told as triggers
 	Dwell    time.Duration
