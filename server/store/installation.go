@@ -1,0 +1,47 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// The installation's own documents. No retailer's id contains '~'.
+const (
+	installationPartition = "~installation"
+	pseudonymKeyID        = "pseudonym-key"
+	pseudonymKeyBytes     = 32
+)
+
+// PseudonymKey returns the key by which shoppers' ids become pseudonyms in this installation. The first
+// process to ask makes it. It lives in the store, so that replicas share it and a backup holds it: without
+// it no shopper is found again.
+func PseudonymKey(ctx context.Context, documents Documents) ([]byte, error) {
+	for {
+		d, err := documents.Get(ctx, installationPartition, pseudonymKeyID)
+		if err == nil {
+			_, key, ok := d.Body.Lookup("key").BinaryOK()
+			if !ok || len(key) != pseudonymKeyBytes {
+				return nil, fmt.Errorf("%s/%s: not a key of %d bytes: restore it from a backup", installationPartition, pseudonymKeyID, pseudonymKeyBytes)
+			}
+			return key, nil
+		}
+		if !errors.Is(err, ErrNotFound) {
+			return nil, fmt.Errorf("pseudonym key: %w", err)
+		}
+		key := make([]byte, pseudonymKeyBytes)
+		rand.Read(key)
+		body, err := bson.Marshal(bson.D{{Key: "key", Value: key}})
+		if err != nil {
+			return nil, fmt.Errorf("pseudonym key: %w", err)
+		}
+		absent := Revision(0)
+		_, err = documents.Commit(ctx, Batch{Partition: installationPartition, Expect: &absent, Put: []Document{{ID: pseudonymKeyID, Body: body}}})
+		if err != nil && !errors.Is(err, ErrConflict) { // a conflict: another process made it
+			return nil, fmt.Errorf("pseudonym key: %w", err)
+		}
+	}
+}
