@@ -187,7 +187,7 @@ func Run(ctx context.Context, kind Kind, r io.Reader, sink Sink, opts Options) (
 		})
 	case KindGeofences:
 		return run(func(r io.Reader) (Summary, error) {
-			return pump(ctx, counted, featuresOf(r), sink.PutGeofences, opts)
+			return pump(ctx, counted, featuresOf(r), tellMended(sink.PutGeofences), opts)
 		})
 	}
 	return Summary{Kind: kind}, fmt.Errorf("%w: unknown kind %q, want one of %v", ErrNothingRead, kind, Kinds)
