@@ -14,7 +14,7 @@ import (
 // The longest texts that are taken.
 const (
 	maxIDRunes   = 128
-	maxTextRunes = 1024
+	maxTextRunes = 500
 )
 
 // cells are the values of one row by column number, and the first fault found in them. A decoder reads
@@ -75,7 +75,7 @@ func (c *cells) optionalID(i int) string {
 	return s
 }
 
-// text is free text: at most 1,024 characters, line breaks allowed, no NUL.
+// text is free text: at most 500 characters, line breaks allowed, no NUL.
 func (c *cells) text(i int) string {
 	s := c.values[i]
 	if len(s) > maxTextRunes && utf8.RuneCountInString(s) > maxTextRunes {
@@ -96,31 +96,34 @@ func (c *cells) degrees(i int, most float64) float64 {
 	return v
 }
 
-// quantity is how many or how much (pieces, or kilograms and the like); empty means 1.
+// quantity is how many or how much (pieces, or kilograms and the like), negative when it was brought
+// back; empty means 1.
 func (c *cells) quantity(i int) float64 {
 	if c.values[i] == "" {
 		return 1
 	}
 	v, err := strconv.ParseFloat(c.values[i], 64)
-	if err != nil || math.IsNaN(v) || v <= 0 || v > 1e6 {
-		c.wrong(i, "more than 0 and at most 1000000 (leave returned goods out)")
+	if err != nil || math.IsNaN(v) || v == 0 || v < -100_000 || v > 100_000 {
+		c.wrong(i, "a number from -100000 to 100000, not 0")
 	}
 	return v
 }
 
-// count is a whole number from 0 on; known is false when the cell is empty.
-func (c *cells) count(i int) (n int, known bool) {
+const amountWanted = "a number from 0 to 1000000000"
+
+// amount is a stock of something; known is false when the cell is empty.
+func (c *cells) amount(i int) (v float64, known bool) {
 	if c.values[i] == "" {
 		return 0, false
 	}
-	n, err := strconv.Atoi(c.values[i])
-	if err != nil || n < 0 || n > 1e9 {
-		c.wrong(i, "a whole number from 0 to 1000000000")
+	v, err := strconv.ParseFloat(c.values[i], 64)
+	if err != nil || math.IsNaN(v) || v < 0 || v > 1e9 {
+		c.wrong(i, amountWanted)
 	}
-	return n, true
+	return v, true
 }
 
-// money is an amount from 0 on in the smallest unit of a currency.
+// money is an amount in the smallest unit of a currency.
 func (c *cells) money(i int, currency string) Money {
 	if c.values[i] == "" {
 		return Money{}
@@ -128,8 +131,15 @@ func (c *cells) money(i int, currency string) Money {
 	m, err := ParseMoney(c.values[i], currency)
 	if err != nil {
 		c.wrong(i, err.Error())
-	} else if m.Minor < 0 {
-		c.wrong(i, "0 or more (leave returns and vouchers out)")
+	}
+	return m
+}
+
+// cost is money that cannot be negative.
+func (c *cells) cost(i int, currency string) Money {
+	m := c.money(i, currency)
+	if m.Minor < 0 {
+		c.wrong(i, "0 or more")
 	}
 	return m
 }

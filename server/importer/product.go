@@ -17,7 +17,7 @@ type Product struct {
 	Cost      Money  // what the retailer pays; never shown
 	Currency  string // ISO 4217; empty: the retailer's
 
-	Stock      int // pieces, all stores together
+	Stock      float64 // pieces, kilograms and the like, all stores together
 	StockKnown bool
 	Attributes json.RawMessage // an object (colour, size, …); nil: none
 	VariantOf  string          // the item of which this is another size, colour, flavour
@@ -33,7 +33,6 @@ type ProductStatus string
 const (
 	Active    ProductStatus = "active"
 	Withdrawn ProductStatus = "withdrawn" // no longer sold; history keeps it
-	Draft     ProductStatus = "draft"     // not sold yet
 )
 
 var productColumns = []column{
@@ -70,16 +69,16 @@ func decodeProduct(c *cells) Product {
 		Title:      c.text(productTitle),
 		Category:   c.text(productCategory),
 		Brand:      c.text(productBrand),
-		Price:      c.money(productPrice, currency),
-		ListPrice:  c.money(productListPrice, currency),
-		Cost:       c.money(productCost, currency),
+		Price:      c.cost(productPrice, currency),
+		ListPrice:  c.cost(productListPrice, currency),
+		Cost:       c.cost(productCost, currency),
 		Currency:   currency,
 		Attributes: c.object(productAttributes),
 		VariantOf:  c.optionalID(productVariantOf),
 		Sensitive:  c.text(productSensitive),
 		Status:     ProductStatus(strings.ToLower(c.values[productStatus])),
 	}
-	p.Stock, p.StockKnown = c.count(productStock)
+	p.Stock, p.StockKnown = c.amount(productStock)
 	if p.Title == "" {
 		p.Title = p.Item
 	}
@@ -92,9 +91,9 @@ func decodeProduct(c *cells) Product {
 	switch p.Status {
 	case "":
 		p.Status = Active
-	case Active, Withdrawn, Draft:
+	case Active, Withdrawn:
 	default:
-		c.wrong(productStatus, "active, withdrawn or draft")
+		c.wrong(productStatus, "active or withdrawn")
 	}
 	return p
 }

@@ -1,10 +1,10 @@
 package importer
 
-// Stock is one row of stock.csv: how many pieces of an item stand in a store.
+// Stock is one row of stock.csv: how much of an item stands in a store.
 type Stock struct {
 	Item   string
 	Store  string
-	Pieces int
+	Amount float64 // pieces, kilograms and the like
 }
 
 var stockColumns = []column{{"item", true}, {"store", true}, {"stock", true}}
@@ -12,8 +12,8 @@ var stockColumns = []column{{"item", true}, {"store", true}, {"stock", true}}
 func decodeStock(c *cells) Stock {
 	s := Stock{Item: c.id(0), Store: c.id(1)}
 	known := false
-	if s.Pieces, known = c.count(2); !known {
-		c.wrong(2, "a whole number from 0 to 1000000000")
+	if s.Amount, known = c.amount(2); !known {
+		c.wrong(2, amountWanted)
 	}
 	return s
 }

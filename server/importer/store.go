@@ -12,7 +12,7 @@ type Store struct {
 	Name     string // the id, if the file names none
 	Position geo.Point
 	Zone     *time.Location // nil: look it up from the position
-	Hours    string         // as geo.ParseHours reads it, checked; empty: always open
+	Hours    string         // as geo.ParseHours reads it, checked; empty: not known
 	Region   string
 }
 
@@ -33,7 +33,7 @@ func decodeStore(c *cells) Store {
 		ID:       c.id(storeID),
 		Name:     c.text(storeName),
 		Position: geo.Point{Lat: c.degrees(storeLat, 90), Lng: c.degrees(storeLng, 180)},
-		Hours:    c.text(storeHours),
+		Hours:    c.values[storeHours],
 		Region:   c.text(storeRegion),
 	}
 	if s.Name == "" {
