@@ -98,7 +98,6 @@ func TestRunEndsGeofenceFilesThatAreNone(t *testing.T) {
 		read int
 	}{
 		{"empty", "", "the file is empty", 0},
-		{"features is no list", "{\n\"type\":\"FeatureCollection\",\n\"features\":{}}", "not an array", 0},
 		{"no features", "{\n\"type\":\"FeatureCollection\"\n}", "no \"features\"", 0},
 		{"a collection cut off between features", "{\"features\":[\n" + a + ",\n" + a + "\n", "line 4: want a Feature or the end of the array", 2},
 		{"a collection cut off in a feature", "{\"features\":[\n" + a + ",\n" + a[:50], "line 3: the file ends in the middle of it", 1},

@@ -268,6 +268,8 @@ func pump[T any](ctx context.Context, counted *countingReader, from source[T], p
 		select {
 		case b = <-parsed:
 		case <-ctx.Done():
+		}
+		if ctx.Err() != nil { // also when both were ready
 			return summary, context.Cause(ctx)
 		}
 		summary.Read += len(b.refusals)
