@@ -25,6 +25,10 @@ type Crossing struct {
 	// Withheld says what. The visit goes on all the same.
 	Told     bool     `json:"told"`
 	Withheld Withheld `json:"withheld,omitempty"`
+
+	// Asked is the time of the fix with which the crossing was first returned; zero: by the worker. A
+	// retry of that fix returns it again.
+	Asked time.Time `json:"-"`
 }
 
 // Kind is what happened.
@@ -72,6 +76,7 @@ const (
 	RuleClosed    Rule = "closed"    // the geofence closed for now
 	RuleEnded     Rule = "ended"     // the geofence's schedule ended for good
 	RuleDeleted   Rule = "deleted"   // the geofence is no longer there
+	RuleEdited    Rule = "edited"    // the geofence was moved away from under the shopper
 	RuleDraft     Rule = "draft"     // the geofence went back to draft
 	RuleSilence   Rule = "silence"   // nothing was heard for a day
 )

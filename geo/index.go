@@ -18,6 +18,8 @@ type Index struct {
 	ids    map[string]uint32
 	free   []uint32
 	tree   *rtree.RTreeG[uint32]
+
+	approach float64 // no geofence has a larger ApproachMeters
 }
 
 // Neighbour is a geofence near a point.
@@ -33,6 +35,9 @@ func NewIndex(fences []Geofence) *Index {
 
 // Len is the number of geofences.
 func (x *Index) Len() int { return len(x.ids) }
+
+// ApproachMeters bounds the approach distances of all geofences: how far to look around a shopper.
+func (x *Index) ApproachMeters() float64 { return x.approach }
 
 // Fence is the geofence with number n, nil if there is none. It is shared: do not write to it.
 func (x *Index) Fence(n uint32) *Geofence {
@@ -89,7 +94,7 @@ func (x *Index) Distance(n uint32, p Point) float64 {
 // Edit is a new snapshot with the geofences put, new or instead of those with the same id, and without the ids removed. Ids
 // that are not there to be removed are no mistake.
 func (x *Index) Edit(put []Geofence, remove []string) *Index {
-	y := &Index{fences: slices.Clone(x.fences), ids: make(map[string]uint32, len(x.ids)+len(put)), free: slices.Clone(x.free), tree: x.tree.Copy()}
+	y := &Index{fences: slices.Clone(x.fences), ids: make(map[string]uint32, len(x.ids)+len(put)), free: slices.Clone(x.free), tree: x.tree.Copy(), approach: x.approach}
 	for id, n := range x.ids {
 		y.ids[id] = n
 	}
@@ -116,6 +121,7 @@ func (x *Index) Edit(put []Geofence, remove []string) *Index {
 		}
 		y.ids[g.ID] = n
 		y.fences[n] = &g
+		y.approach = max(y.approach, g.ApproachMeters)
 		for _, b := range planes(g.Shape.Bounds()) {
 			y.tree.Insert([2]float64{b.minX, b.minY}, [2]float64{b.maxX, b.maxY}, n)
 		}

@@ -57,6 +57,7 @@ type Stay struct {
 	Geofence string
 	Version  int64 // of the geofence when it was last looked at
 	Inside   bool
+	Wants    Wants // of the geofence: an exit is told also when the geofence is gone
 
 	Begin time.Time // first fix of the visit; of the last visit when not inside
 
@@ -65,6 +66,9 @@ type Stay struct {
 	TurnPoint Point
 	Witnesses int  // fixes since Turn that agree with it, 0 to 2
 	Sure      bool // the last of them was certain, and alone: it counts when nobody opposes it
+
+	// After is the end of what is settled: fixes that are not after it say nothing here any more.
+	After time.Time
 
 	Dwelled    bool      // dwell was decided in this visit
 	DwellAt    time.Time // when it is due; zero: never

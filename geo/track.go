@@ -1,8 +1,360 @@
 package geo
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
-// Track estimates where a shopper is from all fixes so far.
+// Track estimates where a shopper is, and how surely, from all fixes so far. A fix alone is a poor witness:
+// its error stays nearly the same for half a minute, so ten fixes in a row are not ten opinions, and now and then
+// one is hundreds of metres off and claims two. The track weighs three ways to move (standing, walking, driving)
+// against each other and follows each with a Kalman filter whose state is position, velocity and the slow error of
+// the receiver: an interacting multiple model (Blom and Bar-Shalom, 1988). Standing shoppers are averaged over
+// minutes, driving ones over seconds, and the estimate's own error tells a crossing from jitter.
+//
+// Both axes share their covariance, since a fix is equally good to the east and to the north.
 type Track struct {
-	At time.Time
+	Origin Point // estimates are metres east and north of it
+	At     time.Time
+	Ways   [3]Way
+
+	// Held is a fix that lies where nobody can have moved to. It counts only if the next one agrees.
+	Held      *Fix
+	HeldTimes int // fixes held in a row
+
+	Floor     *int // the floor that two fixes in a row reported
+	FloorNext *int // the floor that the last one reported
 }
+
+// Way is the estimate under one way to move.
+type Way struct {
+	Weight      float64    // probability that the shopper moves this way now
+	East, North [3]float64 // position, velocity, error of the receiver in units of its accuracy
+	Cov         [6]float64 // upper triangle of their covariance: 00 01 02 11 12 22
+}
+
+const (
+	standing = iota
+	walking
+	driving
+)
+
+// ways describe how people move: the spread of the velocity per axis, how long it keeps its direction,
+// the wandering of a position without velocity, and how long the way of moving lasts and what comes next.
+var ways = [3]struct {
+	speed     float64 // standard deviation per axis, m/s
+	keeps     float64 // s
+	wander    float64 // m²/s per axis
+	lasts     float64 // s
+	then      [3]float64
+	beginning float64 // weight when nothing is known
+}{
+	standing: {0, 1, 0.03, 240, [3]float64{0, 0.85, 0.15}, 0.4},
+	walking:  {1.0, 60, 0.05, 120, [3]float64{0.7, 0, 0.3}, 0.4},
+	driving:  {9, 60, 0.5, 150, [3]float64{0.6, 0.4, 0}, 0.2},
+}
+
+const (
+	// assumedAccuracyMeters stands for an accuracy that the device did not say.
+	assumedAccuracyMeters = 20
+	// bestAccuracyMeters is what phones reach under an open sky: no fix counts for more.
+	bestAccuracyMeters = 8
+	// incredibleAccuracyMeters: who claims less is not believed at all, and counts as assumed.
+	incredibleAccuracyMeters = 3
+	// mockedAccuracyMeters is the least accuracy of a position that another app made up.
+	mockedAccuracyMeters = 50
+
+	// sigmas68 turns the radius that holds 68 % of a round 2-D Gaussian into its standard deviation per
+	// axis: sqrt(-2 ln(1 - 0.68)).
+	sigmas68 = 1.5096
+
+	// errorKeeps is how long the error of a receiver stays the same, in seconds (research: tau 20 s).
+	errorKeeps = 20
+	// slowShare of the variance of a fix is that slow error, the rest is fresh in each fix.
+	slowShare = 0.85
+
+	// lieShare is how many fixes are hundreds of metres off, and lieDensity how thinly those spread, per
+	// square metre: a disc of 300 m.
+	lieShare   = 0.02
+	lieDensity = 1 / (math.Pi * 300 * 300)
+
+	// forgotten is the age from which on a track says nothing about where a shopper is now.
+	forgotten = 5 * time.Minute
+	// fastest is above any airliner, m/s.
+	fastest = 340
+)
+
+// estimate is what a track says after a fix.
+type estimate struct {
+	Point
+	spread float64 // standard deviation per axis, metres
+
+	// expected is where the track was thought to be before the fix, with its spread; zero: nowhere.
+	expected       Point
+	expectedSpread float64
+
+	lie      float64 // probability that the fix is far off
+	held     bool    // the fix was set aside: nothing is to be decided by it
+	fresh    bool    // no track was there to compare the fix with
+	distrust Distrust
+}
+
+// within is the probability that a position lies within a boundary that is d metres away from its
+// estimate (negative: the estimate is inside). The boundary is taken as straight.
+func within(d, sigma float64) float64 { return math.Erfc(d/(sigma*math.Sqrt2)) / 2 }
+
+// sigma is the standard deviation per axis that a fix deserves, with what is odd about its claim.
+func (f Fix) sigma() (float64, Distrust) {
+	accuracy, distrust := f.AccuracyMeters, Distrust("")
+	switch {
+	case accuracy == 0:
+		accuracy = assumedAccuracyMeters
+	case accuracy < incredibleAccuracyMeters && !f.Coarse:
+		accuracy, distrust = assumedAccuracyMeters, DistrustAccuracy
+	}
+	if f.Mocked {
+		accuracy, distrust = max(accuracy, mockedAccuracyMeters), DistrustMocked
+	}
+	return max(accuracy, bestAccuracyMeters) / sigmas68, distrust
+}
+
+// then returns the track after one more fix, which is not older than the track.
+func (t Track) then(f Fix) (Track, estimate) {
+	sigma, distrust := f.sigma()
+	t = t.onFloor(f)
+	dt := f.At.Sub(t.At)
+	if t.At.IsZero() || dt > forgotten {
+		e := estimate{Point: f.Point, spread: sigma, fresh: true, distrust: distrust}
+		if !t.At.IsZero() && t.Origin.shift(t.mean()).Distance(f.Point) > fastest*dt.Seconds()+1000 {
+			e.lie, e.distrust = 0.5, DistrustJump
+		}
+		return t.begin(f, sigma), e
+	}
+	if f.Coarse {
+		// Its error never averages out: the same cell again is the same opinion again.
+		return t, estimate{Point: f.Point, spread: sigma, distrust: distrust}
+	}
+
+	next := t.predict(dt.Seconds())
+	expected, expectedSpread := next.estimate()
+	likelihood := next.update(f.Point, sigma)
+	lie := lieShare * lieDensity / (lieShare*lieDensity + (1-lieShare)*likelihood)
+	if lie > 0.5 {
+		return t.hold(f, sigma)
+	}
+	if t.Held != nil {
+		distrust = DistrustJump
+	}
+	next.At, next.Held, next.HeldTimes = f.At, nil, 0
+	e := estimate{expected: expected, expectedSpread: expectedSpread, lie: lie, distrust: distrust}
+	e.Point, e.spread = next.estimate()
+	if next.Origin.Distance(e.Point) > 5_000 {
+		next.recenter(e.Point)
+	}
+	return next, e
+}
+
+// hold sets a fix aside, or follows it when it agrees with the one that was set aside before.
+func (t Track) hold(f Fix, sigma float64) (Track, estimate) {
+	if t.Held != nil {
+		heldSigma, _ := t.Held.sigma()
+		moved := t.begin(*t.Held, heldSigma).predict(f.At.Sub(t.Held.At).Seconds())
+		likelihood := moved.update(f.Point, sigma)
+		agrees := lieShare*lieDensity < 0.05*likelihood
+		if agrees || t.HeldTimes >= 4 {
+			if !agrees {
+				moved = t.begin(f, sigma)
+			}
+			moved.At = f.At
+			e := estimate{lie: 0.5, distrust: DistrustJump}
+			e.Point, e.spread = moved.estimate()
+			return moved, e
+		}
+	}
+	t.Held = &f
+	t.HeldTimes++
+	e := estimate{held: true, distrust: DistrustJump}
+	e.Point, e.spread = t.estimate()
+	return t, e
+}
+
+// begin starts over with a single fix.
+func (t Track) begin(f Fix, sigma float64) Track {
+	t.Origin, t.At, t.Held, t.HeldTimes = f.Point, f.At, nil, 0
+	slow := math.Sqrt(slowShare) * sigma
+	for i := range t.Ways {
+		t.Ways[i] = Way{Weight: ways[i].beginning}
+		// Position and error add up to what was seen, so they are as uncertain as each other.
+		t.Ways[i].Cov = [6]float64{sigma * sigma, 0, -slow, ways[i].speed * ways[i].speed, 0, 1}
+	}
+	return t
+}
+
+func (t Track) onFloor(f Fix) Track {
+	if f.Floor == nil {
+		return t
+	}
+	if t.Floor == nil || t.FloorNext != nil && *t.FloorNext == *f.Floor || f.At.Sub(t.At) > forgotten {
+		t.Floor = f.Floor
+	}
+	t.FloorNext = f.Floor
+	return t
+}
+
+// predict moves the track dt seconds on: first some of each way turns into the others, then all move.
+func (t Track) predict(dt float64) Track {
+	if dt <= 0 {
+		return t
+	}
+	var share [3][3]float64 // from way i to way j
+	for i, w := range ways {
+		stays := math.Exp(-dt / w.lasts)
+		for j := range ways {
+			share[i][j] = t.Ways[i].Weight * (1 - stays) * w.then[j]
+		}
+		share[i][i] = t.Ways[i].Weight * stays
+	}
+	next := t
+	for j := range ways {
+		var to Way
+		for i := range ways {
+			to.Weight += share[i][j]
+		}
+		for i := range ways {
+			part := share[i][j] / to.Weight
+			for k := range 3 {
+				to.East[k] += part * t.Ways[i].East[k]
+				to.North[k] += part * t.Ways[i].North[k]
+			}
+		}
+		for i := range ways {
+			from, part := &t.Ways[i], share[i][j]/to.Weight
+			n := 0
+			for a := range 3 {
+				for b := a; b < 3; b++ {
+					apart := (from.East[a]-to.East[a])*(from.East[b]-to.East[b]) + (from.North[a]-to.North[a])*(from.North[b]-to.North[b])
+					to.Cov[n] += part * (from.Cov[n] + apart/2)
+					n++
+				}
+			}
+			if i != j { // whoever starts to move otherwise has a velocity of that kind
+				to.Cov[3] += part * ways[j].speed * ways[j].speed
+			}
+		}
+		to.move(dt, j)
+		next.Ways[j] = to
+	}
+	return next
+}
+
+// move lets time pass for one way: the velocity fades with its own time constant (an
+// Ornstein-Uhlenbeck process, integrated exactly), and so does the error of the receiver.
+func (w *Way) move(dt float64, way int) {
+	m := ways[way]
+	fade := math.Exp(-dt / m.keeps)
+	reach := m.keeps * (1 - fade) // metres per m/s
+	rho := math.Exp(-dt / errorKeeps)
+	if way == standing {
+		fade, reach = 0, 0
+	}
+	for _, x := range [2]*[3]float64{&w.East, &w.North} {
+		x[0] += reach * x[1]
+		x[1] *= fade
+		x[2] *= rho
+	}
+	c := w.Cov
+	v := m.speed * m.speed
+	w.Cov = [6]float64{
+		c[0] + 2*reach*c[1] + reach*reach*c[3] + m.wander*dt + v*m.keeps*m.keeps*(2*dt/m.keeps-3+4*fade-fade*fade),
+		fade*(c[1]+reach*c[3]) + v*m.keeps*(1-fade)*(1-fade),
+		rho * (c[2] + reach*c[4]),
+		fade*fade*c[3] + v*(1-fade*fade),
+		rho * fade * c[4],
+		rho*rho*c[5] + 1 - rho*rho,
+	}
+}
+
+// update takes a position in and returns how likely it was, per square metre.
+func (t *Track) update(p Point, sigma float64) float64 {
+	east, north := t.Origin.offset(p)
+	slow := math.Sqrt(slowShare) * sigma
+	fresh := (1 - slowShare) * sigma * sigma
+	var likelihood [3]float64
+	total := 0.0
+	for i := range t.Ways {
+		w := &t.Ways[i]
+		c := w.Cov
+		gain := [3]float64{c[0] + slow*c[2], c[1] + slow*c[4], c[2] + slow*c[5]}
+		s := gain[0] + slow*gain[2] + fresh
+		de, dn := east-w.East[0]-slow*w.East[2], north-w.North[0]-slow*w.North[2]
+		likelihood[i] = w.Weight * math.Exp(-(de*de+dn*dn)/(2*s)) / (2 * math.Pi * s)
+		total += likelihood[i]
+		n := 0
+		for a := range 3 {
+			w.East[a] += gain[a] / s * de
+			w.North[a] += gain[a] / s * dn
+			for b := a; b < 3; b++ {
+				w.Cov[n] -= gain[a] * gain[b] / s
+				n++
+			}
+		}
+	}
+	const least = 1e-6 // no way of moving is ever ruled out
+	if total > 0 {
+		sum := 0.0
+		for i := range t.Ways {
+			t.Ways[i].Weight = max(least, likelihood[i]/total)
+			sum += t.Ways[i].Weight
+		}
+		for i := range t.Ways {
+			t.Ways[i].Weight /= sum
+		}
+	}
+	return total
+}
+
+// mean is the estimated position in metres from the origin.
+func (t *Track) mean() (east, north float64) {
+	for i := range t.Ways {
+		east += t.Ways[i].Weight * t.Ways[i].East[0]
+		north += t.Ways[i].Weight * t.Ways[i].North[0]
+	}
+	return east, north
+}
+
+func (t *Track) estimate() (Point, float64) {
+	east, north := t.mean()
+	variance := 0.0
+	for i := range t.Ways {
+		w := &t.Ways[i]
+		de, dn := w.East[0]-east, w.North[0]-north
+		variance += w.Weight * (w.Cov[0] + (de*de+dn*dn)/2)
+	}
+	return t.Origin.shift(east, north), math.Sqrt(max(variance, 1))
+}
+
+// recenter keeps the plane of the estimates near them, where it is flat.
+func (t *Track) recenter(origin Point) {
+	for i := range t.Ways {
+		w := &t.Ways[i]
+		w.East[0], w.North[0] = origin.offset(t.Origin.shift(w.East[0], w.North[0]))
+	}
+	t.Origin = origin
+}
+
+// offset is the way from p to q in metres on the plane that touches p: for tracks, a few kilometres.
+func (p Point) offset(q Point) (east, north float64) {
+	const perDegree = EarthRadiusMeters * math.Pi / 180
+	return wrapLng(q.Lng-p.Lng) * perDegree * p.eastScale(), (q.Lat - p.Lat) * perDegree
+}
+
+// shift is the inverse of offset.
+func (p Point) shift(east, north float64) Point {
+	const perDegree = EarthRadiusMeters * math.Pi / 180
+	lat := max(-90, min(90, p.Lat+north/perDegree))
+	return Point{Lat: lat, Lng: wrapLng(p.Lng + math.Remainder(east/(perDegree*p.eastScale()), 360))}
+}
+
+// eastScale is the length of a degree of longitude in degrees of latitude. Within metres of a pole it is
+// bounded, so that nothing is divided by zero; a track there is merely slow to follow.
+func (p Point) eastScale() float64 { return max(1e-6, math.Cos(p.Lat*math.Pi/180)) }
