@@ -1,3 +1,13 @@
+// Package recommend makes a short, ordered, explained list from a scene.
+//
+// It exists so that what is suggested follows from five plain steps, each one file: candidates gather
+// what may help from named sources, allow takes out what must not be shown, score weighs all with one
+// blend of counting features, mix orders them, and explain tells the true causes. Everything is pure:
+// a scene and a snapshot in, a list out; the scene's instant is the only now, so that tests, replays
+// and evaluations of past days run the same code.
+//
+// Decided against: a list prepared in advance per shopper (stale by construction), and one model per
+// source with a vote between them (nobody can tell why).
 package recommend
 
 import (
@@ -5,13 +15,75 @@ import (
 	"satnav/context/who"
 )
 
+// MaxLimit is the longest list that can be asked for.
+const MaxLimit = 100
+
 // Request is one question to the engine.
 type Request struct {
-	Scene   scene.Scene
-	Kinds   []Kind // empty: every kind
-	Limit   int    // 0 to 100
+	Scene scene.Scene
+	Kinds []Kind // empty: products, and a store when one is near
+	Limit int    // 0 to MaxLimit
+	// Explore is not acted on: a suggestion made to learn something must carry the probability with
+	// which it was made, and no such source is there yet. Every answer is the plain ranking.
 	Explore bool
 	Basket  []who.Item // under way
 	List    []who.Item // the shopper's own list
-	Query   string
+	Query   string     // not acted on by the ranking
+}
+
+// Record says what an answer was made of, for the decision record. Its parts are shared with nobody.
+type Record struct {
+	Crowd   uint64 // version of the counts
+	Model   string // version of the blend
+	History bool   // the shopper's own history was used
+	Place   bool   // where the shopper is was used
+	// Sources is the set of sources that the suggestions came from.
+	Sources    Source
+	Candidates int // how many were scored
+}
+
+// Recommend answers a request from a snapshot. It is deterministic and safe for concurrent use, keeps
+// nothing of the request, and needs memory only; about thirty microseconds for a shopper with sixty items.
+//
+// History is read through the loyalty purpose only: without that grant, or for a stranger, the answer
+// comes from the crowd. The list is shorter than the limit only when there is nothing more to suggest.
+func Recommend(snapshot *Snapshot, r *Request) ([]Suggestion, Record) {
+	record := Record{Crowd: snapshot.Crowd.Version, Model: snapshot.Model.Version}
+	limit := min(r.Limit, MaxLimit)
+	if limit <= 0 {
+		return nil, record
+	}
+	w := works.Get().(*work)
+	defer w.release()
+	w.open(snapshot, r)
+	record.History = !w.past.History.Empty()
+	record.Place = w.here.known
+
+	products, stores := w.wants(r.Kinds)
+	if products {
+		w.products()
+	}
+	if stores {
+		w.stores()
+	}
+	record.Candidates = len(w.candidates)
+	w.score()
+	chosen := w.mix(limit, products)
+	suggestions := w.explain(chosen)
+	for _, c := range chosen {
+		record.Sources |= c.sources
+	}
+	return suggestions, record
+}
+
+// wants says which kinds are asked for. A store among products is worth showing only where one is near.
+func (w *work) wants(kinds []Kind) (products, stores bool) {
+	if len(kinds) == 0 {
+		return true, w.here.known && w.here.store != 0
+	}
+	for _, k := range kinds {
+		products = products || k == KindProduct
+		stores = stores || k == KindStore
+	}
+	return products, stores
 }

@@ -26,11 +26,11 @@ type Suggestion struct {
 	Price      who.Money
 	Reasons    []Reason // 1 to 3, the largest contribution first
 	ValidUntil time.Time
-	// Contributions are what each feature added to the score's log-odds; they sum to it.
+	// Contributions are what each group of features added to the score's log-odds; they sum to it.
 	Contributions []Contribution
 }
 
-// Contribution is the part of a score that one feature made.
+// Contribution is the part of a score's log-odds that one group of features made.
 type Contribution struct {
 	Feature string
 	Value   float64
@@ -41,13 +41,18 @@ type Code string
 
 const (
 	DueAgain       Code = "due_again"       // values: every_days, last_days
-	UsuallyBought  Code = "usually_bought"  // values: times
+	UsuallyBought  Code = "usually_bought"  // values: times, last_days
 	BoughtTogether Code = "bought_together" // values: with
 	PopularHere    Code = "popular_here"    // values: store
+	PopularNow     Code = "popular_now"     // at this time of day or week
 	Popular        Code = "popular"
-	Nearby         Code = "nearby" // values: meters
+	Nearby         Code = "nearby"          // values: store, meters
+	UsuallyVisited Code = "usually_visited" // values: times, last_days
+	OftenNext      Code = "often_next"      // values: store: where many go after that one
 	OnYourList     Code = "on_your_list"
 	Liked          Code = "liked"
+	Viewed         Code = "viewed" // looked at or put into a basket lately
+	InCatalogue    Code = "in_catalogue"
 )
 
 // Reason is one true cause of a suggestion.

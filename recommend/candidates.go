@@ -1,0 +1,314 @@
+package recommend
+
+import (
+	"math"
+	"math/bits"
+	"slices"
+
+	"satnav/context/who"
+)
+
+// Source is a set of the places that a candidate came from.
+type Source uint16
+
+const (
+	FromHistory  Source = 1 << iota // bought before: due again, usually bought
+	FromBasket                      // bought together with what is in the basket
+	FromCrowd                       // bought together with what the shopper buys
+	FromPopular                     // popular
+	FromStore                       // popular in this store
+	FromList                        // on the shopper's list
+	FromActs                        // looked at, liked, put into a basket
+	FromFiller                      // only in the catalogue
+	FromVisits                      // a store visited before
+	FromNear                        // a store near the shopper
+	FromPassages                    // a store where many go from here
+)
+
+var sourceNames = []string{"history", "basket", "crowd", "popular", "store", "list", "acts", "catalogue", "visits", "near", "passages"}
+
+// Names lists the sources of the set.
+func (s Source) Names() []string {
+	var names []string
+	for i, name := range sourceNames {
+		if s&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// How many candidates a source may bring: enough that its last one is hardly ever chosen.
+const (
+	maxNear     = 80
+	maxTogether = 40
+	maxPopular  = 100
+	maxHere     = 30
+	maxSeeds    = 48 // items of the past that neighbours are looked up for
+)
+
+// seed is an item whose neighbours are looked up, and how much it stands for the shopper.
+type seed struct {
+	item   who.Item
+	weight float32
+}
+
+// products gathers products from all sources and works out their features.
+func (w *work) products() {
+	w.bar()
+	w.recall()
+	w.listed() // first: a wish of their own counts also for what was bought just now
+	w.own()
+	w.plant()
+	w.together()
+	w.neighbours()
+	w.acts()
+	w.popular()
+	w.filler()
+	w.tastes.learn(w)
+	for i := range w.candidates {
+		w.describe(&w.candidates[i])
+	}
+}
+
+// add makes a candidate of an item unless it must not be shown; a known one gets one more source.
+func (w *work) add(item who.Item, own int, source Source) bool {
+	c := w.cell(item)
+	if c.candidate != 0 {
+		w.candidates[c.candidate-1].sources |= source
+		return false
+	}
+	if c.barred || !w.allowed(item) {
+		return false
+	}
+	w.candidates = append(w.candidates, candidate{item: item, kind: KindProduct, sources: source, own: own})
+	c.candidate = int32(len(w.candidates))
+	return true
+}
+
+// recall works out what the past knows of each item.
+func (w *work) recall() {
+	items := w.past.History.Items
+	w.held = slices.Grow(w.held, len(items))[:len(items)]
+	for i := range items {
+		b := &items[i]
+		recent, times := w.past.Held(b)
+		w.held[i] = held{recent: recent, times: times}
+		if times > 0 {
+			w.held[i].last = w.past.Last(b, recent)
+		}
+	}
+}
+
+// own brings all that the shopper bought before.
+func (w *work) own() {
+	rest := w.restingSeconds()
+	for i, b := range w.past.History.Items {
+		h := &w.held[i]
+		switch {
+		case h.times == 0:
+		case w.here.now-h.last < rest:
+			w.cell(b.Item).barred = true
+		default:
+			w.add(b.Item, i, FromHistory)
+		}
+	}
+}
+
+// plant chooses the items that stand for the shopper: those of the newest baskets.
+func (w *work) plant() {
+	var byRank [who.Tail]int
+	for i := range w.held {
+		if r := w.held[i].recent; r != 0 {
+			byRank[bits.TrailingZeros64(r)]++
+		}
+	}
+	cut, sum := 0, 0
+	for cut < who.Tail && (sum == 0 || sum+byRank[cut] <= maxSeeds) {
+		sum += byRank[cut]
+		cut++
+	}
+	var total float32
+	for i, b := range w.past.History.Items {
+		r := w.held[i].recent
+		if r == 0 || bits.TrailingZeros64(r) >= cut || w.sensitive(b.Item) || len(w.seeds) >= 2*maxSeeds {
+			continue
+		}
+		s := seed{item: b.Item, weight: fade(r, &fades90)}
+		total += s.weight
+		w.seeds = append(w.seeds, s)
+	}
+	for i := range w.seeds {
+		w.seeds[i].weight /= total
+	}
+}
+
+// evidence is how many baskets with an item must be seen before its neighbours are half believed.
+const evidence = 8
+
+// neighbours brings what is bought with what the shopper buys.
+func (w *work) neighbours() {
+	w.touched = w.touched[:0]
+	for _, s := range w.seeds {
+		stats := w.crowd.item(s.item)
+		weight := s.weight / (float32(stats.Lines) + evidence)
+		for _, n := range stats.Neighbours {
+			c := w.cell(n.Item)
+			if c.near == 0 {
+				w.touched = append(w.touched, n.Item)
+			}
+			c.near += weight * float32(n.Count)
+		}
+	}
+	for _, item := range w.strongest(maxNear, func(c *cell) float32 { return c.near }) {
+		w.add(item, -1, FromCrowd)
+	}
+}
+
+// together brings what completes the basket under way.
+func (w *work) together() {
+	w.touched = w.touched[:0]
+	for _, item := range w.request.Basket {
+		if w.sensitive(item) {
+			continue
+		}
+		stats := w.crowd.item(item)
+		weight := 1 / ((float32(stats.Lines) + evidence) * float32(len(w.request.Basket)))
+		for _, n := range stats.Neighbours {
+			c := w.cell(n.Item)
+			if c.together == 0 {
+				w.touched = append(w.touched, n.Item)
+			}
+			c.together += weight * float32(n.Count)
+		}
+	}
+	for _, item := range w.strongest(maxTogether, func(c *cell) float32 { return c.together }) {
+		own, _ := w.find(item)
+		w.add(item, own, FromBasket)
+	}
+}
+
+// find tells where an item stands in the past; -1 when it was not bought by now.
+func (w *work) find(item who.Item) (int, bool) {
+	i, ok := w.past.History.Find(item)
+	if !ok || w.held[i].times == 0 {
+		return -1, false
+	}
+	return i, true
+}
+
+// strongest keeps the n touched items with the greatest weight that can still become candidates; of
+// equals the one with the smaller number. It reorders touched.
+func (w *work) strongest(n int, weight func(*cell) float32) []who.Item {
+	items := w.touched[:0]
+	for _, item := range w.touched {
+		if c := &w.cells[item]; c.candidate == 0 && !c.barred {
+			items = append(items, item)
+		}
+	}
+	if len(items) <= n {
+		return items
+	}
+	before := func(a, b who.Item) bool {
+		x, y := weight(&w.cells[a]), weight(&w.cells[b])
+		return x > y || x == y && a < b
+	}
+	// Quickselect: the order within the n does not matter here.
+	low, high := 0, len(items)
+	for high-low > 1 {
+		pivot := items[int(uint(low+high)>>1)]
+		i, j := low, high-1
+		for i <= j {
+			for before(items[i], pivot) {
+				i++
+			}
+			for before(pivot, items[j]) {
+				j--
+			}
+			if i <= j {
+				items[i], items[j] = items[j], items[i]
+				i, j = i+1, j-1
+			}
+		}
+		switch {
+		case n <= j:
+			high = j + 1
+		case n >= i:
+			low = i
+		default:
+			return items[:n]
+		}
+	}
+	return items[:n]
+}
+
+// listed brings what is on the shopper's list.
+func (w *work) listed() {
+	for _, item := range w.request.List {
+		own, _ := w.find(item)
+		w.add(item, own, FromList)
+	}
+}
+
+// acts brings what the shopper looked at, liked or put into a basket.
+func (w *work) acts() {
+	for _, s := range w.past.History.Signals {
+		switch s.Kind {
+		case who.SignalView, who.SignalAdd, who.SignalLike, who.SignalShare:
+			if s.Last <= w.here.now {
+				w.add(s.Item, -1, FromActs)
+			}
+		}
+	}
+}
+
+// popular brings what many buy here and what many buy.
+func (w *work) popular() {
+	added := 0
+	for _, item := range w.crowd.store(w.here.store).Popular {
+		if added == maxHere {
+			break
+		}
+		if w.add(item, -1, FromStore) {
+			added++
+		}
+	}
+	for i, item := range w.crowd.Popular {
+		if i >= maxPopular && len(w.candidates) >= 2*w.request.Limit {
+			break
+		}
+		w.add(item, -1, FromPopular)
+	}
+}
+
+// filler brings products that nobody has bought yet where nothing better is known.
+func (w *work) filler() {
+	if w.snapshot.Catalogue == nil {
+		return
+	}
+	for _, item := range w.snapshot.Catalogue.filler {
+		if len(w.candidates) >= w.request.Limit {
+			return
+		}
+		w.add(item, -1, FromFiller)
+	}
+}
+
+// fades are what a purchase k orders ago counts.
+var fades90, fades80, fades95 = fadesOf(0.9), fadesOf(0.8), fadesOf(0.95)
+
+func fadesOf(rate float64) (f [who.Tail]float32) {
+	for k := range f {
+		f[k] = float32(math.Pow(rate, float64(k)))
+	}
+	return f
+}
+
+// fade sums what the purchases in a set of baskets count.
+func fade(recent uint64, fades *[who.Tail]float32) float32 {
+	var sum float32
+	for ; recent != 0; recent &= recent - 1 {
+		sum += fades[bits.TrailingZeros64(recent)]
+	}
+	return sum
+}

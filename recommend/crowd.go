@@ -1,0 +1,110 @@
+package recommend
+
+import (
+	"time"
+
+	"satnav/context/who"
+)
+
+// Crowd is what all shoppers of a retailer did together, as counts: a view that learn.Crowd builds and
+// nobody changes afterwards. Slices are shared between one view and the next where nothing changed.
+//
+// It holds counts, not rates: each part is a pure function of its own counts, and rates, lifts and
+// shrinkage are worked out when they are read. So a view that was built piece by piece equals one that
+// was built at once.
+type Crowd struct {
+	Version  uint64
+	Zone     *time.Location // the rhythms are told in; nil: UTC
+	Shoppers int            // who bought or visited anything
+	Baskets  uint64         // in the tails of all histories
+	Lines    uint64
+	// Newest is the week, counted from 1970, of the newest basket: decays are told as of its end, since
+	// the crowd has no clock of its own.
+	Newest  uint32
+	Recent  float64     // sum of Items.Recent
+	Rebuy   float32     // share of all buyers of an item who bought it again
+	Again   float32     // share of all baskets with an item that were followed by another with it
+	Rhythm  Rhythm      // of all lines
+	Items   []ItemStats // by item number; may be shorter than the vocabulary
+	Popular []who.Item  // by Recent, at most 256
+	Stores  []StoreStats
+	// Visits and VisitHours count all visits to all stores; a basket bought in a store is a visit too.
+	Visits     uint64
+	VisitHours [24]float32
+	Visited    []who.Item // stores by visits, at most 64
+}
+
+// ItemStats is what the crowd did with one item.
+type ItemStats struct {
+	Buyers   uint32 // shoppers who bought it, ever
+	Rebuyers uint32 // of them, those who bought it in two baskets or more
+	Lines    uint32 // baskets with it, in the tails
+	Gaps     uint32 // how often a shopper bought it again
+	GapHours uint64 // time between those purchases, summed
+	Again    uint32 // baskets with it whose next basket of the same shopper held it too
+	Chances  uint32 // baskets with it that have a next basket
+	Recent   float32
+	Rhythm   *Rhythm // nil: never bought
+	Stores   []Tally // by store number
+	// Neighbours are the items bought with it most often, most often first.
+	Neighbours []Tally
+}
+
+// Tally is how often something with this number was counted.
+type Tally struct {
+	Item  who.Item
+	Count uint32
+}
+
+// Rhythm is how many lines fall near an hour of the day (±2 hours, weighted) and on a day of the week
+// (0 is Sunday), both in Crowd.Zone.
+type Rhythm struct {
+	Hour    [24]float32
+	Weekday [7]float32
+}
+
+// StoreStats is what the crowd did in one store.
+type StoreStats struct {
+	Lines   uint64
+	Visits  uint32
+	Hour    *[24]float32 // visits near an hour of the day; nil: none
+	Next    []Tally      // the stores visited next, most often first
+	Popular []who.Item   // bought most often here, at most 64
+}
+
+func (c *Crowd) item(item who.Item) *ItemStats {
+	if c == nil || int(item) >= len(c.Items) {
+		return &noItem
+	}
+	return &c.Items[item]
+}
+
+func (c *Crowd) store(store who.Item) *StoreStats {
+	if c == nil || int(store) >= len(c.Stores) {
+		return &noStore
+	}
+	return &c.Stores[store]
+}
+
+var (
+	noItem  ItemStats
+	noStore StoreStats
+	noCrowd Crowd
+)
+
+// count finds a store's count among an item's stores.
+func count(stores []Tally, store who.Item) uint32 {
+	low, high := 0, len(stores)
+	for low < high {
+		middle := int(uint(low+high) >> 1)
+		if stores[middle].Item < store {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	if low < len(stores) && stores[low].Item == store {
+		return stores[low].Count
+	}
+	return 0
+}

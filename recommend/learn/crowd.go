@@ -1,0 +1,302 @@
+// Package learn makes models of what shoppers did, off the request path.
+//
+// It exists so that the engine above it reads finished, immutable numbers: Crowd counts what all
+// shoppers did and hands out views, Fit learns how much each feature counts for one retailer and keeps
+// what does better in a backtest. Decided against: counting events (they come late, twice and out of
+// order). The crowd is a sum over shoppers of a function of their history, so that it does not depend
+// on how it came about, and forgetting somebody is a subtraction.
+package learn
+
+import (
+	"math/bits"
+	"slices"
+	"sync"
+	"time"
+
+	"satnav/context/who"
+	"satnav/recommend"
+)
+
+// Bounds of what one shopper and one basket add to the crowd.
+const (
+	// maxPairs is the largest basket whose items are counted as bought together: a bulk purchase says
+	// little about what goes with what, and its pairs grow with the square.
+	maxPairs = 64
+
+	neighbours = 64  // kept in a view for an item
+	popular    = 256 // … for the retailer
+	popularIn  = 64  // … for a store
+	visited    = 64  // stores
+	passages   = 64  // … for a store
+)
+
+const (
+	hour = 3600
+	week = 7 * 24 * hour
+)
+
+// Crowd counts what all shoppers of one retailer did. All counts are integers and a sum over shoppers
+// of a function of their history. It is safe for concurrent use.
+type Crowd struct {
+	mu   sync.Mutex
+	zone *time.Location
+
+	version  uint64
+	shoppers int
+	baskets  uint64
+	lines    uint64
+	buyers   uint64 // summed over items, as are the next three
+	rebuyers uint64
+	again    uint64
+	chances  uint64
+	weeks    map[uint32]uint32 // baskets by week
+	hours    [24]uint32        // lines by hour of the day
+	weekdays [7]uint32
+	items    []item
+	stores   []store
+	visits   uint64
+	came     [24]uint32 // visits by hour of the day
+
+	dirtyItems  map[who.Item]struct{}
+	dirtyStores map[who.Item]struct{}
+	view        *recommend.Crowd
+	old, new    trips // memory of Replace
+}
+
+// item counts what the crowd did with one item.
+type item struct {
+	buyers, rebuyers uint32
+	lines            uint32
+	gaps             uint32
+	again, chances   uint32
+	gapHours         uint64
+	weeks            map[uint32]uint32 // lines by week
+	hours            [24]uint32
+	weekdays         [7]uint32
+	stores           map[who.Item]uint32
+	together         map[who.Item]uint32 // baskets that held both
+}
+
+// store counts what the crowd did in one store.
+type store struct {
+	lines  uint64
+	visits uint32
+	hours  [24]uint32
+	items  map[who.Item]uint32
+	next   map[who.Item]uint32 // stores visited next
+}
+
+// NewCrowd makes an empty crowd. Hours and weekdays are told in the retailer's zone; nil stands for
+// UTC. A retailer that moves to another zone needs a new crowd.
+func NewCrowd(zone *time.Location) *Crowd {
+	if zone == nil {
+		zone = time.UTC
+	}
+	return &Crowd{
+		zone: zone, weeks: map[uint32]uint32{},
+		dirtyItems: map[who.Item]struct{}{}, dirtyStores: map[who.Item]struct{}{},
+	}
+}
+
+// Replace takes out what a shopper's old history added and puts in what the new one adds; nil stands
+// for no history. Forgetting a shopper is Replace(h, nil): the counts then equal those of a crowd that
+// never knew them. The cost is that of the baskets in which the two differ.
+func (c *Crowd) Replace(old, new *who.History) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.replace(recommend.PastBefore(old, 0), recommend.PastBefore(new, 0))
+	c.version++
+}
+
+func (c *Crowd) replace(old, new recommend.Past) {
+	if !empty(old) {
+		c.shoppers--
+	}
+	if !empty(new) {
+		c.shoppers++
+	}
+	c.old.read(old)
+	c.new.read(new)
+	c.countBaskets()
+	c.countItems(old, -1)
+	c.countItems(new, 1)
+	c.countVisits(old, new)
+}
+
+func empty(p recommend.Past) bool { return p.Orders() == 0 && len(p.Visits()) == 0 }
+
+// trips are the baskets of a tail with their items, newest first.
+type trips struct {
+	past  recommend.Past
+	items [who.Tail][]who.Item
+}
+
+func (t *trips) read(p recommend.Past) {
+	t.past = p
+	for k := range t.items {
+		t.items[k] = t.items[k][:0]
+	}
+	for i := range p.History.Items {
+		b := &p.History.Items[i]
+		for recent, _ := p.Held(b); recent != 0; recent &= recent - 1 {
+			k := bits.TrailingZeros64(recent)
+			t.items[k] = append(t.items[k], b.Item)
+		}
+	}
+}
+
+// countBaskets takes out the baskets that are only in the old history and puts in those only in the new.
+func (c *Crowd) countBaskets() {
+	i, j := 0, 0
+	for i < c.old.past.Tail() || j < c.new.past.Tail() {
+		switch {
+		case i == c.old.past.Tail():
+			c.countBasket(&c.new, j, 1)
+			j++
+		case j == c.new.past.Tail():
+			c.countBasket(&c.old, i, -1)
+			i++
+		default:
+			a, b := c.old.past.Basket(i), c.new.past.Basket(j)
+			switch {
+			case a.Key == b.Key && a.At == b.At:
+				if a.Store != b.Store || !slices.Equal(c.old.items[i], c.new.items[j]) {
+					c.countBasket(&c.old, i, -1)
+					c.countBasket(&c.new, j, 1)
+				}
+				i, j = i+1, j+1
+			case a.At > b.At || a.At == b.At && a.Key > b.Key:
+				c.countBasket(&c.old, i, -1)
+				i++
+			default:
+				c.countBasket(&c.new, j, 1)
+				j++
+			}
+		}
+	}
+}
+
+func (c *Crowd) countBasket(t *trips, k, sign int) {
+	basket, items := t.past.Basket(k), t.items[k]
+	at := time.Unix(int64(basket.At), 0).In(c.zone)
+	h, d, w, n := at.Hour(), int(at.Weekday()), basket.At/week, uint32(sign)
+	c.baskets += uint64(sign)
+	add(&c.weeks, w, n)
+	if basket.Store != 0 {
+		c.store(basket.Store).lines += uint64(int64(sign) * int64(len(items)))
+		c.dirtyStores[basket.Store] = struct{}{}
+	}
+	for _, number := range items {
+		c.lines += uint64(sign)
+		c.hours[h] += n
+		c.weekdays[d] += n
+		it := c.item(number)
+		it.lines += n
+		it.hours[h] += n
+		it.weekdays[d] += n
+		add(&it.weeks, w, n)
+		if basket.Store != 0 {
+			add(&it.stores, basket.Store, n)
+			add(&c.store(basket.Store).items, number, n)
+		}
+	}
+	if len(items) > maxPairs {
+		return
+	}
+	for i, a := range items {
+		for _, b := range items[i+1:] {
+			add(&c.items[a].together, b, n)
+			add(&c.items[b].together, a, n)
+		}
+	}
+}
+
+// countItems counts what a past says of each item as a whole.
+func (c *Crowd) countItems(p recommend.Past, sign int) {
+	n, tail := uint32(sign), p.Tail()
+	for i := range p.History.Items {
+		b := &p.History.Items[i]
+		recent, times := p.Held(b)
+		if times == 0 {
+			continue
+		}
+		it := c.item(b.Item)
+		it.buyers += n
+		c.buyers += uint64(sign)
+		if times > 1 {
+			it.rebuyers += n
+			c.rebuyers += uint64(sign)
+			it.gaps += n * uint32(times-1)
+			if last := p.Last(b, recent); last > b.First {
+				it.gapHours += uint64(int64(sign) * int64((last-b.First)/hour))
+			}
+		}
+		// Bit k is the k-th newest basket: of those but the newest, which were followed by another?
+		followed := recent &^ 1
+		again := bits.OnesCount64(followed & (recent << 1))
+		chances := bits.OnesCount64(followed)
+		if tail == 0 {
+			again, chances = 0, 0
+		}
+		it.again += n * uint32(again)
+		it.chances += n * uint32(chances)
+		c.again += uint64(int64(sign) * int64(again))
+		c.chances += uint64(int64(sign) * int64(chances))
+	}
+}
+
+// countVisits counts visits to stores and moves from one to the next; what both histories begin with
+// stays as it is.
+func (c *Crowd) countVisits(old, new recommend.Past) {
+	a, b := old.Visits(), new.Visits()
+	same := 0
+	for same < len(a) && same < len(b) && a[same] == b[same] {
+		same++
+	}
+	c.countStays(a, same, -1)
+	c.countStays(b, same, 1)
+}
+
+func (c *Crowd) countStays(visits []who.Visit, from, sign int) {
+	n := uint32(sign)
+	for i := from; i < len(visits); i++ {
+		v := visits[i]
+		h := time.Unix(int64(v.At), 0).In(c.zone).Hour()
+		c.visits += uint64(sign)
+		c.came[h] += n
+		s := c.store(v.Store)
+		s.visits += n
+		s.hours[h] += n
+		if i > 0 {
+			add(&c.store(visits[i-1].Store).next, v.Store, n)
+		}
+	}
+}
+
+// add counts in a map and leaves no zero behind, so that what was taken out is gone.
+func add[K comparable](m *map[K]uint32, key K, n uint32) {
+	if *m == nil {
+		*m = map[K]uint32{}
+	}
+	if sum := (*m)[key] + n; sum != 0 {
+		(*m)[key] = sum
+	} else {
+		delete(*m, key)
+	}
+}
+
+func (c *Crowd) item(number who.Item) *item {
+	if n := int(number) + 1; n > len(c.items) {
+		c.items = append(c.items, make([]item, n-len(c.items))...)
+	}
+	c.dirtyItems[number] = struct{}{}
+	return &c.items[number]
+}
+
+func (c *Crowd) store(number who.Item) *store {
+	if n := int(number) + 1; n > len(c.stores) {
+		c.stores = append(c.stores, make([]store, n-len(c.stores))...)
+	}
+	c.dirtyStores[number] = struct{}{}
+	return &c.stores[number]
+}

@@ -1,0 +1,146 @@
+package recommend
+
+import (
+	"sync"
+	"time"
+
+	"satnav/context/where"
+	"satnav/context/who"
+	"satnav/geo"
+)
+
+// work is the memory that one answer needs. It is used again and again, so that an answer allocates
+// little more than what it returns; tables by item number are not cleared but stamped.
+type work struct {
+	snapshot *Snapshot
+	crowd    *Crowd
+	request  *Request
+	past     Past
+	here     here
+
+	stamp      uint32
+	cells      []cell // by item number; those with another stamp are empty
+	touched    []who.Item
+	held       []held // by place in History.Items
+	seeds      []seed
+	candidates []candidate
+	values     []float32 // productFeatures or storeFeatures for each candidate
+	chosen     []candidate
+	tastes     tastes
+	decays     [who.Tail][3]float32 // by basket, for 30, 90 and 365 days
+	places     places
+}
+
+// cell is what one answer notes about one item.
+type cell struct {
+	stamp     uint32
+	candidate int32 // number + 1 in candidates; 0: none
+	barred    bool
+	near      float32 // how often it is bought with what the shopper buys
+	together  float32 // … with what is in the basket
+}
+
+// held is what is known of one item in the shopper's past.
+type held struct {
+	recent uint64
+	times  int
+	last   uint32
+}
+
+// here is the scene in the numbers that counting needs.
+type here struct {
+	now     uint32
+	at      time.Time
+	hour    int
+	weekday int
+	known   bool // where the shopper is
+	point   geo.Point
+	store   who.Item // nearest, else where the shopper bought last; 0: none
+	inStore bool     // store comes from the place
+}
+
+// candidate is one thing that may be suggested.
+type candidate struct {
+	item    who.Item // of a product, or the number of a store
+	kind    Kind
+	sources Source
+	own     int // place in History.Items, -1: never bought
+	values  int // where its features begin
+	logOdds float64
+}
+
+var works = sync.Pool{New: func() any { return new(work) }}
+
+// nearEnough is how far away a store may be to be the one that the shopper is shopping in or for.
+const nearEnough = 5000 // meters
+
+// open makes the work ready for a request.
+func (w *work) open(snapshot *Snapshot, r *Request) {
+	now := r.Scene.Moment.Instant
+	var h *who.History
+	if r.Scene.Shopper != nil {
+		if view, ok := who.Access(who.Loyalty, r.Scene.Shopper); ok {
+			h = view.History()
+		}
+	}
+	past := PastAt(h, who.Stamp(now))
+	w.start(snapshot, r, past, now)
+	w.locate(&r.Scene.Place)
+}
+
+// start is open without permissions: learning begins here.
+func (w *work) start(snapshot *Snapshot, r *Request, past Past, now time.Time) {
+	w.snapshot, w.crowd, w.request, w.past = snapshot, snapshot.Crowd, r, past
+	w.here = here{now: who.Stamp(now), at: now}
+	local := now
+	if w.crowd.Zone != nil {
+		local = now.In(w.crowd.Zone)
+	} else {
+		local = now.UTC()
+	}
+	w.here.hour, w.here.weekday = local.Hour(), int(local.Weekday())
+	if past.Known() > 0 {
+		w.here.store = past.Basket(0).Store
+	}
+	w.stamp++
+	if w.stamp == 0 {
+		clear(w.cells)
+		w.stamp = 1
+	}
+	if n := len(w.crowd.Items); n > len(w.cells) {
+		w.cells = append(w.cells, make([]cell, n-len(w.cells))...)
+	}
+	w.touched, w.held, w.seeds = w.touched[:0], w.held[:0], w.seeds[:0]
+	w.candidates, w.values, w.chosen = w.candidates[:0], w.values[:0], w.chosen[:0]
+}
+
+// locate takes from the place what it offers under its permission.
+func (w *work) locate(p *where.Place) {
+	if !p.Known {
+		return
+	}
+	w.here.known, w.here.point = true, p.Point
+	if p.Store != nil && p.DistanceMeters <= nearEnough {
+		if number, ok := w.snapshot.Names.Stores.Lookup(p.Store.ID); ok {
+			w.here.store, w.here.inStore = number, true
+		}
+	}
+}
+
+// release gives the memory back; nothing of the shopper stays referenced.
+func (w *work) release() {
+	w.snapshot, w.crowd, w.request, w.past, w.here = nil, nil, nil, Past{}, here{}
+	works.Put(w)
+}
+
+// cell is the note about an item, empty at its first use in an answer.
+func (w *work) cell(item who.Item) *cell {
+	if int(item) >= len(w.cells) {
+		w.cells = append(w.cells, make([]cell, int(item)+1-len(w.cells))...)
+	}
+	c := &w.cells[item]
+	if c.stamp != w.stamp {
+		*c = cell{stamp: w.stamp}
+	}
+	return c
+}
