@@ -1,0 +1,387 @@
+package store
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"math"
+	"strings"
+	"sync"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"satnav/context/who"
+	"satnav/geo"
+)
+
+var _ who.Shoppers = (*Shoppers)(nil)
+
+// ErrNoGrant says that the shopper did not grant the purpose that something would be kept for.
+var ErrNoGrant = errors.New("the shopper has not granted the purpose")
+
+// Shoppers keeps all that is known of each shopper, in one partition a shopper. It is safe for concurrent use.
+//
+// A partition holds, by the beginning of the id:
+//
+//	now/…     profile, grants, history, presence: the shopper as of now, read by one scan, each written alone
+//	event/…   the diary, newest first
+//	seen/…    for each event id, when it was: an event that comes again is known by it
+//	grant/…   every decision about a purpose, in order
+//
+// Other parts of server keep documents of their own there, written through Commit or Attach, so that they change
+// together with the rest and the cache knows.
+//
+// A partition is named by the retailer and a pseudonym, so names, marks and logs tell nothing about a person; the
+// shopper's own id stands inside the profile.
+type Shoppers struct {
+	documents Documents
+	names     func(retailer string) *who.Names
+	alone     bool
+	cache     *shopperCache
+	macs      sync.Pool // of hash.Hash, keyed with the secret
+}
+
+// ShoppersConfig is what Shoppers are made of.
+type ShoppersConfig struct {
+	// Secret makes pseudonyms. It belongs to the installation: with another one nobody is found again.
+	Secret []byte
+	// Names are the vocabularies of a retailer: always the same ones for the same retailer.
+	Names func(retailer string) *who.Names
+	// CacheBytes bounds the shoppers that are kept decoded in memory, by a fair estimate of their size.
+	CacheBytes uint64
+	// Alone says that no other process writes to the documents, so that what is in memory never needs
+	// asking the store whether it still holds.
+	Alone bool
+}
+
+// NewShoppers keeps shoppers in the documents.
+func NewShoppers(documents Documents, config ShoppersConfig) *Shoppers {
+	s := &Shoppers{documents: documents, names: config.Names, alone: config.Alone, cache: newShopperCache(config.CacheBytes)}
+	s.macs.New = func() any { return hmac.New(sha256.New, config.Secret) }
+	return s
+}
+
+// Beginnings of ids in a shopper's partition, and the ids of the documents that make a shopper. Grants and
+// history stand first, since Each reads just those.
+const (
+	nowFrom, nowTo   = "now/", "now0"
+	eventFrom        = "event/"
+	eventTo          = "event0"
+	seenFrom         = "seen/"
+	logFrom, logTo   = "grant/", "grant0"
+	grantsID         = "now/grants"
+	historyID        = "now/history"
+	presenceID       = "now/presence"
+	profileID        = "now/profile"
+	afterHistoryID   = "now/i"
+	shopperDocuments = 8 // more than there are under now/
+)
+
+// pseudonymEncoding is base32 in lower case: 26 letters and digits for 128 bits.
+var pseudonymEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// pseudonym is 128 bits of HMAC-SHA-256 over the parts. Each part goes in behind its length, so that no two lists of
+// parts are one string.
+func (s *Shoppers) pseudonym(parts ...string) string {
+	mac := s.macs.Get().(hash.Hash)
+	defer s.macs.Put(mac)
+	mac.Reset()
+	var buffer [sha256.Size]byte
+	for _, part := range parts {
+		mac.Write(binary.BigEndian.AppendUint64(buffer[:0], uint64(len(part))))
+		mac.Write([]byte(part))
+	}
+	return pseudonymEncoding.EncodeToString(mac.Sum(buffer[:0])[:16])
+}
+
+// Pseudonym names a shopper where the shopper's own id may not stand: in logs, marks, audit entries and the ids of
+// crossings. The same id with two retailers has two.
+func (s *Shoppers) Pseudonym(key who.Key) string { return s.pseudonym(key.Retailer, key.Shopper) }
+
+// Partition is where all that is known of a shopper is kept.
+func (s *Shoppers) Partition(key who.Key) string {
+	return retailerPrefix(key.Retailer) + s.Pseudonym(key)
+}
+
+// retailerPrefix begins the partitions of a retailer, and of nobody else. A slash inside the retailer's id could
+// reach into another one's, so all but plain characters are spelt out.
+func retailerPrefix(retailer string) string {
+	plain := func(c byte) bool {
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.'
+	}
+	var b strings.Builder
+	for i := range len(retailer) {
+		if c := retailer[i]; plain(c) {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	b.WriteByte('/')
+	return b.String()
+}
+
+// Shopper returns one shopper, or who.ErrUnknown. It costs at most one read of the store, and none when the
+// shopper is in memory and this process is alone.
+func (s *Shoppers) Shopper(ctx context.Context, key who.Key) (*who.Shopper, error) {
+	k, err := s.find(ctx, key, s.Partition(key))
+	if err != nil {
+		return nil, err
+	}
+	if k.shopper == nil {
+		return nil, who.ErrUnknown
+	}
+	return k.shopper, nil
+}
+
+// find returns what is known of a shopper, from memory where that still holds.
+func (s *Shoppers) find(ctx context.Context, key who.Key, partition string) (*known, error) {
+	if k, ok := s.cache.get(partition); ok {
+		if s.alone {
+			return k, nil
+		}
+		revision, err := s.documents.Revision(ctx, partition)
+		if err != nil {
+			return nil, err
+		}
+		if revision == k.revision {
+			return k, nil
+		}
+	}
+	return s.load(ctx, key, partition)
+}
+
+// load reads a shopper from the store.
+func (s *Shoppers) load(ctx context.Context, key who.Key, partition string) (*known, error) {
+	before := s.cache.moves(partition)
+	page, err := s.documents.Scan(ctx, partition, nowFrom, nowTo, shopperDocuments)
+	if err != nil {
+		return nil, err
+	}
+	k := &known{revision: page.Revision}
+	record := who.Record{Key: key, Revision: int64(page.Revision)}
+	profile := false
+	for _, d := range page.Documents {
+		switch d.ID {
+		case profileID:
+			var shopper string
+			shopper, record.Since, err = readProfile(d.Body)
+			if err == nil && shopper != key.Shopper {
+				err = fmt.Errorf("it is of another shopper: %w", errDamaged)
+			}
+			profile = true
+		case grantsID:
+			record.Grants, err = readGrants(d.Body)
+		case historyID:
+			record.History, err = readHistory(d.Body, s.names(key.Retailer))
+		case presenceID:
+			record.Presence, err = readPresence(d.Body)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("partition %q: document %q: %w", partition, d.ID, err)
+		}
+	}
+	if profile {
+		k.take(record)
+	}
+	s.cache.loaded(partition, k, before)
+	return k, nil
+}
+
+// Change is what one commit does to one shopper. Empty fields leave alone what they are about.
+type Change struct {
+	At       time.Time  // now: when a new shopper was first seen
+	Defaults who.Grants // become the grants of a shopper of whom nothing is stored yet
+	Grants   []who.Grant
+	Presence *geo.Presence
+	Marks    []Mark // of the presence: when it is due, where the shopper is. They replace the ones before
+	// Events are added to the diary and to the history. Their ids must be new: ask Known, or use Record.
+	Events []who.Event
+	// Documents are other ones of the shopper's partition, an outbox entry for example. Their ids begin with none
+	// of the beginnings that Shoppers uses.
+	Documents []Document
+	// Lazy commits do not wait for the disk, see Batch. Only for a presence in which nothing was decided.
+	Lazy bool
+}
+
+// maxEventsPerCommit leaves room in a batch for the documents beside events, of which each makes two.
+const (
+	maxEventsPerCommit     = (MaxBatchDocuments - 64) / 2
+	maxEventBytesPerCommit = MaxBatchBytes * 5 / 8
+)
+
+// Commit changes a shopper, durably unless it is lazy, and returns the shopper after it. revision is that of the
+// shopper on whom the change was decided, 0 for a stranger; when somebody else committed since, ErrConflict says so
+// and nothing is written. The first commit of a shopper also writes the profile and the default grants.
+func (s *Shoppers) Commit(ctx context.Context, key who.Key, revision int64, change Change) (*who.Shopper, error) {
+	partition := s.Partition(key)
+	k, err := s.find(ctx, key, partition)
+	if err != nil {
+		return nil, err
+	}
+	if k.record.Revision != revision {
+		return nil, fmt.Errorf("partition %q: revision %d, now %d: %w", partition, revision, k.record.Revision, ErrConflict)
+	}
+	next, err := s.commit(ctx, key, partition, k, change)
+	if err != nil {
+		return nil, err
+	}
+	return next.shopper, nil
+}
+
+// buffers hold the bodies of one batch each. Large ones are left to the collector, and so is one whose commit failed:
+// the engine may not be done with it.
+const maxPooledBytes = 256 << 10
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 16<<10); return &b }}
+
+func (s *Shoppers) commit(ctx context.Context, key who.Key, partition string, k *known, change Change) (*known, error) {
+	buffer := buffers.Get().(*[]byte)
+	batch := bodies{b: (*buffer)[:0], put: make([]Document, 0, 5+2*len(change.Events)+len(change.Documents))}
+
+	record := k.record
+	var decisions []who.Grant
+	if k.shopper == nil {
+		record.Key, record.Since, record.Grants = key, change.At.UTC().Truncate(time.Millisecond), change.Defaults
+		decisions = append(decisions, change.Defaults...)
+		batch.b = appendProfile(batch.b, key.Shopper, record.Since)
+		batch.cut(profileID)
+	}
+	for _, decision := range change.Grants {
+		record.Grants = record.Grants.With(decision)
+		decisions = append(decisions, decision)
+	}
+	if len(decisions) > 0 {
+		batch.b = appendGrants(batch.b, record.Grants)
+		batch.cut(grantsID)
+		batch.b = appendGrants(batch.b, decisions)
+		batch.cut(fmt.Sprintf("%s%016x", logFrom, k.revision+1))
+	}
+	if change.Presence != nil {
+		record.Presence = *change.Presence
+		record.Presence.Changed = false // it says what one call did, and is not stored
+		batch.b = appendPresence(batch.b, change.Presence)
+		batch.cut(presenceID, change.Marks...)
+	}
+	if len(change.Events) > 0 {
+		names := s.names(key.Retailer)
+		record.History = record.History.With(names, change.Events...)
+		batch.b = appendHistory(batch.b, names, record.History)
+		batch.cut(historyID)
+		for i := range change.Events {
+			s.putEvent(&batch, &change.Events[i])
+		}
+	}
+	batch.put = append(batch.put, change.Documents...)
+
+	before := s.cache.moves(partition)
+	expect := k.revision
+	revision, err := s.documents.Commit(ctx, Batch{Partition: partition, Expect: &expect, Put: batch.put, Lazy: change.Lazy})
+	if err != nil {
+		// What is in memory may be behind the store, or the store may still finish this commit.
+		s.cache.forget(partition)
+		return nil, err
+	}
+	if cap(batch.b) <= maxPooledBytes {
+		*buffer = batch.b
+		buffers.Put(buffer)
+	}
+	record.Revision = int64(revision)
+	next := &known{revision: revision}
+	next.take(record)
+	s.cache.committed(partition, next, before)
+	return next, nil
+}
+
+// bodies collects the documents of a batch in one buffer.
+type bodies struct {
+	b    []byte
+	done int
+	put  []Document
+}
+
+// cut makes a document of all that was appended since the last one.
+func (c *bodies) cut(id string, marks ...Mark) {
+	c.put = append(c.put, Document{ID: id, Body: c.b[c.done:len(c.b):len(c.b)], Marks: marks})
+	c.done = len(c.b)
+}
+
+// Attach writes and deletes documents of a shopper's partition that are none of Shoppers' own, over whatever is there: a
+// decision record for example. Use it rather than the port, so that the shopper in memory stays current.
+func (s *Shoppers) Attach(ctx context.Context, key who.Key, put []Document, remove []string, lazy bool) error {
+	partition := s.Partition(key)
+	before := s.cache.moves(partition)
+	revision, err := s.documents.Commit(ctx, Batch{Partition: partition, Put: put, Delete: remove, Lazy: lazy})
+	if err != nil {
+		s.cache.forget(partition)
+		return err
+	}
+	s.cache.attached(partition, revision, before)
+	return nil
+}
+
+// Forget erases all that is known of a shopper, durably.
+func (s *Shoppers) Forget(ctx context.Context, key who.Key) error {
+	partition := s.Partition(key)
+	for left := true; left; {
+		var err error
+		left, err = s.documents.Erase(ctx, partition)
+		s.cache.forget(partition)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Decisions lists every decision that was ever made about a purpose of a shopper, in order.
+func (s *Shoppers) Decisions(ctx context.Context, key who.Key) ([]who.Grant, error) {
+	partition := s.Partition(key)
+	var decisions []who.Grant
+	for from := logFrom; from != ""; {
+		page, err := s.documents.Scan(ctx, partition, from, logTo, 0)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range page.Documents {
+			grants, err := readGrants(d.Body)
+			if err != nil {
+				return nil, fmt.Errorf("partition %q: document %q: %w", partition, d.ID, err)
+			}
+			decisions = append(decisions, grants...)
+		}
+		from = page.Next
+	}
+	return decisions, nil
+}
+
+// putEvent adds an event and the note that it was seen.
+func (s *Shoppers) putEvent(batch *bodies, e *who.Event) {
+	name := s.pseudonym("event", e.ID)
+	batch.b = appendEvent(batch.b, e)
+	batch.cut(eventID(e.At, name))
+	batch.b = document(batch.b, func(b []byte) []byte { return bsoncore.AppendDateTimeElement(b, "at", e.At.UnixMilli()) })
+	batch.cut(seenFrom + name)
+}
+
+// eventID puts later events before earlier ones.
+func eventID(at time.Time, name string) string { return eventFrom + eventPosition(at) + name }
+
+// eventPosition is where in the diary the events of a millisecond begin.
+func eventPosition(at time.Time) string {
+	const digits = "0123456789abcdef"
+	var b [17]byte
+	left := uint64(math.MaxInt64 - at.UnixMilli())
+	for i := 15; i >= 0; i-- {
+		b[i] = digits[left&15]
+		left >>= 4
+	}
+	b[16] = '-'
+	return string(b[:])
+}

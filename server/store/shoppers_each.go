@@ -1,0 +1,76 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"satnav/context/who"
+)
+
+// readers is how many shoppers Each reads at once.
+const readers = 8
+
+// Each calls fn with the history of every shopper of a retailer who grants who.Loyalty, in no order, one call at a
+// time, and ends with the first error. It is how the crowd's counts are made again when a process starts. Histories that
+// change meanwhile come as they were at some moment of the run, and one of a new shopper may be missed.
+//
+// It walks over the partitions rather than over a mark on each history: a mark would be written again with every event, and
+// read once a start.
+func (s *Shoppers) Each(ctx context.Context, retailer string, fn func(*who.History) error) error {
+	prefix := retailerPrefix(retailer)
+	from, to := prefix, prefix+"~" // pseudonyms are letters and digits; what else a retailer has begins with '~'
+	names := s.names(retailer)
+	var one sync.Mutex
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readers)
+	for from != "" {
+		partitions, next, err := s.documents.Partitions(ctx, from, to, 0)
+		if err != nil {
+			if first := group.Wait(); first != nil {
+				return first
+			}
+			return err
+		}
+		for _, partition := range partitions {
+			group.Go(func() error {
+				h, err := s.history(ctx, partition, names)
+				if err != nil || h == nil {
+					return err
+				}
+				one.Lock()
+				defer one.Unlock()
+				return fn(h)
+			})
+		}
+		from = next
+	}
+	return group.Wait()
+}
+
+// history reads the history of one partition; nil where there is none, or none that may be used.
+func (s *Shoppers) history(ctx context.Context, partition string, names *who.Names) (*who.History, error) {
+	page, err := s.documents.Scan(ctx, partition, grantsID, afterHistoryID, 0)
+	if err != nil {
+		return nil, err
+	}
+	var grants who.Grants
+	var history *who.History
+	for _, d := range page.Documents {
+		switch d.ID {
+		case grantsID:
+			grants, err = readGrants(d.Body)
+		case historyID:
+			history, err = readHistory(d.Body, names)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("partition %q: document %q: %w", partition, d.ID, err)
+		}
+	}
+	if !grants.Holds(who.Loyalty) {
+		return nil, nil
+	}
+	return history, nil
+}
