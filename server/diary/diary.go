@@ -1,0 +1,142 @@
+// Package diary takes in what shoppers did: it checks each event, keeps it once, and adds it to the
+// shopper's history in the same commit, so that the very next answer knows it.
+//
+// It exists apart from visit because an event is a fact of the past that needs no scene, and may come
+// from a till or a file as well as from a phone. Decided against: a queue between the call and the
+// store. A call that was answered is stored; nobody has to wonder when it will count.
+package diary
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"satnav/context/who"
+	"satnav/server/retailer"
+	"satnav/server/store"
+)
+
+// Status is what became of one event.
+type Status string
+
+const (
+	Stored    Status = "stored"
+	Duplicate Status = "duplicate" // its id was stored before: nothing happened
+	Refused   Status = "refused"
+)
+
+// Result is the outcome of one event.
+type Result struct {
+	Status  Status
+	Code    string // of a refusal: "no_grant", "invalid"
+	Field   string // at fault; empty: the event as a whole
+	Problem string // what was found and what would be right
+}
+
+// Entry is one event of one shopper, as it came in.
+type Entry struct {
+	Shopper string
+	Event   who.Event
+}
+
+// Diary records events. It is safe for concurrent use.
+type Diary struct {
+	shoppers  *store.Shoppers
+	retailers *retailer.Retailers
+	unknown   func(retailer string) // counts an item that the catalogue does not know
+}
+
+// New makes a diary. unknown is called for each event whose item is not in the catalogue.
+func New(shoppers *store.Shoppers, retailers *retailer.Retailers, unknown func(retailer string)) *Diary {
+	return &Diary{shoppers, retailers, unknown}
+}
+
+// writers is how many shoppers are written at once: enough to share each sync of the disk, few enough
+// not to crowd out requests.
+const writers = 64
+
+// Record keeps events of one retailer's shoppers, durably, and answers one result for each, in order.
+// Events of one shopper are committed together. An error means that some may not be stored: send all
+// again, those that are will be duplicates.
+func (d *Diary) Record(ctx context.Context, retailerID string, now time.Time, entries []Entry) ([]Result, error) {
+	snapshot, err := d.retailers.Of(ctx, retailerID)
+	if err != nil {
+		return nil, err
+	}
+	results := make([]Result, len(entries))
+	var order []string
+	of := make(map[string][]int)
+	for i, entry := range entries {
+		if _, seen := of[entry.Shopper]; !seen {
+			order = append(order, entry.Shopper)
+		}
+		of[entry.Shopper] = append(of[entry.Shopper], i)
+	}
+	if len(order) == 1 {
+		return results, d.record(ctx, snapshot, order[0], now, entries, of[order[0]], results)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(writers)
+	for _, shopper := range order {
+		group.Go(func() error { return d.record(ctx, snapshot, shopper, now, entries, of[shopper], results) })
+	}
+	return results, group.Wait()
+}
+
+// record keeps the events of one shopper: entries[i] for i in mine.
+func (d *Diary) record(ctx context.Context, snapshot *retailer.Snapshot, shopper string, now time.Time, entries []Entry, mine []int, results []Result) error {
+	key := who.Key{Retailer: snapshot.Retailer, Shopper: shopper}
+	var events []who.Event
+	var indexes []int
+	for _, i := range mine {
+		event := d.complete(snapshot, entries[i].Event, now)
+		if faults := event.Check(now); len(faults) > 0 {
+			results[i] = Result{Refused, "invalid", faults[0].Field, faults[0].Problem}
+			continue
+		}
+		events, indexes = append(events, event), append(indexes, i)
+	}
+	if len(events) == 0 {
+		return nil
+	}
+	var recorded store.Recorded
+	err := d.retailers.Record(ctx, snapshot.Retailer, func() (steps []store.Step, err error) {
+		recorded, err = d.shoppers.Record(ctx, key, now, snapshot.Scene.Defaults, events)
+		return recorded.Steps, err
+	})
+	if errors.Is(err, store.ErrNoGrant) {
+		for _, i := range indexes {
+			results[i] = Result{Refused, "no_grant", "", fmt.Sprintf("the shopper has not granted the purpose %q", who.Loyalty)}
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for n, i := range indexes {
+		if !recorded.Fresh[n] {
+			results[i] = Result{Status: Duplicate}
+			continue
+		}
+		results[i] = Result{Status: Stored}
+		if item := events[n].Item; item != "" && !snapshot.Knows(item) {
+			d.unknown(snapshot.Retailer)
+		}
+	}
+	return nil
+}
+
+// complete fills what a client may leave out, and puts the time into the zone of the event's store.
+func (d *Diary) complete(snapshot *retailer.Snapshot, event who.Event, now time.Time) who.Event {
+	if event.At.IsZero() {
+		event.At = now
+	}
+	event.At = event.At.In(snapshot.ZoneOf(event.Store))
+	if event.Kind == who.Purchased && event.Quantity == 0 {
+		event.Quantity = 1
+	}
+	return event
+}

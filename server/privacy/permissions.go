@@ -1,0 +1,92 @@
+// Package privacy is where a shopper's rights are exercised: what they granted, see and take back.
+//
+// It exists so that these paths are few and can be read in one sitting. Decided against: a flag on each
+// feature. A withdrawn grant is one record, and the gate in who reads it on every call.
+package privacy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"satnav/context/who"
+	"satnav/server/retailer"
+	"satnav/server/store"
+)
+
+// Permissions shows and keeps a shopper's decisions. It is safe for concurrent use.
+type Permissions struct {
+	shoppers  *store.Shoppers
+	retailers *retailer.Retailers
+}
+
+// NewPermissions keeps decisions in the store.
+func NewPermissions(shoppers *store.Shoppers, retailers *retailer.Retailers) *Permissions {
+	return &Permissions{shoppers, retailers}
+}
+
+// decideTries bounds how often a decision starts over because something else of the shopper was
+// committed in between.
+const decideTries = 10
+
+// Grants are the decisions in force for one shopper, the retailer's defaults for a stranger.
+func (p *Permissions) Grants(ctx context.Context, key who.Key) (who.Grants, error) {
+	shopper, _, err := p.shopper(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	return shopper.Grants(), nil
+}
+
+func (p *Permissions) shopper(ctx context.Context, key who.Key) (*who.Shopper, *retailer.Snapshot, error) {
+	snapshot, err := p.retailers.Of(ctx, key.Retailer)
+	if err != nil {
+		return nil, nil, err
+	}
+	shopper, err := p.shoppers.Shopper(ctx, key)
+	if errors.Is(err, who.ErrUnknown) {
+		return who.Stranger(key, snapshot.Scene.Defaults), snapshot, nil
+	}
+	return shopper, snapshot, err
+}
+
+// Decide keeps a shopper's decisions, durably: true grants a purpose, false withdraws it. It holds from
+// the next request on. Purposes that are not declared must be refused before.
+func (p *Permissions) Decide(ctx context.Context, key who.Key, decisions map[who.Purpose]bool, now time.Time) (who.Grants, error) {
+	for try := 0; ; try++ {
+		shopper, snapshot, err := p.shopper(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		var made []who.Grant
+		for _, declared := range who.Purposes() {
+			if given, decided := decisions[declared.Purpose]; decided {
+				made = append(made, who.Grant{Purpose: declared.Purpose, Given: given, At: now, Source: who.ByShopper, Notice: declared.Version})
+			}
+		}
+		var after *who.Shopper
+		err = p.retailers.Record(ctx, key.Retailer, func() (steps []store.Step, err error) {
+			after, err = p.shoppers.Commit(ctx, key, shopper.Revision(), store.Change{At: now, Defaults: snapshot.Scene.Defaults, Grants: made})
+			if err != nil {
+				return nil, err
+			}
+			return []store.Step{{Before: counted(shopper), After: counted(after)}}, nil
+		})
+		if errors.Is(err, store.ErrConflict) && try < decideTries {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("keep decisions: %w", err)
+		}
+		return after.Grants(), nil
+	}
+}
+
+// counted is the history that the crowd may know of a shopper: none without the grant.
+func counted(shopper *who.Shopper) *who.History {
+	if view, ok := who.Access(who.Loyalty, who.NewSubject(shopper, who.Permissions{})); ok {
+		return view.History()
+	}
+	return nil
+}

@@ -1,0 +1,209 @@
+package retailer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"satnav/geo"
+	"satnav/server/store"
+)
+
+// Editor is who makes an edit. It is kept with each version.
+type Editor struct {
+	Role    string
+	Subject string
+	// Stores, when not nil, are the only stores whose geofences the editor may touch.
+	Stores []string
+}
+
+func (e Editor) String() string { return e.Role + " " + e.Subject }
+
+// Change is one wanted edit of a thing that a retailer configures.
+type Change[T any] struct {
+	ID     string // empty: one is made
+	Value  T      // ignored when Delete is set
+	Delete bool
+	Expect *int64 // the version that it must have, 0 for a new one; nil: whatever is there
+}
+
+// Saved is what became of a Change.
+type Saved struct {
+	ID        string
+	Version   int64
+	At        time.Time
+	Unchanged bool
+	Body      []byte // JSON, as it is kept now
+	// Err is *Invalid, *geo.Fault, ErrForbidden, store.ErrConflict or store.ErrNotFound; nil: it is durable and live.
+	Err error
+}
+
+// ErrForbidden says that the editor may not touch this geofence: it is not linked to one of their stores.
+var ErrForbidden = errors.New("geofence is not linked to a store of yours")
+
+// SaveSettings changes the retailer's settings.
+func (r *Retailers) SaveSettings(ctx context.Context, retailer string, by Editor, change Change[Settings]) (Saved, error) {
+	change.ID = settingsID
+	saved, err := save(ctx, r, retailer, store.RetailerEntry, by, []Change[Settings]{change}, func(c *Change[Settings]) ([]byte, error) {
+		c.Value = c.Value.Complete()
+		if faults := c.Value.Check(); len(faults) > 0 {
+			return nil, invalid(faults)
+		}
+		return json.Marshal(c.Value)
+	})
+	if err != nil {
+		return Saved{}, err
+	}
+	return saved[0], nil
+}
+
+// SaveStores changes stores.
+func (r *Retailers) SaveStores(ctx context.Context, retailer string, by Editor, changes []Change[Store]) ([]Saved, error) {
+	return save(ctx, r, retailer, store.StoreEntry, by, changes, func(c *Change[Store]) ([]byte, error) {
+		if c.Delete {
+			return nil, nil
+		}
+		c.Value.ID = c.ID
+		value, err := c.Value.Complete()
+		if err != nil {
+			return nil, err
+		}
+		if _, err := value.Build(); err != nil {
+			return nil, err
+		}
+		return json.Marshal(value)
+	})
+}
+
+// SaveProducts changes products.
+func (r *Retailers) SaveProducts(ctx context.Context, retailer string, by Editor, changes []Change[Product]) ([]Saved, error) {
+	snapshot, err := r.Of(ctx, retailer)
+	if err != nil {
+		return nil, err
+	}
+	return save(ctx, r, retailer, store.ProductEntry, by, changes, func(c *Change[Product]) ([]byte, error) {
+		if c.Delete {
+			return nil, nil
+		}
+		c.Value.Item = c.ID
+		if c.Value.Title == "" {
+			c.Value.Title = c.ID
+		}
+		if _, err := c.Value.Build(snapshot.Names, snapshot.Settings); err != nil {
+			return nil, err
+		}
+		return json.Marshal(c.Value)
+	})
+}
+
+// SaveStock changes how many pieces stores have.
+func (r *Retailers) SaveStock(ctx context.Context, retailer string, by Editor, pieces []Stock) ([]Saved, error) {
+	changes := make([]Change[Stock], len(pieces))
+	for i, s := range pieces {
+		changes[i] = Change[Stock]{ID: s.id(), Value: s}
+	}
+	return save(ctx, r, retailer, store.StockEntry, by, changes, func(c *Change[Stock]) ([]byte, error) {
+		if err := c.Value.Check(); err != nil {
+			return nil, err
+		}
+		return json.Marshal(c.Value)
+	})
+}
+
+// SaveGeofences changes geofences. The shape of a value was checked when it was read, see geo.ParseFeature.
+func (r *Retailers) SaveGeofences(ctx context.Context, retailer string, by Editor, changes []Change[geo.Geofence]) ([]Saved, error) {
+	return save(ctx, r, retailer, store.GeofenceEntry, by, changes, func(c *Change[geo.Geofence]) ([]byte, error) {
+		if err := geo.CheckID(c.ID); err != nil {
+			return nil, err
+		}
+		if err := r.reach(ctx, retailer, by, c); err != nil || c.Delete {
+			return nil, err
+		}
+		if by.Stores != nil && !slices.Contains(by.Stores, c.Value.Store) {
+			return nil, ErrForbidden
+		}
+		if c.Value.Name == c.Value.ID {
+			c.Value.Name = c.ID
+		}
+		c.Value.ID = c.ID
+		return c.Value.AppendFeature(nil), nil
+	})
+}
+
+// reach refuses an editor of some stores who would touch a geofence of another one, and holds the change
+// to the version that was checked, so that nobody relinks it in between.
+func (r *Retailers) reach(ctx context.Context, retailer string, by Editor, c *Change[geo.Geofence]) error {
+	if by.Stores == nil {
+		return nil
+	}
+	entry, err := r.entries.Get(ctx, retailer, store.GeofenceEntry, c.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		if c.Expect == nil && !c.Delete {
+			c.Expect = new(int64)
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	fence, _, err := geo.ParseFeature(entry.Body)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(by.Stores, fence.Store) {
+		return ErrForbidden
+	}
+	if c.Expect == nil {
+		c.Expect = &entry.Version
+	}
+	return nil
+}
+
+// save checks each change, keeps those that are right, and puts them into the snapshot before it returns.
+func save[T any](ctx context.Context, r *Retailers, retailer string, kind store.EntryKind, by Editor, changes []Change[T], body func(*Change[T]) ([]byte, error)) ([]Saved, error) {
+	p, err := r.picture(ctx, retailer)
+	if err != nil {
+		return nil, err
+	}
+	saved := make([]Saved, len(changes))
+	var edits []store.Edit
+	var indexes []int
+	for i := range changes {
+		c := &changes[i]
+		if c.ID == "" {
+			c.ID = ulid.Make().String()
+		}
+		saved[i].ID = c.ID
+		edit := store.Edit{ID: c.ID, Delete: c.Delete}
+		if faults := checkID("/id", c.ID); len(faults) > 0 {
+			saved[i].Err = invalid(faults)
+			continue
+		}
+		if edit.Body, saved[i].Err = body(c); saved[i].Err != nil {
+			continue
+		}
+		edit.Expect = c.Expect
+		edits, indexes = append(edits, edit), append(indexes, i)
+	}
+	outcomes, err := r.entries.Apply(ctx, retailer, kind, by.String(), r.now(), edits)
+	var entries []store.Entry
+	for n, outcome := range outcomes { // also after an error: what was kept is live
+		s := &saved[indexes[n]]
+		s.Version, s.At, s.Body, s.Unchanged, s.Err = outcome.Entry.Version, outcome.Entry.At, outcome.Entry.Body, outcome.Unchanged, outcome.Err
+		if outcome.Err == nil && !outcome.Unchanged {
+			entries = append(entries, outcome.Entry)
+		}
+	}
+	for _, problem := range p.apply(entries) {
+		r.log.Error("an entry cannot be used", "retailer", retailer, "err", problem)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("save %s entries: %w", kind, err)
+	}
+	return saved, nil
+}

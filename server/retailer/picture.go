@@ -1,0 +1,284 @@
+package retailer
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"satnav/context/scene"
+	"satnav/context/when"
+	"satnav/context/where"
+	"satnav/context/who"
+	"satnav/geo"
+	"satnav/recommend"
+	"satnav/recommend/learn"
+	"satnav/server/store"
+)
+
+// picture is what a retailer's snapshots are made of: the entries as they were last seen, and the crowd.
+type picture struct {
+	retailer string
+	names    *who.Names
+	gate     sync.RWMutex // held for reading while events are recorded, for writing while the crowd is counted anew
+	crowd    *learn.Crowd // guarded by gate
+	learnt   atomic.Bool  // the crowd changed since it was published
+	moved    atomic.Bool  // the retailer's zone changed, and with it the hours that the crowd counts in
+	snapshot atomic.Pointer[Snapshot]
+	ready    chan struct{} // closed once loading ended
+	failed   error         // why it failed; read after ready
+
+	mu         sync.Mutex // one change at a time; never held across I/O
+	versions   map[entryKey]int64
+	settings   Settings
+	settled    time.Time // when the settings were made
+	stores     map[string]*where.Store
+	products   map[string]Product // as described: a change of stock or currency builds them anew
+	stock      map[string]map[string]int
+	calendars  map[string]when.Calendar
+	storeIndex *where.Stores
+	catalogue  *recommend.Catalogue
+	live       *geo.Index
+	drafts     *geo.Index
+	view       *recommend.Crowd
+	model      *recommend.Model
+}
+
+type entryKey struct {
+	kind store.EntryKind
+	id   string
+}
+
+func newPicture(retailer string, names *who.Names) *picture {
+	return &picture{
+		retailer: retailer, names: names, ready: make(chan struct{}),
+		versions: map[entryKey]int64{}, settings: Defaults(),
+		stores: map[string]*where.Store{}, products: map[string]Product{}, stock: map[string]map[string]int{},
+		calendars: map[string]when.Calendar{}, storeIndex: where.NewStores(nil), catalogue: recommend.NewCatalogue(names, nil),
+		live: geo.NewIndex(nil), drafts: geo.NewIndex(nil),
+	}
+}
+
+// apply takes in entries, in any order and any number of times, and swaps in a snapshot if anything is
+// new. An entry that cannot be used (a later version of Satnav wrote it) is left out and reported.
+func (p *picture) apply(entries []store.Entry) (errs []error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var fresh change
+	for _, e := range entries {
+		key := entryKey{e.Kind, e.ID}
+		if e.Version <= p.versions[key] {
+			continue
+		}
+		if err := p.take(e, &fresh); err != nil {
+			errs = append(errs, fmt.Errorf("%s %q, version %d: %w", e.Kind, e.ID, e.Version, err))
+		}
+		p.versions[key] = e.Version
+	}
+	if p.rebuild(&fresh, &errs) {
+		p.swap()
+	}
+	return errs
+}
+
+// change collects what a batch of entries touches, so that each index is built once.
+type change struct {
+	settings bool
+	stores   bool
+	products map[string]bool // items to build anew
+	put      []geo.Geofence
+	remove   []string
+}
+
+func (c *change) touch(item string) {
+	if c.products == nil {
+		c.products = map[string]bool{}
+	}
+	c.products[item] = true
+}
+
+func (p *picture) take(e store.Entry, fresh *change) error {
+	switch e.Kind {
+	case store.RetailerEntry:
+		var settings Settings
+		if err := json.Unmarshal(e.Body, &settings); err != nil {
+			return err
+		}
+		settings = settings.Complete()
+		if settings.Zone != p.settings.Zone {
+			p.moved.Store(true)
+		}
+		p.settings, p.settled, fresh.settings = settings, e.At, true
+	case store.StoreEntry:
+		fresh.stores = true
+		if e.Deleted {
+			delete(p.stores, e.ID)
+			return nil
+		}
+		var described Store
+		if err := json.Unmarshal(e.Body, &described); err != nil {
+			return err
+		}
+		built, err := described.Build()
+		if err != nil {
+			return err
+		}
+		p.stores[e.ID] = built
+	case store.ProductEntry:
+		fresh.touch(e.ID)
+		if e.Deleted {
+			delete(p.products, e.ID)
+			return nil
+		}
+		var described Product
+		if err := json.Unmarshal(e.Body, &described); err != nil {
+			return err
+		}
+		p.products[e.ID] = described
+	case store.StockEntry:
+		var pieces Stock
+		if err := json.Unmarshal(e.Body, &pieces); err != nil {
+			return err
+		}
+		fresh.touch(pieces.Item)
+		if p.stock[pieces.Item] == nil {
+			p.stock[pieces.Item] = map[string]int{}
+		}
+		p.stock[pieces.Item][pieces.Store] = pieces.Pieces
+	case store.GeofenceEntry:
+		if e.Deleted {
+			fresh.remove = append(fresh.remove, e.ID)
+			return nil
+		}
+		fence, _, err := geo.ParseFeature(e.Body)
+		if err != nil {
+			return err
+		}
+		fence.Version = e.Version
+		fresh.put = append(fresh.put, fence)
+	}
+	return nil
+}
+
+// rebuild makes what the change touches anew and reports whether anything is.
+func (p *picture) rebuild(fresh *change, errs *[]error) bool {
+	if fresh.settings {
+		for item := range p.products { // the currency may have more or fewer decimals now
+			fresh.touch(item)
+		}
+		p.addCalendar("", p.settings.Region)
+	}
+	if fresh.stores {
+		all := make([]*where.Store, 0, len(p.stores))
+		for _, s := range p.stores {
+			all = append(all, s)
+			p.addCalendar(s.Region, s.Region)
+		}
+		p.storeIndex = where.NewStores(all)
+	}
+	if len(fresh.products) > 0 {
+		var put []recommend.Product
+		var remove []string
+		for item := range fresh.products {
+			described, ok := p.products[item]
+			if !ok {
+				remove = append(remove, item)
+				continue
+			}
+			built, err := described.Build(p.names, p.settings)
+			if err != nil {
+				*errs = append(*errs, fmt.Errorf("product %q: %w", item, err))
+				remove = append(remove, item)
+				continue
+			}
+			if shelves, counted := p.stock[item]; counted {
+				built.Stock = total(shelves)
+			}
+			put = append(put, built)
+		}
+		p.catalogue = p.catalogue.With(put, remove)
+	}
+	p.editFences(fresh)
+	return fresh.settings || fresh.stores || len(fresh.products) > 0 || len(fresh.put) > 0 || len(fresh.remove) > 0
+}
+
+// editFences moves each geofence to the index of its status, live or drafts.
+func (p *picture) editFences(fresh *change) {
+	if len(fresh.put) == 0 && len(fresh.remove) == 0 {
+		return
+	}
+	var live, drafts []geo.Geofence
+	notLive, notDraft := slices.Clone(fresh.remove), slices.Clone(fresh.remove)
+	for _, fence := range fresh.put {
+		if fence.Status == geo.Draft {
+			drafts, notLive = append(drafts, fence), append(notLive, fence.ID)
+		} else {
+			live, notDraft = append(live, fence), append(notDraft, fence.ID)
+		}
+	}
+	p.live = p.live.Edit(live, notLive)
+	p.drafts = p.drafts.Edit(drafts, notDraft)
+}
+
+// payday is when most people of any place are paid; retailers cannot say otherwise yet.
+var payday = []when.Payday{when.LastWorkingDay}
+
+func (p *picture) addCalendar(name, region string) {
+	p.calendars[name] = when.Calendar{Holidays: HolidaysIn(region), Paydays: payday}
+}
+
+func total(shelves map[string]int) *int {
+	sum := 0
+	for _, pieces := range shelves {
+		sum += pieces
+	}
+	return &sum
+}
+
+// zone is the retailer's time zone.
+func (p *picture) zone() *time.Location {
+	zone, err := time.LoadLocation(p.settings.Zone)
+	if err != nil { // it was known to the machine that saved it
+		return time.UTC
+	}
+	return zone
+}
+
+// newCrowd makes an empty crowd that counts in the retailer's hours.
+func (p *picture) newCrowd() *learn.Crowd {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.moved.Store(false)
+	return learn.NewCrowd(p.zone())
+}
+
+// publish swaps in a snapshot with what the crowd has learnt by now. The caller is the only one who
+// replaces the crowd.
+func (p *picture) publish() {
+	view := p.crowd.View()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.view = view
+	p.swap()
+}
+
+// swap makes a snapshot of all parts and puts it in place of the one before. The caller holds mu.
+func (p *picture) swap() {
+	p.snapshot.Store(&Snapshot{
+		Retailer: p.retailer,
+		Settings: p.settings,
+		Names:    p.names,
+		Scene: scene.Retailer{
+			Stores:    p.storeIndex,
+			Zone:      p.zone(),
+			Calendars: maps.Clone(p.calendars),
+			Defaults:  who.Defaults(p.settings.DefaultGrants, p.settled),
+		},
+		Fences:  p.live,
+		Drafts:  p.drafts,
+		Suggest: recommend.NewSnapshot(p.names, p.catalogue, p.storeIndex.All(), p.view, p.model),
+	})
+}

@@ -1,0 +1,74 @@
+package retailer
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"satnav/context/who"
+	"satnav/recommend"
+)
+
+// Product is an article as its retailer describes it: what the API takes and gives, and what is kept.
+type Product struct {
+	Item       string          `json:"item"`
+	Title      string          `json:"title"`
+	Category   string          `json:"category,omitempty"`
+	Brand      string          `json:"brand,omitempty"`
+	Price      string          `json:"price,omitempty"`
+	ListPrice  string          `json:"list_price,omitempty"`
+	Cost       string          `json:"cost,omitempty"`
+	Currency   string          `json:"currency,omitempty"` // the retailer's, if anything is said
+	Stock      *int            `json:"stock,omitempty"`
+	Attributes json.RawMessage `json:"attributes,omitempty"` // an object: colour, size, …
+	VariantOf  string          `json:"variant_of,omitempty"`
+	Sensitive  string          `json:"sensitive,omitempty"` // the sensitive category it belongs to; empty: none
+	Status     string          `json:"status,omitempty"`    // one of ProductStatuses; empty: active
+}
+
+// ProductStatuses are the states of an article; only an active one is suggested.
+var ProductStatuses = []string{"active", "draft", "withdrawn"}
+
+// Build checks the product and makes the value that requests are answered from.
+func (p Product) Build(names *who.Names, settings Settings) (recommend.Product, error) {
+	faults := checkID("/item", p.Item)
+	if p.Title == "" {
+		p.Title = p.Item
+	}
+	money := func(pointer, text string) who.Money {
+		m, err := ParseMoney(text, settings.Exponent())
+		if err == nil && m.Minor < 0 {
+			err = fmt.Errorf("got %s, want no less than 0", text)
+		}
+		if err != nil {
+			faults = append(faults, Fault{pointer, err.Error()})
+		}
+		return m
+	}
+	built := recommend.Product{
+		ID: p.Item, Title: p.Title, Category: p.Category, Brand: p.Brand,
+		Price: money("/price", p.Price), ListPrice: money("/list_price", p.ListPrice), Cost: money("/cost", p.Cost),
+		Stock: p.Stock, VariantOf: p.VariantOf, Sensitive: p.Sensitive != "", Withdrawn: p.Status != "" && p.Status != "active",
+	}
+	if p.Currency != "" && settings.Currency != "" && !strings.EqualFold(p.Currency, settings.Currency) {
+		faults = append(faults, Fault{"/currency", fmt.Sprintf("got %q, want the retailer's currency %q", p.Currency, settings.Currency)})
+	}
+	if p.Status != "" && !slices.Contains(ProductStatuses, p.Status) {
+		faults = append(faults, Fault{"/status", fmt.Sprintf("got %q, want one of %s", p.Status, strings.Join(ProductStatuses, ", "))})
+	}
+	if len(p.Attributes) > 0 {
+		var attributes map[string]any
+		if err := json.Unmarshal(p.Attributes, &attributes); err != nil {
+			faults = append(faults, Fault{"/attributes", "want a JSON object such as {\"colour\": \"blue\"}"})
+		}
+		built.Attributes = make(map[string]string, len(attributes))
+		for name, value := range attributes {
+			built.Attributes[name] = fmt.Sprint(value)
+		}
+	}
+	if len(faults) == 0 {
+		built.Item = names.Items.Number(p.Item)
+	}
+	return built, invalid(faults)
+}

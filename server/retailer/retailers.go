@@ -1,0 +1,256 @@
+// Package retailer holds what a retailer configures (settings, stores, products, stock, geofences): it
+// checks and keeps edits, and turns them into the immutable snapshots that requests are answered from.
+//
+// It exists so that an edit is live everywhere within a second and a request never waits for the store:
+// edits are durable entries, requests read a picture in memory that is built aside and swapped whole.
+// Decided against: caches with an expiry (nobody could say what an answer was made of), and reading
+// configuration on the request path.
+package retailer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"satnav/context/who"
+	"satnav/server/identity"
+	"satnav/server/store"
+)
+
+// Histories lists what every shopper of a retailer has done.
+type Histories interface {
+	// Each calls f with the history of each shopper of the retailer, in no order, until f returns an error.
+	Each(ctx context.Context, retailer string, f func(*who.History) error) error
+}
+
+// Retailers keeps the snapshot of each retailer and makes edits. It is safe for concurrent use.
+type Retailers struct {
+	entries   *store.Entries
+	histories Histories
+	names     *Names
+	now       func() time.Time
+	log       *slog.Logger
+
+	mu       sync.Mutex
+	pictures map[string]*picture
+	running  sync.WaitGroup
+}
+
+// New makes retailers. Follow must run for edits of other processes, and for crowd counts, to arrive.
+func New(entries *store.Entries, histories Histories, names *Names, now func() time.Time, log *slog.Logger) *Retailers {
+	return &Retailers{entries: entries, histories: histories, names: names, now: now, log: log, pictures: map[string]*picture{}}
+}
+
+const settingsID = "settings"
+
+// Of returns the retailer's snapshot. The first call makes a retailer that did not exist, with the
+// default settings, and waits until its picture is loaded.
+func (r *Retailers) Of(ctx context.Context, retailer string) (*Snapshot, error) {
+	p, err := r.picture(ctx, retailer)
+	if err != nil {
+		return nil, err
+	}
+	return p.snapshot.Load(), nil
+}
+
+// picture returns a retailer's loaded picture.
+func (r *Retailers) picture(ctx context.Context, retailer string) (*picture, error) {
+	r.mu.Lock()
+	p, ok := r.pictures[retailer]
+	if !ok {
+		if !identity.ValidRetailer(retailer) {
+			r.mu.Unlock()
+			return nil, fmt.Errorf("retailer: got %.70q, want 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit", retailer)
+		}
+		p = newPicture(retailer, r.names.Of(retailer))
+		r.pictures[retailer] = p
+		r.running.Add(1)
+		go func() { // not under the caller's context: others wait for it too
+			defer r.running.Done()
+			p.failed = r.load(context.WithoutCancel(ctx), p)
+			if p.failed != nil {
+				r.mu.Lock()
+				delete(r.pictures, retailer) // the next call tries again
+				r.mu.Unlock()
+			}
+			close(p.ready)
+		}()
+	}
+	r.mu.Unlock()
+	select {
+	case <-p.ready:
+		return p, p.failed
+	case <-ctx.Done():
+		return nil, fmt.Errorf("retailer %q is being loaded: %w", retailer, ctx.Err())
+	}
+}
+
+// load reads a retailer's entries and histories, and makes the retailer if it is new.
+func (r *Retailers) load(ctx context.Context, p *picture) error {
+	began := time.Now()
+	_, err := r.entries.Get(ctx, p.retailer, store.RetailerEntry, settingsID)
+	if errors.Is(err, store.ErrNotFound) {
+		err = r.create(ctx, p.retailer)
+	}
+	if err != nil {
+		return fmt.Errorf("retailer %q: %w", p.retailer, err)
+	}
+	for _, kind := range loadOrder {
+		var entries []store.Entry
+		err := r.entries.Each(ctx, p.retailer, kind, func(e store.Entry) error {
+			entries = append(entries, e)
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("retailer %q: load %s entries: %w", p.retailer, kind, err)
+		}
+		for _, err := range p.apply(entries) {
+			r.log.Error("an entry cannot be used", "retailer", p.retailer, "err", err)
+		}
+	}
+	if err := r.count(ctx, p); err != nil {
+		return err
+	}
+	r.log.Debug("retailer loaded", "retailer", p.retailer, "took", time.Since(began))
+	return nil
+}
+
+// loadOrder loads what others depend on first.
+var loadOrder = []store.EntryKind{store.RetailerEntry, store.StoreEntry, store.ProductEntry, store.StockEntry, store.GeofenceEntry}
+
+func (r *Retailers) create(ctx context.Context, retailer string) error {
+	body, err := json.Marshal(Defaults())
+	if err != nil {
+		return err
+	}
+	absent := int64(0)
+	outcomes, err := r.entries.Apply(ctx, retailer, store.RetailerEntry, "satnav", r.now(), []store.Edit{{ID: settingsID, Body: body, Expect: &absent}})
+	if err == nil && outcomes[0].Err != nil && !errors.Is(outcomes[0].Err, store.ErrConflict) { // a conflict: another process made it
+		err = outcomes[0].Err
+	}
+	return err
+}
+
+// count makes the crowd of a retailer anew from all histories. Nothing is recorded meanwhile.
+func (r *Retailers) count(ctx context.Context, p *picture) error {
+	p.gate.Lock()
+	defer p.gate.Unlock()
+	crowd := p.newCrowd()
+	err := r.histories.Each(ctx, p.retailer, func(h *who.History) error {
+		crowd.Replace(nil, h)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("retailer %q: load histories: %w", p.retailer, err)
+	}
+	p.crowd = crowd
+	p.publish()
+	return nil
+}
+
+// LoadAll loads every retailer that exists, so that the first calls find them ready.
+func (r *Retailers) LoadAll(ctx context.Context) error {
+	retailers, err := r.entries.Retailers(ctx)
+	if err != nil {
+		return fmt.Errorf("list retailers: %w", err)
+	}
+	for _, retailer := range retailers {
+		if _, err := r.picture(ctx, retailer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Record runs a write of one shopper and tells the crowd how their history changed by it, step by step; a
+// nil history is one that the crowd may not know. It counts in suggestions within publishEvery. The write
+// waits while the crowd is counted anew, so that nothing is counted twice.
+func (r *Retailers) Record(ctx context.Context, retailer string, write func() ([]store.Step, error)) error {
+	p, err := r.picture(ctx, retailer)
+	if err != nil {
+		return err
+	}
+	p.gate.RLock()
+	defer p.gate.RUnlock()
+	steps, err := write()
+	for _, step := range steps {
+		p.crowd.Replace(step.Before, step.After)
+		p.learnt.Store(true)
+	}
+	return err
+}
+
+const (
+	publishEvery = 500 * time.Millisecond // crowd counts are at most this and the time of a view old
+	followEvery  = 250 * time.Millisecond // edits of other processes are seen at most this later
+)
+
+// Follow publishes what the crowd learnt and takes in the edits of other processes, until the context ends.
+func (r *Retailers) Follow(ctx context.Context) {
+	defer r.running.Wait()
+	publish, follow := time.NewTicker(publishEvery), time.NewTicker(followEvery)
+	defer publish.Stop()
+	defer follow.Stop()
+	since := r.now().Add(-followEvery)
+	away := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-publish.C:
+			for _, p := range r.loaded() {
+				if p.moved.CompareAndSwap(true, false) {
+					if err := r.count(ctx, p); err != nil {
+						p.moved.Store(true)
+						r.log.Error("the crowd cannot be counted anew", "err", err)
+					}
+				} else if p.learnt.CompareAndSwap(true, false) {
+					p.publish()
+				}
+			}
+		case <-follow.C:
+			changed, next, err := r.entries.Changes(ctx, since)
+			if err != nil {
+				if !away && ctx.Err() == nil {
+					r.log.Error("changes of configuration cannot be read", "err", err)
+				}
+				away = true
+				continue
+			}
+			away = false
+			since = next
+			r.take(changed)
+		}
+	}
+}
+
+// take applies entries that any process edited to the pictures that are loaded.
+func (r *Retailers) take(changed []store.Entry) {
+	of := map[string][]store.Entry{}
+	for _, e := range changed {
+		of[e.Retailer] = append(of[e.Retailer], e)
+	}
+	for _, p := range r.loaded() {
+		for _, err := range p.apply(of[p.retailer]) {
+			r.log.Error("an entry cannot be used", "retailer", p.retailer, "err", err)
+		}
+	}
+}
+
+func (r *Retailers) loaded() []*picture {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var loaded []*picture
+	for _, p := range r.pictures {
+		select {
+		case <-p.ready:
+			loaded = append(loaded, p)
+		default:
+		}
+	}
+	return loaded
+}

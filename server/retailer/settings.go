@@ -1,0 +1,148 @@
+package retailer
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/text/currency"
+	"golang.org/x/text/language"
+
+	"satnav/context/who"
+)
+
+// Settings are what holds for a whole retailer.
+type Settings struct {
+	Name          string        `json:"name"`     // empty: the id
+	Zone          string        `json:"zone"`     // IANA name; stores may have their own
+	Currency      string        `json:"currency"` // ISO 4217; empty: none, amounts have two decimals
+	Languages     []string      `json:"languages"`
+	Region        string        `json:"region"`         // where data is kept and served; empty: anywhere
+	Jurisdiction  string        `json:"jurisdiction"`   // one of Jurisdictions
+	DefaultGrants []who.Purpose `json:"default_grants"` // purposes that hold until the shopper decides otherwise
+}
+
+// Jurisdictions are the profiles of law that a retailer may be under. Those that want a decision before
+// any processing start without default grants.
+var Jurisdictions = []string{"EU", "CN", "US-CA", "US-NY", "minors", "other"}
+
+var decidesFirst = []string{"EU", "CN", "minors"}
+
+// Defaults are the settings of a retailer who has set nothing.
+func Defaults() Settings {
+	return Settings{
+		Zone:          "UTC",
+		Languages:     []string{"en"},
+		Jurisdiction:  "other",
+		DefaultGrants: []who.Purpose{who.Loyalty, who.Location},
+	}
+}
+
+// DefaultGrantsFor are the default grants that a jurisdiction starts with.
+func DefaultGrantsFor(jurisdiction string) []who.Purpose {
+	if slices.Contains(decidesFirst, jurisdiction) {
+		return []who.Purpose{}
+	}
+	return Defaults().DefaultGrants
+}
+
+// Complete fills what was left out with defaults.
+func (s Settings) Complete() Settings {
+	d := Defaults()
+	if s.Zone == "" {
+		s.Zone = d.Zone
+	}
+	if len(s.Languages) == 0 {
+		s.Languages = d.Languages
+	}
+	if s.Jurisdiction == "" {
+		s.Jurisdiction = d.Jurisdiction
+	}
+	if s.DefaultGrants == nil {
+		s.DefaultGrants = DefaultGrantsFor(s.Jurisdiction)
+	}
+	return s
+}
+
+// Check says everything that is wrong with the settings.
+func (s Settings) Check() []Fault {
+	var faults []Fault
+	if _, err := time.LoadLocation(s.Zone); err != nil || s.Zone == "Local" {
+		faults = append(faults, Fault{"/zone", fmt.Sprintf("got %q, want a time zone of the IANA list such as \"Europe/Lisbon\"", s.Zone)})
+	}
+	if s.Currency != "" {
+		if _, err := currency.ParseISO(s.Currency); err != nil {
+			faults = append(faults, Fault{"/currency", fmt.Sprintf("got %q, want a code of ISO 4217 such as \"EUR\"", s.Currency)})
+		}
+	}
+	for i, tag := range s.Languages {
+		if _, err := language.Parse(tag); err != nil {
+			faults = append(faults, Fault{fmt.Sprintf("/languages/%d", i), fmt.Sprintf("got %q, want a tag of BCP 47 such as \"en\" or \"pt-BR\"", tag)})
+		}
+	}
+	if !slices.Contains(Jurisdictions, s.Jurisdiction) {
+		faults = append(faults, Fault{"/jurisdiction", fmt.Sprintf("got %q, want one of %s", s.Jurisdiction, strings.Join(Jurisdictions, ", "))})
+	}
+	for i, p := range s.DefaultGrants {
+		if _, ok := who.Declared(p); !ok {
+			faults = append(faults, Fault{fmt.Sprintf("/default_grants/%d", i), fmt.Sprintf("purpose %q is not declared, want one of %s", p, purposeNames())})
+		}
+	}
+	return faults
+}
+
+func purposeNames() string {
+	var names []string
+	for _, d := range who.Purposes() {
+		names = append(names, string(d.Purpose))
+	}
+	return strings.Join(names, ", ")
+}
+
+// Exponent is the number of decimals of the retailer's currency: 2 for EUR, 0 for JPY, 3 for KWD.
+func (s Settings) Exponent() int {
+	unit, err := currency.ParseISO(s.Currency)
+	if err != nil {
+		return 2
+	}
+	scale, _ := currency.Standard.Rounding(unit)
+	return scale
+}
+
+// Fault is one thing wrong with what a retailer sent.
+type Fault struct {
+	Pointer string // JSON pointer into what was sent
+	Problem string // what was found and what would be right
+}
+
+func (f Fault) String() string { return strings.TrimPrefix(f.Pointer, "/") + ": " + f.Problem }
+
+// Invalid is the error of an entry that cannot be stored as it is.
+type Invalid struct{ Faults []Fault }
+
+func (e *Invalid) Error() string {
+	texts := make([]string, len(e.Faults))
+	for i, f := range e.Faults {
+		texts[i] = f.String()
+	}
+	return strings.Join(texts, "; ")
+}
+
+func invalid(faults []Fault) error {
+	if len(faults) == 0 {
+		return nil
+	}
+	return &Invalid{faults}
+}
+
+var idPattern = regexp.MustCompile(`^[^\x00-\x1f\x7f]{1,128}$`)
+
+// CheckID says what is wrong with an id that a retailer gave, or nil.
+func checkID(pointer, id string) []Fault {
+	if idPattern.MatchString(id) {
+		return nil
+	}
+	return []Fault{{pointer, fmt.Sprintf("got %.40q, want 1 to 128 characters, none of them a control character", id)}}
+}

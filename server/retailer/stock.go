@@ -1,0 +1,25 @@
+package retailer
+
+import "fmt"
+
+// Stock is how many pieces of an item one store has.
+type Stock struct {
+	Item   string `json:"item"`
+	Store  string `json:"store"` // empty: not in a store, a warehouse for example
+	Pieces int    `json:"pieces"`
+}
+
+// id is the entry's. The length of the store's id keeps two pairs apart that would read the same.
+func (s Stock) id() string { return fmt.Sprintf("%d:%s:%s", len(s.Store), s.Store, s.Item) }
+
+// Check says everything that is wrong with the stock.
+func (s Stock) Check() error {
+	faults := checkID("/item", s.Item)
+	if s.Store != "" {
+		faults = append(faults, checkID("/store", s.Store)...)
+	}
+	if s.Pieces < 0 {
+		faults = append(faults, Fault{"/stock", fmt.Sprintf("got %d, want no less than 0", s.Pieces)})
+	}
+	return invalid(faults)
+}

@@ -1,0 +1,49 @@
+package visit
+
+import (
+	"time"
+
+	"satnav/context/when"
+	"satnav/context/where"
+	"satnav/context/who"
+	"satnav/geo"
+	"satnav/recommend"
+)
+
+// Answer is what helps this shopper now, what just happened, and what both were made of.
+type Answer struct {
+	Suggestions []recommend.Suggestion
+	Triggers    []Trigger
+	Place       where.Place
+	Open        bool // Place.Store is open now
+	Moment      when.Moment
+	Next        Next
+	Used        Used
+}
+
+// Next tells the phone how long it may sleep.
+type Next struct {
+	SafeRadiusMeters float64 // within it nothing can happen; 0: not known
+	CheckAgain       time.Duration
+}
+
+// Trigger is a crossing that its geofence wants told.
+type Trigger struct {
+	ID       string
+	Geofence string
+	Kind     geo.Kind
+	At       time.Time
+	Payload  []byte // JSON of the geofence; nil: none
+}
+
+// Used is the receipt of an answer: what it was really made of.
+type Used struct {
+	Permissions []string      // device permissions that were used
+	Purposes    []who.Purpose // purposes for which data was read
+	Location    string        // how precisely the position was used: "fix", "cell-10", …, "none"
+	History     bool          // some loyalty history was read
+	Model       string        // version of the suggestion model
+	Rules       string        // version of the rule set
+	Degraded    []string      // what was left out because something was away
+	Skew        time.Duration // by which the device's clock was corrected
+}

@@ -1,0 +1,174 @@
+// Package visit answers "what would help this shopper, here and now, and what just happened?".
+//
+// It exists so that the order of things is written once: scene, crossings, suggestions, one commit. It is
+// the only code that runs them together. Decided against: a lock for each shopper. Two calls of one
+// shopper at once are put in order by the revision of the shopper's partition; who comes second starts over.
+package visit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"satnav/context/scene"
+	"satnav/context/who"
+	"satnav/geo"
+	"satnav/recommend"
+	"satnav/server/retailer"
+	"satnav/server/store"
+)
+
+// Visits answers calls. It is safe for concurrent use.
+type Visits struct {
+	shoppers  *store.Shoppers
+	retailers *retailer.Retailers
+}
+
+// New makes visits.
+func New(shoppers *store.Shoppers, retailers *retailer.Retailers) *Visits {
+	return &Visits{shoppers, retailers}
+}
+
+// SkewError says that the device's clock is so far off that its times mean nothing.
+type SkewError struct{ SentAt, Arrived time.Time }
+
+func (e *SkewError) Error() string {
+	return fmt.Sprintf("sent_at is %s, but it arrived at %s: set the device's clock, or leave sent_at out",
+		e.SentAt.UTC().Format(time.RFC3339), e.Arrived.UTC().Format(time.RFC3339))
+}
+
+// checkAgain is when a phone that knows no better should call again.
+const checkAgain = 5 * time.Minute
+
+// answerTries bounds how often a call starts over because another call of the same shopper came first.
+const answerTries = 3
+
+// Answer answers one call. Crossings that it tells are durable before it returns. It returns *SkewError,
+// an error of the store, or the context's.
+func (v *Visits) Answer(ctx context.Context, s Signal) (Answer, error) {
+	s, skew, err := s.timed()
+	if err != nil {
+		return Answer{}, err
+	}
+	snapshot, err := v.retailers.Of(ctx, s.Key.Retailer)
+	if err != nil {
+		return Answer{}, err
+	}
+	for try := 0; ; try++ {
+		answer, err := v.answer(ctx, snapshot, &s)
+		if errors.Is(err, store.ErrConflict) && try < answerTries {
+			continue
+		}
+		answer.Used.Skew = skew
+		return answer, err
+	}
+}
+
+func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Signal) (Answer, error) {
+	now, err := scene.Open(ctx, v.shoppers, &snapshot.Scene, scene.Call{
+		Key: s.Key, Device: s.Device, At: s.At, Fix: s.Fix, Cell: s.Cell, Trail: s.Trail,
+	})
+	if err != nil {
+		return Answer{}, fmt.Errorf("open the scene: %w", err)
+	}
+	answer := Answer{Place: now.Place, Moment: now.Moment, Next: Next{CheckAgain: checkAgain}}
+	if now.Place.Store != nil {
+		answer.Open = now.Place.Store.OpenAt(now.Moment.Instant)
+	}
+	change, err := v.advance(snapshot, s, &now, &answer)
+	if err != nil {
+		return Answer{}, err
+	}
+	var made recommend.Record
+	if s.Limit > 0 {
+		answer.Suggestions, made = recommend.Recommend(snapshot.Suggest, &recommend.Request{
+			Scene: now, Kinds: s.Kinds, Limit: s.Limit, Explore: s.Explore,
+			Basket: numbers(snapshot.Names.Items, s.Basket), List: numbers(snapshot.Names.Items, s.List), Query: s.Query,
+		})
+	}
+	answer.Used = used(now, snapshot, made)
+	if change != nil {
+		if _, err := v.shoppers.Commit(ctx, s.Key, now.Shopper.Shopper().Revision(), *change); err != nil {
+			return Answer{}, fmt.Errorf("keep the visit: %w", err)
+		}
+	}
+	return answer, nil
+}
+
+// advance lets the crossing machine see the call's fixes, and returns what must be kept of it; nil: nothing.
+func (v *Visits) advance(snapshot *retailer.Snapshot, s *Signal, now *scene.Scene, answer *Answer) (*store.Change, error) {
+	view, ok := who.Access(who.Location, now.Shopper)
+	if !ok || len(now.Fixes) == 0 {
+		return nil, nil
+	}
+	before := view.Presence()
+	if before.Shopper == "" {
+		before.Shopper = v.shoppers.Pseudonym(s.Key)
+	}
+	after, crossings := geo.AdvanceAll(snapshot.Fences, before, now.Fixes)
+	answer.Triggers = triggers(snapshot.Fences, crossings)
+	kept, err := crossingDocuments(fresh(before, crossings))
+	if err != nil {
+		return nil, err
+	}
+	late, err := lateDocuments(before, now.Fixes)
+	if err != nil {
+		return nil, err
+	}
+	change := &store.Change{At: s.Arrived, Defaults: snapshot.Scene.Defaults, Presence: &after, Documents: append(kept, late...)}
+	change.Lazy = !after.Changed && len(change.Documents) == 0
+	return change, nil
+}
+
+// fresh are the crossings that were not returned before: a retried fix brings those it made once more.
+func fresh(before geo.Presence, crossings []geo.Crossing) []geo.Crossing {
+	var made []geo.Crossing
+	for _, c := range crossings {
+		if !slices.ContainsFunc(before.Recent, func(known geo.Crossing) bool { return known.ID == c.ID }) {
+			made = append(made, c)
+		}
+	}
+	return made
+}
+
+// numbers are the vocabulary's numbers of those ids that it knows: of others nothing can be said.
+func numbers(vocabulary *who.Vocabulary, ids []string) []who.Item {
+	if len(ids) == 0 {
+		return nil
+	}
+	items := make([]who.Item, 0, len(ids))
+	for _, id := range ids {
+		if item, ok := vocabulary.Lookup(id); ok {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
+// triggers are the crossings that their geofences want told.
+func triggers(fences *geo.Index, crossings []geo.Crossing) []Trigger {
+	var told []Trigger
+	for _, c := range crossings {
+		if !c.Told {
+			continue
+		}
+		t := Trigger{ID: c.ID, Geofence: c.Geofence, Kind: c.Kind, At: c.At}
+		if n, ok := fences.Lookup(c.Geofence); ok {
+			t.Payload = fences.Fence(n).Payload
+		}
+		told = append(told, t)
+	}
+	return told
+}
+
+// used is the receipt: what was read of the shopper, and how precisely the position was used.
+func used(now scene.Scene, snapshot *retailer.Snapshot, made recommend.Record) Used {
+	purposes, history := now.Shopper.Used()
+	u := Used{Purposes: purposes, History: history, Location: now.Place.Used(), Model: made.Model}
+	if now.Place.Known {
+		u.Permissions = append(u.Permissions, "location")
+	}
+	return u
+}
