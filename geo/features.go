@@ -103,8 +103,7 @@ func (r *FeatureReader) start() error {
 
 func isCollection(raw []byte) bool {
 	var top struct {
-		Type     json.RawMessage   `json:"type"`
-		Features []json.RawMessage `json:"features"`
+		Type json.RawMessage `json:"type"`
 	}
 	if json.Unmarshal(raw, &top) != nil {
 		return false

@@ -93,7 +93,7 @@ func ParseFeature(raw []byte) (Geofence, []Mending, error) {
 	if g.ID, err = parseID(feature["id"]); err != nil {
 		return g, nil, err
 	}
-	g.Name = g.ID
+	g.Name, g.Wants = g.ID, g.defaultWants()
 	var own map[string]json.RawMessage
 	if properties := feature["properties"]; !null(properties) {
 		all, err := members(properties)
