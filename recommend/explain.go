@@ -26,7 +26,9 @@ func (w *work) explain(chosen []candidate) []Suggestion {
 		c := &chosen[i]
 		layout, blend := w.blend(c)
 		var parts [groups]float64
-		layout.contributions(blend, w.row(c), &parts)
+		var buckets [max(productFeatures, storeFeatures)]uint8
+		layout.Buckets(w.row(c), buckets[:])
+		layout.contributions(blend, buckets[:], &parts)
 		from := len(contributions)
 		sum := 0.0
 		for g, value := range parts {

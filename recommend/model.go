@@ -34,52 +34,86 @@ type Figures struct {
 // bucket and for each crossed pair of buckets. It was chosen over trees as the first step because it
 // explains itself: what a feature adds is what stands in its table.
 type Blend struct {
-	Bias    float32     `json:"bias"`
-	Singles [][]float32 `json:"singles"` // by feature, then bucket
-	Crosses [][]float32 `json:"crosses"` // by pair, then bucket of a × buckets of b + bucket of b
-	// Mean is the mean number of things that a target held, for what a rank is worth.
-	Mean float64 `json:"mean,omitempty"`
+	Bias   float32
+	Tables [][]float32 // by Layout: first a table for each feature, then one for each crossed pair
 }
 
-// layout is the shape that a Blend has for one kind of candidate.
-type layout struct {
+// Layout is the shape that a Blend has for one kind of candidate, and the way from features to places
+// in its tables.
+type Layout struct {
 	scales  []scale
 	crosses []cross
 }
 
+// Products and Places are the layouts of the two kinds of candidates.
 var (
-	productLayout = layout{productScales[:], productCrosses}
-	storeLayout   = layout{storeScales[:], storeCrosses}
+	Products = &Layout{productScales[:], productCrosses}
+	Places   = &Layout{storeScales[:], storeCrosses}
 )
 
+// Features is the number of features, which is also the number of tables that are not crossed.
+func (l *Layout) Features() int { return len(l.scales) }
+
+// Tables is the number of tables.
+func (l *Layout) Tables() int { return len(l.scales) + len(l.crosses) }
+
+// Size is the number of weights in a table.
+func (l *Layout) Size(table int) int {
+	if table < len(l.scales) {
+		return l.scales[table].buckets()
+	}
+	c := l.crosses[table-len(l.scales)]
+	return l.scales[c.a].buckets() * l.scales[c.b].buckets()
+}
+
+// Name is what a table is called in messages.
+func (l *Layout) Name(table int) string {
+	if table < len(l.scales) {
+		return l.scales[table].name
+	}
+	c := l.crosses[table-len(l.scales)]
+	return l.scales[c.a].name + " × " + l.scales[c.b].name
+}
+
+// Crossed are the two features of a table that is not a single feature's: the weight of buckets a and b
+// stands at a × width + b.
+func (l *Layout) Crossed(table int) (a, b, width int) {
+	c := l.crosses[table-len(l.scales)]
+	return c.a, c.b, l.scales[c.b].buckets()
+}
+
+// Buckets finds the bucket of each feature.
+func (l *Layout) Buckets(x []float32, buckets []uint8) {
+	for f := range l.scales {
+		buckets[f] = uint8(l.scales[f].bucket(x[f]))
+	}
+}
+
+// Empty makes tables of zeros.
+func (l *Layout) Empty() *Blend {
+	b := &Blend{Tables: make([][]float32, l.Tables())}
+	for t := range b.Tables {
+		b.Tables[t] = make([]float32, l.Size(t))
+	}
+	return b
+}
+
 // check says how a blend's tables differ from the layout; a model that an older release stored may.
-func (l layout) check(b *Blend) error {
+func (l *Layout) check(b *Blend) error {
 	if b == nil {
 		return errors.New("no tables")
 	}
-	if len(b.Singles) != len(l.scales) || len(b.Crosses) != len(l.crosses) {
-		return fmt.Errorf("%d and %d tables, want %d and %d", len(b.Singles), len(b.Crosses), len(l.scales), len(l.crosses))
+	if len(b.Tables) != l.Tables() {
+		return fmt.Errorf("%d tables, want %d", len(b.Tables), l.Tables())
 	}
-	tables := func(name string, weights []float32, want int) error {
-		if len(weights) != want {
-			return fmt.Errorf("table %s: %d weights, want %d", name, len(weights), want)
+	for t, weights := range b.Tables {
+		if len(weights) != l.Size(t) {
+			return fmt.Errorf("table %s: %d weights, want %d", l.Name(t), len(weights), l.Size(t))
 		}
 		for _, w := range weights {
 			if math.IsNaN(float64(w)) || math.IsInf(float64(w), 0) {
-				return fmt.Errorf("table %s: a weight is not a number", name)
+				return fmt.Errorf("table %s: a weight is not a number", l.Name(t))
 			}
-		}
-		return nil
-	}
-	for f, s := range l.scales {
-		if err := tables(s.name, b.Singles[f], s.buckets()); err != nil {
-			return err
-		}
-	}
-	for i, c := range l.crosses {
-		a, z := l.scales[c.a], l.scales[c.b]
-		if err := tables(a.name+" × "+z.name, b.Crosses[i], a.buckets()*z.buckets()); err != nil {
-			return err
 		}
 	}
 	return nil
@@ -88,77 +122,59 @@ func (l layout) check(b *Blend) error {
 // Check tells whether the model fits this release; a model that does not is replaced by BuiltIn until
 // the next learning.
 func (m *Model) Check() error {
-	if err := productLayout.check(m.Product); err != nil {
+	if err := Products.check(m.Product); err != nil {
 		return fmt.Errorf("model %s: product: %w", m.Version, err)
 	}
-	if err := storeLayout.check(m.Store); err != nil {
+	if err := Places.check(m.Store); err != nil {
 		return fmt.Errorf("model %s: store: %w", m.Version, err)
 	}
 	return nil
 }
 
-// empty makes tables of zeros.
-func (l layout) empty() *Blend {
-	b := &Blend{Singles: make([][]float32, len(l.scales)), Crosses: make([][]float32, len(l.crosses))}
-	for f, s := range l.scales {
-		b.Singles[f] = make([]float32, s.buckets())
-	}
-	for i, c := range l.crosses {
-		b.Crosses[i] = make([]float32, l.scales[c.a].buckets()*l.scales[c.b].buckets())
-	}
-	return b
-}
-
-// logOdds adds the weights that a candidate's values find in the tables.
-func (l layout) logOdds(b *Blend, x []float32, buckets []uint8) float64 {
-	for f := range l.scales {
-		buckets[f] = uint8(l.scales[f].bucket(x[f]))
-	}
+// logOdds adds the weights that a candidate's buckets find in the tables.
+func (l *Layout) logOdds(b *Blend, buckets []uint8) float64 {
 	sum := float64(b.Bias)
-	for f, table := range b.Singles {
+	singles := len(l.scales)
+	for f, table := range b.Tables[:singles] {
 		sum += float64(table[buckets[f]])
 	}
 	for i, c := range l.crosses {
-		sum += float64(b.Crosses[i][int(buckets[c.a])*l.scales[c.b].buckets()+int(buckets[c.b])])
+		sum += float64(b.Tables[singles+i][int(buckets[c.a])*l.scales[c.b].buckets()+int(buckets[c.b])])
 	}
 	return sum
 }
 
-// contributions tells how much each group of features added. A crossed pair belongs to the group of
-// its first feature that is the candidate's own, so that none is lost and none counts twice.
-func (l layout) contributions(b *Blend, x []float32, groups *[groups]float64) {
-	*groups = [len(groups)]float64{}
-	groups[gBase] = float64(b.Bias)
-	for f, table := range b.Singles {
-		groups[l.scales[f].group] += float64(table[l.scales[f].bucket(x[f])])
+// contributions tells how much each group of features added to logOdds. A crossed pair belongs to the
+// group of its first feature that is about the candidate, so that none is lost and none counts twice.
+func (l *Layout) contributions(b *Blend, buckets []uint8, parts *[groups]float64) {
+	clear(parts[:])
+	parts[gBase] = float64(b.Bias)
+	singles := len(l.scales)
+	for f, table := range b.Tables[:singles] {
+		parts[l.scales[f].group] += float64(table[buckets[f]])
 	}
 	for i, c := range l.crosses {
-		a, z := l.scales[c.a], l.scales[c.b]
-		groups[l.owner(c)] += float64(b.Crosses[i][a.bucket(x[c.a])*z.buckets()+z.bucket(x[c.b])])
+		group := l.scales[c.a].group
+		if group == gBase {
+			group = l.scales[c.b].group
+		}
+		parts[group] += float64(b.Tables[singles+i][int(buckets[c.a])*l.scales[c.b].buckets()+int(buckets[c.b])])
 	}
-}
-
-// owner is the group that a crossed pair's weight is told under.
-func (l layout) owner(c cross) int {
-	if g := l.scales[c.a].group; g != gBase {
-		return g
-	}
-	return l.scales[c.b].group
 }
 
 // BuiltIn is the model for a retailer of whom too little is known to learn one: plain common sense in
 // the same tables. Learning starts from it, and stays near it where a table sees little data.
 func BuiltIn() *Model {
-	product := productLayout.empty()
+	product := Products.Empty()
 	product.Bias = -9.5
-	fill := func(b *Blend, l layout, f feature, weight func(x float64) float64) {
+	fill := func(b *Blend, l *Layout, f feature, weight func(x float64) float64) {
 		s := l.scales[f]
 		for bucket := 1; bucket < s.buckets(); bucket++ {
-			b.Singles[f][bucket] = float32(weight(s.middle(bucket)))
+			b.Tables[f][bucket] = float32(weight(s.middle(bucket)))
 		}
 	}
 	ln := math.Log
-	p := func(f feature, weight func(x float64) float64) { fill(product, productLayout, f, weight) }
+	p := func(f feature, weight func(x float64) float64) { fill(product, Products, f, weight) }
 	p(fShare, func(x float64) float64 { return max(0, 7+0.8*ln(max(x, 1e-4))) })
 	p(fSince, func(x float64) float64 { return -0.35 * ln(max(x, 1)) })
 	p(fBehind, func(x float64) float64 { return -0.15 * ln(max(x, 1)) })
@@ -177,9 +193,9 @@ func BuiltIn() *Model {
 	p(fLiked, func(x float64) float64 { return 1.5 * x })
 	p(fList, func(x float64) float64 { return 6 * min(x, 1) })
 
-	store := storeLayout.empty()
+	store := Places.Empty()
 	store.Bias = -7
-	s := func(f feature, weight func(x float64) float64) { fill(store, storeLayout, f, weight) }
+	s := func(f feature, weight func(x float64) float64) { fill(store, Places, f, weight) }
 	s(sShare, func(x float64) float64 { return 0.6 * max(0, ln(max(x, 1e-9)*1024)) })
 	s(sHour, func(x float64) float64 { return 0.35 * max(0, ln(max(x, 1e-9)*512)) })
 	s(sNext, func(x float64) float64 { return 0.3 * max(0, ln(max(x, 1e-9)*512)) })

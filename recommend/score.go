@@ -7,16 +7,17 @@ func (w *work) score() {
 	for i := range w.candidates {
 		c := &w.candidates[i]
 		l, blend := w.blend(c)
-		c.logOdds = l.logOdds(blend, w.row(c), buckets[:])
+		l.Buckets(w.row(c), buckets[:])
+		c.logOdds = l.logOdds(blend, buckets[:])
 	}
 }
 
 // blend is what scores a candidate.
-func (w *work) blend(c *candidate) (*layout, *Blend) {
+func (w *work) blend(c *candidate) (*Layout, *Blend) {
 	if c.kind == KindStore {
-		return &storeLayout, w.snapshot.Model.Store
+		return Places, w.snapshot.Model.Store
 	}
-	return &productLayout, w.snapshot.Model.Product
+	return Products, w.snapshot.Model.Product
 }
 
 // row is a candidate's features.

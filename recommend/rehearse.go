@@ -1,0 +1,49 @@
+package recommend
+
+import (
+	"time"
+
+	"satnav/context/who"
+)
+
+// Rehearsal asks the engine what it would have said in the past. It runs the same code as Recommend,
+// without permissions, explanations or kinds: learning and evaluation use it on histories that they may
+// read. It belongs to one goroutine.
+type Rehearsal struct {
+	w       work
+	request Request
+}
+
+// Products calls each for every product that would have been a candidate, with its features, for a
+// shopper with this past at that time. bought tells whether the past holds the item. x is valid until each returns.
+func (r *Rehearsal) Products(s *Snapshot, p Past, at time.Time, each func(item who.Item, bought bool, x []float32)) {
+	r.request = Request{Limit: MaxLimit}
+	r.w.start(s, &r.request, p, at)
+	r.w.products()
+	for i := range r.w.candidates {
+		c := &r.w.candidates[i]
+		each(c.item, c.own >= 0, r.w.row(c))
+	}
+}
+
+// Places is Products for stores.
+func (r *Rehearsal) Places(s *Snapshot, p Past, at time.Time, each func(store who.Item, x []float32)) {
+	r.request = Request{Limit: MaxLimit}
+	r.w.start(s, &r.request, p, at)
+	r.w.stores()
+	for i := range r.w.candidates {
+		each(r.w.candidates[i].item, r.w.row(&r.w.candidates[i]))
+	}
+}
+
+// Rank appends the products that would have been suggested, best first.
+func (r *Rehearsal) Rank(s *Snapshot, p Past, at time.Time, limit int, to []who.Item) []who.Item {
+	r.request = Request{Limit: limit}
+	r.w.start(s, &r.request, p, at)
+	r.w.products()
+	r.w.score()
+	for _, c := range r.w.mix(limit, true) {
+		to = append(to, c.item)
+	}
+	return to
+}
