@@ -375,6 +375,11 @@ type ContextResponse struct {
 	Used Used `json:"used"`
 }
 
+// Currency Three capital letters, as in ISO 4217.
+//
+// Examples: GBP
+type Currency = string
+
 // DevicePermissions What the operating system lets the app do now. What is absent is as the grants say.
 type DevicePermissions struct {
 	// Background The app may see the location while it is closed.
@@ -765,7 +770,7 @@ type Problem struct {
 
 // ProblemError defines model for ProblemError.
 type ProblemError struct {
-	// Code Stable: malformed, unknown_field, duplicate_field, wrong_type, missing, unknown_value, out_of_range, too_long, too_many, too_deep, no_grant, clock_skew and more.
+	// Code Stable: malformed, unknown_field, duplicate_field, wrong_type, missing, unknown_value, out_of_range, too_long, too_many, too_few, too_short, bad_format, mixed, too_deep, no_grant, clock_skew and more.
 	Code string `json:"code"`
 
 	// Detail What was found, and what would be right.
@@ -790,8 +795,10 @@ type Product struct {
 	// Examples: 2.49
 	Cost Money `json:"cost,omitempty,omitzero"`
 
-	// Currency ISO 4217; the retailer's.
-	Currency string `json:"currency,omitempty,omitzero"`
+	// Currency The retailer's.
+	//
+	// Examples: GBP
+	Currency Currency `json:"currency,omitempty,omitzero"`
 
 	// Item The id. Absent: the one of the path, or one is made.
 	Item ID `json:"item,omitempty,omitzero"`
@@ -863,8 +870,10 @@ type RejectedRow struct {
 
 // Retailer defines model for Retailer.
 type Retailer struct {
-	// Currency ISO 4217. Absent: none yet.
-	Currency string `json:"currency,omitempty,omitzero"`
+	// Currency Of all money of the retailer. Absent: none yet.
+	//
+	// Examples: GBP
+	Currency Currency `json:"currency,omitempty,omitzero"`
 
 	// DefaultGrants Purposes that hold until a shopper decides otherwise.
 	DefaultGrants []string `json:"default_grants,omitempty,omitzero"`

@@ -1,0 +1,150 @@
+package api
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/gofiber/fiber/v2"
+
+	"satnav/sdk-contract/wire"
+)
+
+// echo is a server with one call, which answers with the body that it read. As the real one does for the sake
+// of imports, it hands bodies over as streams.
+func echo() *fiber.App {
+	app := fiber.New(fiber.Config{
+		BodyLimit: MaxBody, StreamRequestBody: true, DisableStartupMessage: true,
+		ErrorHandler: failer(slog.New(slog.NewTextHandler(io.Discard, nil))),
+	})
+	app.Post("/", func(c *fiber.Ctx) error {
+		var in wire.MatchRequest
+		if err := decode(c, &in); err != nil {
+			return err
+		}
+		return encode(c, in)
+	})
+	return app
+}
+
+func compressed(t *testing.T, data []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestBody(t *testing.T) {
+	t.Parallel()
+	body := []byte(`{"points":[[1,2]]}`)
+	packed := compressed(t, body)
+	bomb := compressed(t, bytes.Repeat([]byte(" "), 64<<20))
+	damaged := bytes.Clone(packed)
+	damaged[len(damaged)-5] ^= 0xff // the checksum
+	for _, tc := range []struct {
+		name               string
+		mediaType, packing string
+		give               []byte
+		status             int
+		detail             string
+	}{
+		{"as described", "application/json", "", body, 200, ""},
+		{"with a charset", "application/json; charset=UTF-8", "", body, 200, ""},
+		{"without a type", "", "", body, 200, ""},
+		{"gzip", "application/json", "gzip", packed, 200, ""},
+		{"two members of gzip", "application/json", "gzip", append(compressed(t, body[:5]), compressed(t, body[5:])...), 200, ""},
+		{"identity", "application/json", "identity", body, 200, ""},
+		{"as large as may be", "application/json", "", padded(body, MaxBody), 200, ""},
+		{"inflated as large as may be", "application/json", "gzip", compressed(t, padded(body, MaxBody)), 200, ""},
+
+		{"a form", "application/x-www-form-urlencoded", "", body, 415, `Content-Type: got "application/x-www-form-urlencoded", want application/json`},
+		{"another charset", "application/json; charset=latin1", "", body, 415, `Content-Type: got charset "latin1", want utf-8`},
+		{"an unknown packing", "application/json", "br", body, 415, `Content-Encoding: got "br", want gzip`},
+		{"not gzip", "application/json", "gzip", body, 400, "the body is not gzip, though Content-Encoding says so"},
+		{"gzip cut off", "application/json", "gzip", packed[:len(packed)-9], 400, "the gzip body is cut off"},
+		{"gzip damaged", "application/json", "gzip", damaged, 400, "the gzip body is damaged"},
+		{"a gzip bomb", "application/json", "gzip", bomb, 413, "the body inflates to more than 4 MiB"},
+		{"too large", "application/json", "", padded(body, MaxBody+1), 413, ""},
+		{"10 MB", "application/json", "", padded(body, 10_000_000), 413, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			address := serve(t, echo())
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, bytes.NewReader(tc.give))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tc.mediaType != "" {
+				request.Header.Set("Content-Type", tc.mediaType)
+			}
+			if tc.packing != "" {
+				request.Header.Set("Content-Encoding", tc.packing)
+			}
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			answer, err := io.ReadAll(response.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if response.StatusCode != tc.status {
+				t.Fatalf("got %d %s, want %d", response.StatusCode, answer, tc.status)
+			}
+			if tc.status == 200 {
+				if string(answer) != string(body) {
+					t.Errorf("got %s, want %s", answer, body)
+				}
+				return
+			}
+			var p wire.Problem
+			if err := json.Unmarshal(answer, &p); err != nil {
+				t.Fatal(err)
+			}
+			if got := response.Header.Get("Content-Type"); got != "application/problem+json" {
+				t.Errorf("Content-Type: got %q", got)
+			}
+			if p.Status != tc.status || !strings.HasPrefix(p.Type, problemPrefix) || p.TraceID == "" {
+				t.Errorf("got %+v", p)
+			}
+			if tc.detail != "" && p.Detail != tc.detail {
+				t.Errorf("got  %s\nwant %s", p.Detail, tc.detail)
+			}
+		})
+	}
+}
+
+// padded makes a body longer with space.
+func padded(body []byte, size int) []byte {
+	return append(bytes.Clone(body), bytes.Repeat([]byte(" "), size-len(body))...)
+}
+
+// serve runs an app on loopback until the test ends.
+func serve(t *testing.T, app *fiber.App) (address string) {
+	t.Helper()
+	listener := httptest.NewUnstartedServer(nil).Listener
+	done := make(chan error, 1)
+	go func() { done <- app.Listener(listener) }()
+	t.Cleanup(func() {
+		if err := app.Shutdown(); err != nil {
+			t.Error(err)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return "http://" + listener.Addr().String()
+}

@@ -1,0 +1,319 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gofiber/fiber/v2"
+
+	"satnav/sdk-contract/wire"
+)
+
+// encode writes a value of wire as the answer.
+func encode(c *fiber.Ctx, value any) error { return encodeAs(c, fiber.MIMEApplicationJSON, value) }
+
+// encodeAs writes a value of wire as the answer, under a media type.
+func encodeAs(c *fiber.Ctx, mediaType string, value any) error {
+	body, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("encode %T: %w", value, err)
+	}
+	c.Response().Header.SetContentType(mediaType)
+	c.Response().SetBodyRaw(body)
+	return nil
+}
+
+var answers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+
+// encodeContext writes the answer of /v1/context, without reflection.
+func encodeContext(c *fiber.Ctx, answer *wire.ContextResponse) error {
+	buffer := answers.Get().(*[]byte)
+	defer answers.Put(buffer)
+	body, err := appendContext((*buffer)[:0], answer)
+	if err != nil {
+		return err
+	}
+	*buffer = body
+	c.Response().Header.SetContentType(fiber.MIMEApplicationJSON)
+	c.Response().SetBody(body) // copies
+	return nil
+}
+
+// appendContext appends the answer as JSON. It means the same as encoding/json's, which a test holds, in a
+// fifth of the time: this one answer is written for every call, and reflection would cost more than its
+// place in the budget. All other answers go through encoding/json.
+func appendContext(b []byte, answer *wire.ContextResponse) ([]byte, error) {
+	var err error
+	b = append(b, `{"suggestions":[`...)
+	for i := range answer.Suggestions {
+		if b, err = appendSuggestion(comma(b, i), &answer.Suggestions[i]); err != nil {
+			return nil, err
+		}
+	}
+	b = append(b, `],"triggers":[`...)
+	for i := range answer.Triggers {
+		if b, err = appendTrigger(comma(b, i), &answer.Triggers[i]); err != nil {
+			return nil, err
+		}
+	}
+	b = append(b, `],"place":`...)
+	if b, err = appendPlace(b, &answer.Place); err != nil {
+		return nil, err
+	}
+	b = append(b, `,"moment":{"local_time":`...)
+	b = appendTime(b, answer.Moment.LocalTime)
+	b = append(b, `,"daypart":`...)
+	b = appendText(b, answer.Moment.Daypart)
+	b = appendOptional(b, `,"holiday":`, answer.Moment.Holiday)
+	b = append(b, `},"next":{"check_again_s":`...)
+	b = strconv.AppendInt(b, int64(answer.Next.CheckAgainS), 10)
+	if answer.Next.SafeRadiusM != nil {
+		b = append(b, `,"safe_radius_m":`...)
+		if b, err = appendNumber(b, *answer.Next.SafeRadiusM); err != nil {
+			return nil, err
+		}
+	}
+	b = append(b, `},"used":`...)
+	return append(appendUsed(b, &answer.Used), '}'), nil
+}
+
+func appendSuggestion(b []byte, s *wire.Suggestion) ([]byte, error) {
+	b = append(b, `{"id":`...)
+	b = appendText(b, s.ID)
+	b = append(b, `,"kind":`...)
+	b = appendText(b, string(s.Kind))
+	b = append(b, `,"item":`...)
+	b = appendText(b, s.Item)
+	b = appendOptional(b, `,"title":`, s.Title)
+	b = append(b, `,"score":`...)
+	b, err := appendNumber(b, s.Score)
+	if err != nil {
+		return nil, err
+	}
+	b = appendOptional(b, `,"price":`, s.Price)
+	b = append(b, `,"reasons":[`...)
+	for i := range s.Reasons {
+		reason := &s.Reasons[i]
+		b = append(comma(b, i), `{"code":`...)
+		b = appendText(b, reason.Code)
+		b = append(b, `,"text":`...)
+		b = appendText(b, reason.Text)
+		if len(reason.Values) > 0 {
+			b = append(b, `,"values":`...)
+			if b, err = appendValues(b, reason.Values); err != nil {
+				return nil, err
+			}
+		}
+		b = append(b, '}')
+	}
+	b = append(b, ']')
+	if !s.ValidUntil.IsZero() {
+		b = append(b, `,"valid_until":`...)
+		b = appendTime(b, s.ValidUntil)
+	}
+	return append(b, '}'), nil
+}
+
+func appendTrigger(b []byte, t *wire.Trigger) ([]byte, error) {
+	b = append(b, `{"id":`...)
+	b = appendText(b, t.ID)
+	b = append(b, `,"geofence":`...)
+	b = appendText(b, t.Geofence)
+	b = append(b, `,"kind":`...)
+	b = appendText(b, string(t.Kind))
+	b = append(b, `,"at":`...)
+	b = appendTime(b, t.At)
+	if !t.DecidedAt.IsZero() {
+		b = append(b, `,"decided_at":`...)
+		b = appendTime(b, t.DecidedAt)
+	}
+	b = appendOptional(b, `,"reason":`, t.Reason)
+	if len(t.Payload) > 0 {
+		if !json.Valid(t.Payload) {
+			return nil, fmt.Errorf("encode: payload of geofence %q is not JSON", t.Geofence)
+		}
+		b = append(b, `,"payload":`...)
+		b = append(b, t.Payload...)
+	}
+	return append(b, '}'), nil
+}
+
+func appendPlace(b []byte, p *wire.Place) ([]byte, error) {
+	start := len(b)
+	b = appendOptional(b, `,"cell":`, p.Cell)
+	b = appendOptional(b, `,"store":`, p.Store)
+	if p.DistanceM != nil {
+		var err error
+		if b, err = appendNumber(append(b, `,"distance_m":`...), *p.DistanceM); err != nil {
+			return nil, err
+		}
+	}
+	if p.Open != nil {
+		b = strconv.AppendBool(append(b, `,"open":`...), *p.Open)
+	}
+	if len(b) == start {
+		return append(b, `{}`...), nil
+	}
+	b[start] = '{' // in the place of the first comma
+	return append(b, '}'), nil
+}
+
+func appendUsed(b []byte, u *wire.Used) []byte {
+	b = append(b, `{"permissions":`...)
+	b = appendTexts(b, u.Permissions)
+	b = append(b, `,"purposes":`...)
+	b = appendTexts(b, u.Purposes)
+	b = append(b, `,"location":`...)
+	b = appendText(b, u.Location)
+	b = append(b, `,"history":`...)
+	b = strconv.AppendBool(b, u.History)
+	b = appendOptional(b, `,"rules":`, u.Rules)
+	b = appendOptional(b, `,"model":`, u.Model)
+	if len(u.Arms) > 0 {
+		b = append(b, `,"arms":{`...)
+		first := true
+		for _, name := range sorted(u.Arms) {
+			if !first {
+				b = append(b, ',')
+			}
+			first = false
+			b = append(appendText(b, name), ':')
+			b = appendText(b, u.Arms[name])
+		}
+		b = append(b, '}')
+	}
+	if len(u.Degraded) > 0 {
+		b = appendTexts(append(b, `,"degraded":`...), u.Degraded)
+	}
+	if len(u.Distrust) > 0 {
+		b = appendTexts(append(b, `,"distrust":`...), u.Distrust)
+	}
+	return append(b, '}')
+}
+
+// appendValues appends the values of a reason, sorted by name so that an answer is the same bytes each time.
+func appendValues(b []byte, values map[string]any) ([]byte, error) {
+	var err error
+	b = append(b, '{')
+	for i, name := range sorted(values) {
+		b = append(appendText(comma(b, i), name), ':')
+		switch value := values[name].(type) {
+		case string:
+			b = appendText(b, value)
+		case float64:
+			if b, err = appendNumber(b, value); err != nil {
+				return nil, err
+			}
+		case int:
+			b = strconv.AppendInt(b, int64(value), 10)
+		case int64:
+			b = strconv.AppendInt(b, value, 10)
+		case bool:
+			b = strconv.AppendBool(b, value)
+		default: // rare: let encoding/json do it
+			raw, err := json.Marshal(value)
+			if err != nil {
+				return nil, fmt.Errorf("encode: value %q of a reason: %w", name, err)
+			}
+			b = append(b, raw...)
+		}
+	}
+	return append(b, '}'), nil
+}
+
+func sorted[V any](m map[string]V) []string {
+	names := make([]string, 0, 8)
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// comma separates the i-th element from the one before.
+func comma(b []byte, i int) []byte {
+	if i > 0 {
+		return append(b, ',')
+	}
+	return b
+}
+
+// appendOptional appends a member unless its text is empty. The name comes with its comma and colon.
+func appendOptional(b []byte, name, text string) []byte {
+	if text == "" {
+		return b
+	}
+	return appendText(append(b, name...), text)
+}
+
+func appendTexts(b []byte, texts []string) []byte {
+	b = append(b, '[')
+	for i, text := range texts {
+		b = appendText(comma(b, i), text)
+	}
+	return append(b, ']')
+}
+
+func appendTime(b []byte, t time.Time) []byte {
+	return append(t.AppendFormat(append(b, '"'), time.RFC3339Nano), '"')
+}
+
+// appendNumber appends a double so that it reads back the same. JSON has no infinity and no NaN.
+func appendNumber(b []byte, number float64) ([]byte, error) {
+	if math.IsNaN(number) || math.IsInf(number, 0) {
+		return nil, fmt.Errorf("encode: %v is no JSON number", number)
+	}
+	format := byte('f')
+	if abs := math.Abs(number); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
+		format = 'e'
+	}
+	return strconv.AppendFloat(b, number, format, -1, 64), nil
+}
+
+// appendText appends a JSON string. What HTML could take for a tag is escaped, and what is not UTF-8 becomes
+// U+FFFD, as encoding/json does.
+func appendText(b []byte, text string) []byte {
+	const hex = "0123456789abcdef"
+	b = append(b, '"')
+	start := 0 // of what is not appended yet
+	for i := 0; i < len(text); {
+		if c := text[i]; c < utf8.RuneSelf {
+			if c >= ' ' && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&' {
+				i++
+				continue
+			}
+			b = append(b, text[start:i]...)
+			switch c {
+			case '"', '\\':
+				b = append(b, '\\', c)
+			case '\n':
+				b = append(b, '\\', 'n')
+			default:
+				b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+			}
+			i++
+			start = i
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(text[i:])
+		if r == utf8.RuneError && size == 1 || r == '\u2028' || r == '\u2029' {
+			b = append(b, text[start:i]...)
+			switch r {
+			case utf8.RuneError:
+				b = append(b, `\ufffd`...)
+			default:
+				b = append(b, `\u202`...)
+				b = append(b, hex[r&15])
+			}
+			start = i + size
+		}
+		i += size
+	}
+	return append(append(b, text[start:]...), '"')
+}

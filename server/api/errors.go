@@ -1,0 +1,41 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"satnav/server/store"
+)
+
+// known is the one table from an error to what a caller is told. What is not in it is internal.
+var known = []struct {
+	is         error
+	kind       *kind
+	detail     string
+	retryAfter time.Duration
+}{
+	{store.ErrNotFound, notFound, "", 0},
+	{store.ErrConflict, conflict, "others edited it at the same moment", 0},
+	{store.ErrTooLarge, tooLarge, "it is more than one commit can hold", 0},
+	{store.ErrFull, unavailable, "the disk is full", 30 * time.Second},
+	{store.ErrBusy, unavailable, "the store is busy", time.Second},
+	{store.ErrUnavailable, unavailable, "the store does not answer", time.Second},
+	{store.ErrClosed, unavailable, "the service is draining", time.Second},
+	{context.DeadlineExceeded, unavailable, "the call took too long", time.Second},
+	{context.Canceled, unavailable, "the call was given up", time.Second},
+}
+
+// failer is fiber's error handler: it tells the caller what is theirs to know, and logs what is ours to
+// mend, once, under the same trace id.
+func failer(log *slog.Logger) fiber.ErrorHandler {
+	return func(c *fiber.Ctx, err error) error {
+		p, id := problemOf(err), traceID(c)
+		if p.kind.status >= 500 {
+			log.Error("call failed", "trace_id", id, "method", c.Method(), "route", c.Route().Path, "status", p.kind.status, "error", err)
+		}
+		return p.send(c, id)
+	}
+}

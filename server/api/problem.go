@@ -1,0 +1,158 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"satnav/sdk-contract/wire"
+)
+
+// problemPrefix begins every problem's type. The URIs are stable names, not addresses; /docs explains each.
+const problemPrefix = "urn:problem-type:satnav:"
+
+// kind is one row of the table of problems.
+type kind struct {
+	slug   string // the end of its type
+	status int
+	title  string
+	about  string // for /docs: when it happens, and what to do
+}
+
+// The problems that callers can meet. Slugs and statuses are part of the contract: they are added, never changed.
+var (
+	invalidRequest = &kind{"invalid-request", 400, "The request cannot be read",
+		"The body is not JSON, or not as described: an unknown, repeated or missing field, a wrong type. `errors` names each place. Mend the caller; the same call will fail again."}
+	unauthenticated = &kind{"unauthenticated", 401, "A valid token is needed",
+		"There is no token, or it has expired, or it is not signed by a key that is trusted here. Get a new one."}
+	forbidden = &kind{"forbidden", 403, "The token does not allow this",
+		"The token is valid, but its role or its stores do not reach what was asked for."}
+	notFound = &kind{"not-found", 404, "There is no such thing",
+		"No such path, or no such id at this retailer."}
+	methodNotAllowed = &kind{"method-not-allowed", 405, "The path has no such method",
+		"The path exists with other methods."}
+	timedOut = &kind{"timed-out", 408, "The request came too slowly",
+		"The request did not arrive in time. Send it again."}
+	conflict = &kind{"conflict", 409, "It is in the way of something that exists",
+		"The id exists already, or others edited the same thing at the same moment. Read it again, then decide."}
+	preconditionFailed = &kind{"precondition-failed", 412, "It was edited meanwhile",
+		"The version in If-Match is not the current one, or If-None-Match: * met something that exists. Nothing changed. Read it again and repeat the edit."}
+	tooLarge = &kind{"too-large", 413, "The body is too large",
+		"The body is larger than 4 MiB, or inflates to more. Send it in parts, or use `/v1/import`."}
+	unsupportedMediaType = &kind{"unsupported-media-type", 415, "The format of the body is not supported",
+		"The Content-Type is not one of the operation's, or the Content-Encoding is not gzip."}
+	invalidValue = &kind{"invalid-value", 422, "A value is not acceptable",
+		"The body can be read, but a value in it is out of range, unknown, or contradicts another. `errors` names each place."}
+	headersTooLarge = &kind{"headers-too-large", 431, "The headers are too large",
+		"Send fewer or shorter headers."}
+	rateLimited = &kind{"rate-limited", 429, "Too many calls",
+		"The token or the retailer has used its calls. Come back after Retry-After seconds."}
+	internal = &kind{"internal", 500, "A fault of ours",
+		"It is in our log under `trace_id`. Send the call again; tell us when it stays."}
+	unavailable = &kind{"unavailable", 503, "Not available now",
+		"The service is starting, draining, overloaded, or its store does not answer. Come back after Retry-After seconds."}
+
+	kinds = []*kind{invalidRequest, unauthenticated, forbidden, notFound, methodNotAllowed, timedOut, conflict, preconditionFailed,
+		tooLarge, unsupportedMediaType, invalidValue, headersTooLarge, rateLimited, internal, unavailable}
+)
+
+// failure is an error that a caller is told about, as in RFC 9457.
+type failure struct {
+	kind       *kind
+	detail     string // what was found here, and what would be right; empty: the title says all
+	faults     Faults
+	retryAfter time.Duration // 0: not said
+	cause      error         // for our log, when it is a fault of ours
+}
+
+// problem makes a problem with a detail for people.
+func problem(k *kind, format string, args ...any) *failure {
+	return &failure{kind: k, detail: fmt.Sprintf(format, args...)}
+}
+
+// parameterProblem refuses one parameter or header.
+func parameterProblem(k *kind, name, code, format string, args ...any) *failure {
+	detail := fmt.Sprintf(format, args...)
+	return &failure{kind: k, detail: name + ": " + detail, faults: Faults{{Parameter: name, Code: code, Detail: detail}}}
+}
+
+// Error is the problem in one line.
+func (p *failure) Error() string {
+	text := p.kind.title
+	if p.detail != "" {
+		text += ": " + p.detail
+	}
+	if p.cause != nil {
+		text += ": " + p.cause.Error()
+	}
+	return text
+}
+
+// Unwrap is the cause.
+func (p *failure) Unwrap() error { return p.cause }
+
+// wire is the problem as it is sent. The cause stays here.
+func (p *failure) wire(traceID string) wire.Problem {
+	return wire.Problem{
+		Type: problemPrefix + p.kind.slug, Title: p.kind.title, Status: p.kind.status,
+		Detail: p.detail, Errors: p.faults[:min(len(p.faults), maxShown)], TraceID: traceID,
+	}
+}
+
+// refused is the problem that faults of a body make: unreadable as described, or a value that is not acceptable.
+func refused(faults Faults) *failure {
+	k := invalidValue
+	if slices.ContainsFunc(faults, func(f wire.ProblemError) bool { return slices.Contains(shapeCodes, f.Code) }) {
+		k = invalidRequest
+	}
+	return &failure{kind: k, detail: faults.Error(), faults: faults}
+}
+
+// problemOf finds what a caller is told about an error. What nobody foresaw is internal: the caller is told
+// nothing of it.
+func problemOf(err error) *failure {
+	var (
+		p      *failure
+		faults Faults
+		fiberE *fiber.Error
+	)
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.As(err, &faults):
+		return refused(faults)
+	}
+	for _, row := range known {
+		if errors.Is(err, row.is) {
+			return &failure{kind: row.kind, detail: row.detail, retryAfter: row.retryAfter, cause: err}
+		}
+	}
+	if errors.As(err, &fiberE) {
+		for _, k := range kinds {
+			if k.status == fiberE.Code && k != internal {
+				return &failure{kind: k, detail: fiberE.Message}
+			}
+		}
+		if fiberE.Code < 500 {
+			return &failure{kind: invalidRequest, detail: fiberE.Message}
+		}
+	}
+	return &failure{kind: internal, cause: err}
+}
+
+// send writes the problem as the answer.
+func (p *failure) send(c *fiber.Ctx, traceID string) error {
+	if p.retryAfter > 0 {
+		seconds := int64((p.retryAfter + time.Second - 1) / time.Second)
+		c.Set(fiber.HeaderRetryAfter, strconv.FormatInt(seconds, 10))
+	}
+	if p.kind == unauthenticated {
+		c.Set(fiber.HeaderWWWAuthenticate, "Bearer")
+	}
+	c.Status(p.kind.status)
+	return encodeAs(c, "application/problem+json", p.wire(traceID))
+}
