@@ -16,6 +16,8 @@ type Metrics struct {
 	calls    *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	inFlight prometheus.Gauge
+	unknown  *prometheus.CounterVec
+	retailer *Label
 }
 
 // buckets of call durations, in seconds: fine where the budget of DESIGN lies
@@ -35,10 +37,14 @@ func NewMetrics() *Metrics {
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "satnav_http_calls_in_flight", Help: "Calls being answered now.",
 		}),
+		unknown: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "satnav_events_unknown_item_total", Help: "Events stored although their item is not in the catalogue, by retailer.",
+		}, []string{"retailer"}),
+		retailer: NewLabel(1000),
 	}
 	m.Registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector(),
-		m.calls, m.seconds, m.inFlight)
+		m.calls, m.seconds, m.inFlight, m.unknown)
 	return m
 }
 
@@ -75,6 +81,12 @@ func (r *Route) End(status int, took time.Duration) {
 	}
 	r.calls[class].Inc()
 	r.seconds.Observe(took.Seconds())
+}
+
+// UnknownItem counts an event whose item the retailer's catalogue does not have:
+// many of them mean that the catalogue is late.
+func (m *Metrics) UnknownItem(retailer string) {
+	m.unknown.WithLabelValues(m.retailer.Of(retailer)).Inc()
 }
 
 // Other is the label of values beyond a label's bound.

@@ -20,6 +20,7 @@ func TestRouteCounts(t *testing.T) {
 		route.End(status, 3*time.Millisecond)
 	}
 	route.Begin()
+	m.UnknownItem("demo")
 	got := scrape(t, m)
 	for _, want := range []string{
 		`satnav_http_calls_total{method="POST",route="/v1/context",status="1xx"} 1`,
@@ -30,6 +31,7 @@ func TestRouteCounts(t *testing.T) {
 		`satnav_http_call_seconds_bucket{method="POST",route="/v1/context",le="0.003"} 7`,
 		`satnav_http_call_seconds_bucket{method="POST",route="/v1/context",le="0.002"} 0`,
 		`satnav_http_calls_in_flight 1`,
+		`satnav_events_unknown_item_total{retailer="demo"} 1`,
 		`go_goroutines `, `process_open_fds `, `go_build_info{`,
 	} {
 		if !strings.Contains(got, "\n"+want) {
