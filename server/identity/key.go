@@ -135,7 +135,7 @@ func DevelopmentKey(dir string) (*Key, error) {
 // 0600, for whoever issues tokens) and DIR/jwks.json (public, for the server). It
 // never replaces a key: tokens signed with it would stop working.
 func NewJWKS(dir string) (*Key, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // the server in its container, another user, reads jwks.json there; the key itself is 0600
+	if err := os.MkdirAll(dir, 0o755); err != nil { // the server in its container, another user, reads jwks.json there
 		return nil, fmt.Errorf("key set: %w", err)
 	}
 	key, err := NewKey()
@@ -153,7 +153,7 @@ func NewJWKS(dir string) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("key set: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, JWKSFile), append(text, '\n'), 0o644); err != nil { //nolint:gosec // public keys, read by the server in its container
+	if err := os.WriteFile(filepath.Join(dir, JWKSFile), append(text, '\n'), 0o644); err != nil { // public
 		return nil, fmt.Errorf("key set: %w", err)
 	}
 	return key, nil

@@ -1,0 +1,32 @@
+# syntax=docker/dockerfile:1
+# H3 is C, so that the binary needs glibc: built on Debian, run on distroless/base
+# of the same release (Debian 13: trixie).
+FROM golang:1.26-trixie AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN --mount=type=cache,target=/go/pkg/mod go mod download
+COPY . .
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    go build -trimpath -buildvcs=false -ldflags="-s -w" -o /out/satnav ./server \
+    && mkdir -p /out/data
+
+FROM gcr.io/distroless/base-debian13:nonroot
+LABEL org.opencontainers.image.title="Satnav" \
+      org.opencontainers.image.description="Mobile-backend personalisation: who, where and when in, suggestions and geofence triggers out" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /out/satnav /usr/local/bin/satnav
+# The volume takes over the owner of the folder that it covers: user nonroot.
+COPY --from=build --chown=65532:65532 /out/data /data
+VOLUME /data
+USER 65532:65532
+# Within a container the API listens on all interfaces, so that identity.jwks is
+# required: see compose.yaml.
+ENV SATNAV_DATA=/data \
+    SATNAV_LISTEN=0.0.0.0:8080 \
+    SATNAV_OPERATOR_LISTEN=0.0.0.0:9090 \
+    SATNAV_LOG_FORMAT=json
+EXPOSE 8080 9090
+# A stop waits for calls under way (drain, at most 10 s).
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/usr/local/bin/satnav"]
+CMD ["serve"]

@@ -1,0 +1,66 @@
+# Everything worth running. `make help` lists it; a fresh machine needs Go and gcc.
+
+GO       ?= go
+LINT_V   := v2.15.0
+LINT     := bin/golangci-lint-$(LINT_V)
+PACKAGES := ./...
+
+# Packages in which goroutines share memory run under the race detector, which
+# makes them several times slower. All others, and what starts processes, run plain.
+RACED     = $(shell $(GO) list $(PACKAGES) | grep -E '/(config|server/(identity|observe|store|visit|api|deliver|privacy))(/|$$)')
+PLAIN     = $(filter-out $(RACED),$(shell $(GO) list $(PACKAGES)))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench bench-geo bench-recommend test-long test-crash generate build lint
+
+help: ## list what can be run
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## seed the demo city and serve it on 127.0.0.1:8080; prints what to try
+	$(GO) run ./server demo
+
+test: check ## check, then every test (CI runs this, no more and no less)
+	$(GO) test -race -timeout 15m $(RACED)
+	$(GO) test -timeout 15m $(PLAIN)
+
+check: lint ## formatting, vet, lint, generated files (the first run builds the linter: about 3 minutes)
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet $(PACKAGES)
+	@before=$$($(generated)); $(GO) generate $(PACKAGES); after=$$($(generated)); \
+	if [ "$$before" != "$$after" ]; then echo "generated files were stale; they are fresh now: look at them and commit them"; exit 1; fi
+
+lint: $(LINT)
+	$(LINT) run $(PACKAGES)
+
+# go install works beside any go.mod and verifies what it downloads.
+$(LINT):
+	@echo "building golangci-lint $(LINT_V) into ./bin, once: about 3 minutes"
+	@mkdir -p bin
+	GOBIN=$(CURDIR)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_V)
+	@mv bin/golangci-lint $@
+
+# What is generated, as one text that changes when any of it does.
+generated = git ls-files -co --exclude-standard '*.gen.go' | sort | xargs -r cksum
+
+generate: ## write the generated files anew
+	$(GO) generate $(PACKAGES)
+
+build: ## build the binary into ./bin/satnav
+	$(GO) build -trimpath -o bin/satnav ./server
+
+bench: ## throughput of /v1/context beside a bare echo, then the benchmarks of every floor
+	$(GO) run ./server bench
+	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)
+
+bench-geo: ## index, containment and crossings beside their slow twins
+	$(GO) test -run '^$$' -bench . -benchmem ./geo/
+
+bench-recommend: ## suggestions, learning and ingest
+	$(GO) test -run '^$$' -bench . -benchmem ./recommend/...
+
+test-long: ## the suites with their long forms (hours on a small machine)
+	SATNAV_TEST_LONG=1 $(GO) test -timeout 6h $(PACKAGES)
+
+test-crash: ## kill writers and servers at random, many times, and look for what is lost
+	SATNAV_TEST_LONG=1 $(GO) test -count=1 -timeout 2h -run 'Crash|Kill' ./server/...
