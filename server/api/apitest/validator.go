@@ -1,0 +1,209 @@
+// Package apitest holds a running server to the contract: every request that a test sends and every
+// response that it gets is validated against openapi.yaml. It is for tests only (about half a millisecond a
+// call) and knows nothing of the server's code, so that the two cannot be wrong together.
+package apitest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+
+	contract "satnav/sdk-contract"
+)
+
+// Validator checks requests and responses against the contract. It is safe for concurrent use.
+type Validator struct {
+	router routers.Router
+}
+
+// load reads the contract once for all tests of a process.
+var load = sync.OnceValues(func() (*Validator, error) {
+	doc, err := openapi3.NewLoader().LoadFromData(contract.OpenAPI)
+	if err != nil {
+		return nil, fmt.Errorf("openapi.yaml: %w", err)
+	}
+	if err := doc.Validate(context.Background()); err != nil {
+		return nil, fmt.Errorf("openapi.yaml: %w", err)
+	}
+	closeSchemas(doc)
+	router, err := gorillamux.NewRouter(doc)
+	if err != nil {
+		return nil, fmt.Errorf("openapi.yaml: %w", err)
+	}
+	for _, mediaType := range []string{"application/geo+json"} {
+		openapi3filter.RegisterBodyDecoder(mediaType, openapi3filter.JSONBodyDecoder)
+	}
+	return &Validator{router}, nil
+})
+
+// New returns the validator of the contract.
+func New() (*Validator, error) { return load() }
+
+// closeSchemas makes the objects of answers refuse fields that they do not describe. Clients must ignore
+// such fields, but this server must not send any.
+func closeSchemas(doc *openapi3.T) {
+	for _, ref := range doc.Components.Schemas {
+		schema := ref.Value
+		extra := schema.AdditionalProperties
+		if len(schema.Properties) > 0 && extra.Has == nil && extra.Schema == nil {
+			closed := false
+			schema.AdditionalProperties.Has = &closed
+		}
+	}
+}
+
+// Check says how an exchange breaks the contract, or nil. Every response must be as described for its status.
+// A request must be as described when the server accepted it; what it refuses may be wrong on purpose. Only
+// problems 404 and 405 may answer a path or method that is not in the contract.
+func (v *Validator) Check(request *http.Request, requestBody []byte, response *http.Response, responseBody []byte) error {
+	name := request.Method + " " + request.URL.Path
+	if request.Method == http.MethodHead { // GET without the body
+		get := request.Clone(request.Context())
+		get.Method = http.MethodGet
+		request = get
+	}
+	route, parameters, err := v.router.FindRoute(request)
+	if err != nil {
+		if (response.StatusCode == http.StatusNotFound || response.StatusCode == http.StatusMethodNotAllowed) &&
+			mediaType(response.Header) == "application/problem+json" {
+			return nil
+		}
+		return fmt.Errorf("%s: answered %d, but it is not in the contract: %w", name, response.StatusCode, err)
+	}
+	checked := request.Clone(request.Context())
+	checked.Body = io.NopCloser(bytes.NewReader(requestBody))
+	input := &openapi3filter.RequestValidationInput{
+		Request: checked, PathParams: parameters, Route: route,
+		Options: &openapi3filter.Options{
+			AuthenticationFunc:  openapi3filter.NoopAuthenticationFunc,
+			ExcludeRequestBody:  !isJSON(mediaType(request.Header)) || request.Header.Get("Content-Encoding") == "gzip",
+			SkipSettingDefaults: true,
+		},
+	}
+	if response.StatusCode < 400 {
+		if err := openapi3filter.ValidateRequest(request.Context(), input); err != nil {
+			return fmt.Errorf("%s: answered %d to a request that breaks the contract: %w", name, response.StatusCode, shorten(err))
+		}
+	}
+	kind := mediaType(response.Header)
+	described := route.Operation.Responses.Status(response.StatusCode)
+	if described == nil {
+		return fmt.Errorf("%s: status %d is not in the contract", name, response.StatusCode)
+	}
+	if request.Method != name[:strings.IndexByte(name, ' ')] { // HEAD
+		return nil
+	}
+	if content := described.Value.Content; len(content) == 0 {
+		if len(responseBody) > 0 {
+			return fmt.Errorf("%s: %d has a body, want none: %.200s", name, response.StatusCode, responseBody)
+		}
+		return nil
+	} else if content[kind] == nil {
+		return fmt.Errorf("%s: %d has Content-Type %q, which is not in the contract", name, response.StatusCode, kind)
+	}
+	err = openapi3filter.ValidateResponse(request.Context(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: input, Status: response.StatusCode, Header: response.Header,
+		Body:    io.NopCloser(bytes.NewReader(responseBody)),
+		Options: &openapi3filter.Options{IncludeResponseStatus: true, ExcludeResponseBody: !isJSON(kind)},
+	})
+	if err != nil {
+		return fmt.Errorf("%s: the answer %d breaks the contract: %w\n%.2000s", name, response.StatusCode, shorten(err), responseBody)
+	}
+	return nil
+}
+
+// shorten leaves out the schema, which kin-openapi repeats in its messages.
+func shorten(err error) error {
+	var schema *openapi3.SchemaError
+	if errors.As(err, &schema) {
+		return fmt.Errorf("/%s: %s", strings.Join(schema.JSONPointer(), "/"), schema.Reason)
+	}
+	return err
+}
+
+func mediaType(header http.Header) string {
+	kind, _, err := mime.ParseMediaType(header.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	return kind
+}
+
+func isJSON(mediaType string) bool {
+	return mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
+}
+
+// Transport validates what goes through it. What breaks the contract fails the test; the exchange goes on.
+type Transport struct {
+	T    testing.TB
+	Next http.RoundTripper // nil: http.DefaultTransport
+}
+
+// Client is an HTTP client whose every exchange is validated.
+func Client(t testing.TB) *http.Client { return &http.Client{Transport: &Transport{T: t}} }
+
+// RoundTrip implements http.RoundTripper. It reads both bodies whole.
+func (x *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
+	validator, err := New()
+	if err != nil {
+		return nil, err
+	}
+	next := x.Next
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	var sent []byte
+	if request.Body != nil {
+		if sent, err = io.ReadAll(request.Body); err != nil {
+			return nil, err
+		}
+		if err := request.Body.Close(); err != nil {
+			return nil, err
+		}
+		request = request.Clone(request.Context())
+		request.Body = io.NopCloser(bytes.NewReader(sent))
+	}
+	response, err := next.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	got, err := io.ReadAll(response.Body)
+	if closeErr := response.Body.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return nil, err
+	}
+	response.Body = io.NopCloser(bytes.NewReader(got))
+	if err := validator.Check(request, sent, response, got); err != nil {
+		x.T.Errorf("contract: %v", err)
+	}
+	return response, nil
+}
+
+// App is the part of fiber.App that answers a request without a network.
+type App interface {
+	Test(request *http.Request, msTimeout ...int) (*http.Response, error)
+}
+
+// InProcess is a transport over an app: a client over it needs no port.
+func InProcess(app App) http.RoundTripper { return inProcess{app} }
+
+type inProcess struct{ app App }
+
+// RoundTrip implements http.RoundTripper. It waits for the answer as long as it takes.
+func (p inProcess) RoundTrip(request *http.Request) (*http.Response, error) {
+	return p.app.Test(request, -1)
+}
