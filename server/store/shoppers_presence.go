@@ -342,7 +342,8 @@ func appendCrossing(b []byte, c *geo.Crossing) []byte {
 		return appendText(b, "distrust", string(r.Distrust))
 	})
 	b = appendTrue(b, "told", c.Told)
-	return appendText(b, "withheld", string(c.Withheld))
+	b = appendText(b, "withheld", string(c.Withheld))
+	return appendTime(b, "asked", c.Asked)
 }
 
 func readCrossing(w *walker) (c geo.Crossing) {
@@ -369,6 +370,8 @@ func readCrossing(w *walker) (c geo.Crossing) {
 			c.Told = inner.bool()
 		case "withheld":
 			c.Withheld = geo.Withheld(inner.string())
+		case "asked":
+			c.Asked = inner.time()
 		}
 	}
 	w.join(inner)
