@@ -19,14 +19,13 @@ COPY --from=build /out/satnav /usr/local/bin/satnav
 COPY --from=build --chown=65532:65532 /out/data /data
 VOLUME /data
 USER 65532:65532
-# Within a container the API listens on all interfaces, so that identity.jwks is
-# required: see compose.yaml.
 ENV SATNAV_DATA=/data \
-    SATNAV_LISTEN=0.0.0.0:8080 \
-    SATNAV_OPERATOR_LISTEN=0.0.0.0:9090 \
     SATNAV_LOG_FORMAT=json
 EXPOSE 8080 9090
 # A stop waits for calls under way (drain, at most 10 s).
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/local/bin/satnav"]
-CMD ["serve"]
+# Within a container the API listens on all interfaces, so that serve asks for
+# identity.jwks: see compose.yaml. Other commands (token, import, check) need
+# neither: docker run --rm satnav token --help
+CMD ["serve", "--listen", "0.0.0.0:8080", "--operator-listen", "0.0.0.0:9090"]
