@@ -36,6 +36,18 @@ func (r *Rehearsal) Places(s *Snapshot, p Past, at time.Time, each func(store wh
 	}
 }
 
+// RankPlaces appends the stores that would have been suggested, best first.
+func (r *Rehearsal) RankPlaces(s *Snapshot, p Past, at time.Time, limit int, to []who.Item) []who.Item {
+	r.request = Request{Limit: limit}
+	r.w.start(s, &r.request, p, at)
+	r.w.stores()
+	r.w.score()
+	for _, c := range r.w.mix(limit, false) {
+		to = append(to, c.item)
+	}
+	return to
+}
+
 // Rank appends the products that would have been suggested, best first.
 func (r *Rehearsal) Rank(s *Snapshot, p Past, at time.Time, limit int, to []who.Item) []who.Item {
 	r.request = Request{Limit: limit}

@@ -8,24 +8,20 @@ import (
 	"satnav/recommend"
 )
 
-// backtest asks each model for its list before each lesson's basket and tells how much of the basket it
-// named. The first figures are the model's; the baselines follow.
-func backtest(s *recommend.Snapshot, m *recommend.Model, lessons []lesson) []recommend.Figures {
-	return []recommend.Figures{
-		measure("model "+m.Version, lessons, engine(s.With(s.Crowd, m))),
-		measure("model "+s.Model.Version, lessons, engine(s)),
-		measure("popular", lessons, global(s)),
-		measure("personal, then popular", lessons, personal(s)),
-	}
-}
-
 // ranker appends a lesson's list of 20, best first.
 type ranker func(l lesson, to []who.Item) []who.Item
 
 func engine(s *recommend.Snapshot) func() ranker {
 	return func() ranker {
 		var rehearsal recommend.Rehearsal
-		return func(l lesson, to []who.Item) []who.Item { return rehearsal.Rank(s, l.past, l.at(), 20, to) }
+		return func(l lesson, to []who.Item) []who.Item { return rehearsal.Rank(s, l.past, l.at, 20, to) }
+	}
+}
+
+func storeEngine(s *recommend.Snapshot) func() ranker {
+	return func() ranker {
+		var rehearsal recommend.Rehearsal
+		return func(l lesson, to []who.Item) []who.Item { return rehearsal.RankPlaces(s, l.past, l.at, 20, to) }
 	}
 }
 
@@ -95,18 +91,21 @@ type tally struct {
 }
 
 func (t *tally) count(l lesson, list []who.Item) {
-	size, again := 0, 0
-	items := l.past.History.Items
-	for i := range items {
-		if items[i].Recent&1 != 0 {
-			size++
-			if _, times := l.past.Held(&items[i]); times > 0 {
-				again++
-			}
+	h := l.past.History
+	// known tells whether the shopper had it before; of a store, whether they had visited any.
+	known := func(item who.Item) bool {
+		i, ok := h.Find(item)
+		if !ok {
+			return false
 		}
+		_, times := l.past.Held(&h.Items[i])
+		return times > 0
 	}
-	if size == 0 {
-		return
+	size, again := len(l.target), 0
+	for _, item := range l.target {
+		if known(item) {
+			again++
+		}
 	}
 	t.Shoppers++
 	var hits, repeats [2]int
@@ -115,13 +114,11 @@ func (t *tally) count(l lesson, list []who.Item) {
 		if !l.holds(item) {
 			continue
 		}
-		i, _ := l.past.History.Find(item)
-		_, times := l.past.Held(&items[i])
 		for k, cut := range [2]int{10, 20} {
 			if rank < cut {
 				hits[k]++
 				gain[k] += discount(rank)
-				if times > 0 {
+				if known(item) {
 					repeats[k]++
 				}
 			}

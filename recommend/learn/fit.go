@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,66 +27,145 @@ const (
 )
 
 // Fit learns how much each feature counts for a retailer: what the engine would have said before each
-// shopper's last basket is set against that basket. It learns on some shoppers, tests on others beside
-// the baselines and the model in service, and returns the new model only when it does not rank worse
-// than the one in service; else it returns that one, with its figures renewed. The error says why
-// nothing could be learnt.
+// shopper's last basket, and before their last visits, is set against what they then did. It learns on
+// some shoppers and tests on others, beside the model in service and the baselines. The result is the
+// new model, or the one in service (the same pointer's content, with its figures renewed) when the new
+// one ranks worse on the shoppers that neither has learnt from in this run.
 //
-// Catalogue, stores and the model in service come from the snapshot; its crowd is not used, because it
-// has seen the baskets that are to be guessed.
-func Fit(snapshot *recommend.Snapshot, zone *time.Location, histories []*who.History) (*recommend.Model, error) {
-	crowd := NewCrowd(zone)
-	var learners, tested []lesson
+// Catalogue, stores, zone and the model in service come from the snapshot; its counts are not used,
+// because they have seen what is to be guessed. The caller names the version and says when it is. The
+// error says why there is nothing to learn from; the model in service then stays.
+func Fit(snapshot *recommend.Snapshot, histories []*who.History, version string, now time.Time) (*recommend.Model, error) {
+	learners, tested, before := baskets(snapshot.Crowd.Zone, histories)
+	learnStores, testStores, beforeVisits := visits(snapshot.Crowd.Zone, histories)
+	enough := len(learners) >= minLearners && len(tested) > 0
+	enoughVisits := len(learnStores) >= minLearners && len(testStores) > 0
+	if !enough && !enoughVisits {
+		return nil, fmt.Errorf("learn: %d shoppers with two baskets or more, want %d", len(learners)+len(tested), minLearners)
+	}
+	current := snapshot.Model
+	learnt := &recommend.Model{Version: version, Learned: now, Product: current.Product, Store: current.Store}
+	if enough {
+		s := snapshot.With(before.View(), current)
+		candidate := readRows(recommend.Products, s, learners).fit(recommend.Products, recommend.BuiltIn().Product)
+		learnt.Product, learnt.Figures = choose(s, learnt, candidate, tested)
+	}
+	if enoughVisits {
+		s := snapshot.With(beforeVisits.View(), current)
+		candidate := readRows(recommend.Places, s, learnStores).fit(recommend.Places, recommend.BuiltIn().Store)
+		var figures []recommend.Figures
+		learnt.Store, figures = chooseStore(s, learnt, candidate, testStores)
+		learnt.Figures = append(learnt.Figures, figures...)
+	}
+	if learnt.Product == current.Product && learnt.Store == current.Store {
+		learnt.Version, learnt.Learned = current.Version, current.Learned
+	}
+	return learnt, nil
+}
+
+// choose tests a learnt blend beside the one in service, and keeps the better one for products.
+func choose(s *recommend.Snapshot, m *recommend.Model, candidate *recommend.Blend, tested []lesson) (*recommend.Blend, []recommend.Figures) {
+	new := *m
+	new.Product = candidate
+	figures := []recommend.Figures{
+		measure("learnt", tested, engine(s.With(s.Crowd, &new))),
+		measure("in service before", tested, engine(s)),
+	}
+	kept := candidate
+	if worth(figures[0]) < worth(figures[1]) {
+		kept = s.Model.Product
+		figures = figures[1:]
+	}
+	return kept, append(figures, measure("popular", tested, global(s)), measure("personal, then popular", tested, personal(s)))
+}
+
+func chooseStore(s *recommend.Snapshot, m *recommend.Model, candidate *recommend.Blend, tested []lesson) (*recommend.Blend, []recommend.Figures) {
+	new := *m
+	new.Store = candidate
+	figures := []recommend.Figures{
+		measure("next store: learnt", tested, storeEngine(s.With(s.Crowd, &new))),
+		measure("next store: in service before", tested, storeEngine(s)),
+	}
+	if worth(figures[0]) < worth(figures[1]) {
+		return s.Model.Store, figures[1:]
+	}
+	return candidate, figures
+}
+
+// worth is what decides between two models: how much they find and how high they put it.
+func worth(f recommend.Figures) float64 { return f.Recall10 + f.NDCG10 }
+
+// lesson is something a shopper did, to be guessed, and what was known before it.
+type lesson struct {
+	past   recommend.Past
+	at     time.Time // the last moment that knows nothing of it
+	target []who.Item
+	dice   uint64 // for what is left to chance: the same at each learning
+}
+
+// holds tells whether the target holds an item; it is sorted.
+func (l *lesson) holds(item who.Item) bool {
+	_, ok := slices.BinarySearch(l.target, item)
+	return ok
+}
+
+// baskets makes lessons of each shopper's last basket, and the crowd as it was before them.
+func baskets(zone *time.Location, histories []*who.History) (learners, tested []lesson, before *Crowd) {
+	before = NewCrowd(zone)
 	for i, h := range histories {
 		if h == nil || len(h.Baskets) == 0 {
 			continue
 		}
-		before := recommend.PastBefore(h, 1)
-		crowd.replace(recommend.PastBefore(nil, 0), before)
-		if before.Known() == 0 {
-			continue
+		l := lesson{past: recommend.PastBefore(h, 1), dice: scatter(uint64(i))}
+		before.replace(recommend.PastBefore(nil, 0), l.past)
+		for _, b := range h.Items {
+			if b.Recent&1 != 0 {
+				l.target = append(l.target, b.Item)
+			}
 		}
-		l := lesson{past: before, basket: h.Baskets[len(h.Baskets)-1], dice: scatter(uint64(i))}
-		if l.dice%100 < testedPerHundred {
+		l.at = time.Unix(int64(h.Baskets[len(h.Baskets)-1].At), 0)
+		switch {
+		case l.past.Known() == 0 || len(l.target) == 0:
+		case l.tests():
 			tested = append(tested, l)
-		} else {
+		default:
 			learners = append(learners, l)
 		}
 	}
-	if len(learners) < minLearners || len(tested) == 0 {
-		return nil, fmt.Errorf("%d shoppers with two baskets or more: too few to learn from", len(learners)+len(tested))
+	before.version++
+	return thin(learners, maxLearners), thin(tested, maxTested), before
+}
+
+// visitLessons is how many of a shopper's last visits are guessed.
+const visitLessons = 10
+
+// visits makes lessons of each shopper's last visits, and the crowd as it was before the first of them.
+func visits(zone *time.Location, histories []*who.History) (learners, tested []lesson, before *Crowd) {
+	before = NewCrowd(zone)
+	for i, h := range histories {
+		if h == nil || len(h.Visits) < 2 {
+			continue
+		}
+		from := max(1, len(h.Visits)-visitLessons, len(h.Visits)/2)
+		before.replace(recommend.PastBefore(nil, 0), recommend.PastAt(h, h.Visits[from].At-1))
+		for k := from; k < len(h.Visits); k++ {
+			v := h.Visits[k]
+			l := lesson{past: recommend.PastAt(h, v.At-1), at: time.Unix(int64(v.At), 0), target: []who.Item{v.Store}, dice: scatter(uint64(i))}
+			switch {
+			case len(l.past.Visits()) == 0:
+			case l.tests():
+				tested = append(tested, l)
+			default:
+				learners = append(learners, l)
+			}
+		}
 	}
-	crowd.version++
-	inService := snapshot.Model
-	s := snapshot.With(crowd.View(), inService)
-	rows := readRows(s, thin(learners, maxLearners))
-	learnt := &recommend.Model{
-		Version: fmt.Sprintf("%d-%d", histories2(histories), crowd.version),
-		Product: rows.fit(recommend.Products, recommend.BuiltIn().Product),
-		Store:   inService.Store,
-	}
-	tested = thin(tested, maxTested)
-	learnt.Figures = backtest(s, learnt, tested)
-	return learnt, nil
+	before.version++
+	return thin(learners, maxLearners), thin(tested, maxTested), before
 }
 
-func histories2(h []*who.History) int { return len(h) }
-
-// lesson is a basket to be guessed and what was known before it.
-type lesson struct {
-	past   recommend.Past
-	basket who.Basket
-	dice   uint64 // for what is left to chance: the same at each learning
-}
-
-// at is when the basket was begun: the last moment that knows nothing of it.
-func (l lesson) at() time.Time { return time.Unix(int64(l.basket.At), 0) }
-
-// holds tells whether the basket held an item, by its place in the history.
-func (l lesson) holds(item who.Item) bool {
-	i, ok := l.past.History.Find(item)
-	return ok && l.past.History.Items[i].Recent&1 != 0
-}
+// tests tells whether a lesson is kept out of learning.
+func (l *lesson) tests() bool { return l.dice%100 < testedPerHundred }
 
 // scatter mixes the bits of a key, so that its remainder is like a throw of dice (SplitMix64).
 func scatter(x uint64) uint64 {
@@ -131,33 +211,38 @@ func inParts(do func(part int)) {
 }
 
 // readRows asks the engine for its candidates in each lesson.
-func readRows(s *recommend.Snapshot, lessons []lesson) *rows {
-	features := recommend.Products.Features()
+func readRows(layout *recommend.Layout, s *recommend.Snapshot, lessons []lesson) *rows {
+	features := layout.Features()
 	var pieces [parts]rows
 	inParts(func(part int) {
 		piece := &pieces[part]
 		piece.features = make([][]uint8, features)
 		buckets := make([]uint8, features)
+		read := func(x []float32, bought bool, weight float32) {
+			if len(piece.weight) >= maxRows/parts {
+				return
+			}
+			layout.Buckets(x, buckets)
+			for f, b := range buckets {
+				piece.features[f] = append(piece.features[f], b)
+			}
+			piece.weight = append(piece.weight, weight)
+			piece.bought = append(piece.bought, bought)
+		}
 		var rehearsal recommend.Rehearsal
 		for i := part; i < len(lessons); i += parts {
-			l := lessons[i]
-			rehearsal.Products(s, l.past, l.at(), func(item who.Item, before bool, x []float32) {
-				bought, weight := l.holds(item), float32(1)
-				if !bought && !before {
-					if scatter(l.dice^uint64(item))%keepOneIn != 0 {
-						return
-					}
-					weight = keepOneIn
+			l := &lessons[i]
+			if layout == recommend.Places {
+				rehearsal.Places(s, l.past, l.at, func(store who.Item, x []float32) { read(x, l.holds(store), 1) })
+				continue
+			}
+			rehearsal.Products(s, l.past, l.at, func(item who.Item, before bool, x []float32) {
+				switch bought := l.holds(item); {
+				case bought || before:
+					read(x, bought, 1)
+				case scatter(l.dice^uint64(item))%keepOneIn == 0:
+					read(x, bought, keepOneIn)
 				}
-				if len(piece.weight) >= maxRows/parts {
-					return
-				}
-				recommend.Products.Buckets(x, buckets)
-				for f, b := range buckets {
-					piece.features[f] = append(piece.features[f], b)
-				}
-				piece.weight = append(piece.weight, weight)
-				piece.bought = append(piece.bought, bought)
 			})
 		}
 	})
