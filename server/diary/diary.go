@@ -31,10 +31,16 @@ const (
 // Result is the outcome of one event.
 type Result struct {
 	Status  Status
-	Code    string // of a refusal: "no_grant", "invalid"
+	Code    string // of a refusal: Invalid, NoGrant
 	Field   string // at fault; empty: the event as a whole
 	Problem string // what was found and what would be right
 }
+
+// Codes of refusals.
+const (
+	Invalid = "invalid"
+	NoGrant = "no_grant" // the shopper has not granted the purpose that events are kept for
+)
 
 // Entry is one event of one shopper, as it came in.
 type Entry struct {
@@ -94,7 +100,7 @@ func (d *Diary) record(ctx context.Context, snapshot *retailer.Snapshot, shopper
 	for _, i := range mine {
 		event := d.complete(snapshot, entries[i].Event, now)
 		if faults := event.Check(now); len(faults) > 0 {
-			results[i] = Result{Refused, "invalid", faults[0].Field, faults[0].Problem}
+			results[i] = Result{Refused, Invalid, faults[0].Field, faults[0].Problem}
 			continue
 		}
 		events, indexes = append(events, event), append(indexes, i)
@@ -109,7 +115,7 @@ func (d *Diary) record(ctx context.Context, snapshot *retailer.Snapshot, shopper
 	})
 	if errors.Is(err, store.ErrNoGrant) {
 		for _, i := range indexes {
-			results[i] = Result{Refused, "no_grant", "", fmt.Sprintf("the shopper has not granted the purpose %q", who.Loyalty)}
+			results[i] = Result{Refused, NoGrant, "", fmt.Sprintf("the shopper has not granted the purpose %q", who.Loyalty)}
 		}
 		return nil
 	}

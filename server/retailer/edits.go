@@ -38,9 +38,30 @@ type Saved struct {
 	Version   int64
 	At        time.Time
 	Unchanged bool
+	Created   bool
 	Body      []byte // JSON, as it is kept now
 	// Err is *Invalid, *geo.Fault, ErrForbidden, store.ErrConflict or store.ErrNotFound; nil: it is durable and live.
 	Err error
+}
+
+// Entry is what is kept now.
+func (s Saved) Entry() store.Entry {
+	return store.Entry{ID: s.ID, Version: s.Version, At: s.At, Body: s.Body}
+}
+
+// Get returns one entry of a retailer, or store.ErrNotFound.
+func (r *Retailers) Get(ctx context.Context, retailer string, kind store.EntryKind, id string) (store.Entry, error) {
+	return r.entries.Get(ctx, retailer, kind, id)
+}
+
+// Settings returns the retailer's settings as they are kept.
+func (r *Retailers) Settings(ctx context.Context, retailer string) (store.Entry, error) {
+	return r.entries.Get(ctx, retailer, store.RetailerEntry, settingsID)
+}
+
+// List returns up to limit entries with an id after the given one, and whether more follow.
+func (r *Retailers) List(ctx context.Context, retailer string, kind store.EntryKind, after string, limit int) ([]store.Entry, bool, error) {
+	return r.entries.List(ctx, retailer, kind, after, limit)
 }
 
 // ErrForbidden says that the editor may not touch this geofence: it is not linked to one of their stores.
@@ -101,10 +122,10 @@ func (r *Retailers) SaveProducts(ctx context.Context, retailer string, by Editor
 	})
 }
 
-// SaveStock changes how many pieces stores have.
-func (r *Retailers) SaveStock(ctx context.Context, retailer string, by Editor, pieces []Stock) ([]Saved, error) {
-	changes := make([]Change[Stock], len(pieces))
-	for i, s := range pieces {
+// SaveStock changes how much stores have.
+func (r *Retailers) SaveStock(ctx context.Context, retailer string, by Editor, shelves []Stock) ([]Saved, error) {
+	changes := make([]Change[Stock], len(shelves))
+	for i, s := range shelves {
 		changes[i] = Change[Stock]{ID: s.id(), Value: s}
 	}
 	return save(ctx, r, retailer, store.StockEntry, by, changes, func(c *Change[Stock]) ([]byte, error) {
@@ -194,7 +215,8 @@ func save[T any](ctx context.Context, r *Retailers, retailer string, kind store.
 	var entries []store.Entry
 	for n, outcome := range outcomes { // also after an error: what was kept is live
 		s := &saved[indexes[n]]
-		s.Version, s.At, s.Body, s.Unchanged, s.Err = outcome.Entry.Version, outcome.Entry.At, outcome.Entry.Body, outcome.Unchanged, outcome.Err
+		s.Version, s.At, s.Body = outcome.Entry.Version, outcome.Entry.At, outcome.Entry.Body
+		s.Unchanged, s.Created, s.Err = outcome.Unchanged, outcome.Created, outcome.Err
 		if outcome.Err == nil && !outcome.Unchanged {
 			entries = append(entries, outcome.Entry)
 		}

@@ -37,7 +37,7 @@ type picture struct {
 	settled    time.Time // when the settings were made
 	stores     map[string]*where.Store
 	products   map[string]Product // as described: a change of stock or currency builds them anew
-	stock      map[string]map[string]int
+	stock      map[string]map[string]float64
 	calendars  map[string]when.Calendar
 	storeIndex *where.Stores
 	catalogue  *recommend.Catalogue
@@ -56,7 +56,7 @@ func newPicture(retailer string, names *who.Names) *picture {
 	return &picture{
 		retailer: retailer, names: names, ready: make(chan struct{}),
 		versions: map[entryKey]int64{}, settings: Defaults(),
-		stores: map[string]*where.Store{}, products: map[string]Product{}, stock: map[string]map[string]int{},
+		stores: map[string]*where.Store{}, products: map[string]Product{}, stock: map[string]map[string]float64{},
 		calendars: map[string]when.Calendar{}, storeIndex: where.NewStores(nil), catalogue: recommend.NewCatalogue(names, nil),
 		live: geo.NewIndex(nil), drafts: geo.NewIndex(nil),
 	}
@@ -139,15 +139,15 @@ func (p *picture) take(e store.Entry, fresh *change) error {
 		}
 		p.products[e.ID] = described
 	case store.StockEntry:
-		var pieces Stock
-		if err := json.Unmarshal(e.Body, &pieces); err != nil {
+		var shelf Stock
+		if err := json.Unmarshal(e.Body, &shelf); err != nil {
 			return err
 		}
-		fresh.touch(pieces.Item)
-		if p.stock[pieces.Item] == nil {
-			p.stock[pieces.Item] = map[string]int{}
+		fresh.touch(shelf.Item)
+		if p.stock[shelf.Item] == nil {
+			p.stock[shelf.Item] = map[string]float64{}
 		}
-		p.stock[pieces.Item][pieces.Store] = pieces.Pieces
+		p.stock[shelf.Item][shelf.Store] = shelf.Stock
 	case store.GeofenceEntry:
 		if e.Deleted {
 			fresh.remove = append(fresh.remove, e.ID)
@@ -195,7 +195,7 @@ func (p *picture) rebuild(fresh *change, errs *[]error) bool {
 				continue
 			}
 			if shelves, counted := p.stock[item]; counted {
-				built.Stock = total(shelves)
+				built.Stock = pieces(total(shelves))
 			}
 			put = append(put, built)
 		}
@@ -230,10 +230,10 @@ func (p *picture) addCalendar(name, region string) {
 	p.calendars[name] = when.Calendar{Holidays: HolidaysIn(region), Paydays: payday}
 }
 
-func total(shelves map[string]int) *int {
-	sum := 0
-	for _, pieces := range shelves {
-		sum += pieces
+func total(shelves map[string]float64) *float64 {
+	sum := 0.0
+	for _, stock := range shelves {
+		sum += stock
 	}
 	return &sum
 }

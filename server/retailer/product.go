@@ -3,6 +3,7 @@ package retailer
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -19,8 +20,8 @@ type Product struct {
 	Price      string          `json:"price,omitempty"`
 	ListPrice  string          `json:"list_price,omitempty"`
 	Cost       string          `json:"cost,omitempty"`
-	Currency   string          `json:"currency,omitempty"` // the retailer's, if anything is said
-	Stock      *int            `json:"stock,omitempty"`
+	Currency   string          `json:"currency,omitempty"`   // the retailer's, if anything is said
+	Stock      *float64        `json:"stock,omitempty"`      // pieces, or kilograms and the like; nil: not known
 	Attributes json.RawMessage `json:"attributes,omitempty"` // an object: colour, size, …
 	VariantOf  string          `json:"variant_of,omitempty"`
 	Sensitive  string          `json:"sensitive,omitempty"` // the sensitive category it belongs to; empty: none
@@ -49,7 +50,7 @@ func (p Product) Build(names *who.Names, settings Settings) (recommend.Product, 
 	built := recommend.Product{
 		ID: p.Item, Title: p.Title, Category: p.Category, Brand: p.Brand,
 		Price: money("/price", p.Price), ListPrice: money("/list_price", p.ListPrice), Cost: money("/cost", p.Cost),
-		Stock: p.Stock, VariantOf: p.VariantOf, Sensitive: p.Sensitive != "", Withdrawn: p.Status != "" && p.Status != "active",
+		Stock: pieces(p.Stock), VariantOf: p.VariantOf, Sensitive: p.Sensitive != "", Withdrawn: p.Status != "" && p.Status != "active",
 	}
 	if p.Currency != "" && settings.Currency != "" && !strings.EqualFold(p.Currency, settings.Currency) {
 		faults = append(faults, Fault{"/currency", fmt.Sprintf("got %q, want the retailer's currency %q", p.Currency, settings.Currency)})
@@ -71,4 +72,13 @@ func (p Product) Build(names *who.Names, settings Settings) (recommend.Product, 
 		built.Item = names.Items.Number(p.Item)
 	}
 	return built, invalid(faults)
+}
+
+// pieces is a stock in whole pieces: half a kilogram is still something to sell.
+func pieces(stock *float64) *int {
+	if stock == nil {
+		return nil
+	}
+	whole := int(min(math.Ceil(*stock), math.MaxInt32))
+	return &whole
 }

@@ -2,11 +2,11 @@ package retailer
 
 import "fmt"
 
-// Stock is how many pieces of an item one store has.
+// Stock is how much of an item one store has.
 type Stock struct {
-	Item   string `json:"item"`
-	Store  string `json:"store"` // empty: not in a store, a warehouse for example
-	Pieces int    `json:"pieces"`
+	Item  string  `json:"item"`
+	Store string  `json:"store"` // empty: not in a store, a warehouse for example
+	Stock float64 `json:"stock"` // pieces, or kilograms and the like
 }
 
 // id is the entry's. The length of the store's id keeps two pairs apart that would read the same.
@@ -18,8 +18,8 @@ func (s Stock) Check() error {
 	if s.Store != "" {
 		faults = append(faults, checkID("/store", s.Store)...)
 	}
-	if s.Pieces < 0 {
-		faults = append(faults, Fault{"/stock", fmt.Sprintf("got %d, want no less than 0", s.Pieces)})
+	if !(s.Stock >= 0) {
+		faults = append(faults, Fault{"/stock", fmt.Sprintf("got %v, want no less than 0", s.Stock)})
 	}
 	return invalid(faults)
 }

@@ -47,6 +47,7 @@ type Edit struct {
 type Outcome struct {
 	Entry     Entry
 	Unchanged bool  // the entry said so already: nothing was written, the version stands
+	Created   bool  // there was none before
 	Err       error // ErrConflict: the version is not the expected one; ErrNotFound: nothing to delete
 }
 
@@ -267,7 +268,7 @@ func decide(before Entry, edit Edit) Outcome {
 	case exists && bytes.Equal(before.Body, edit.Body):
 		return Outcome{Entry: before, Unchanged: true}
 	}
-	return Outcome{Entry: Entry{ID: edit.ID, Version: before.Version + 1, Body: edit.Body}}
+	return Outcome{Entry: Entry{ID: edit.ID, Version: before.Version + 1, Body: edit.Body}, Created: !exists}
 }
 
 // Changes returns the entries, deleted ones too, that were edited at or after since, over all retailers, and from when to

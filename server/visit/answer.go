@@ -29,11 +29,13 @@ type Next struct {
 
 // Trigger is a crossing that its geofence wants told.
 type Trigger struct {
-	ID       string
-	Geofence string
-	Kind     geo.Kind
-	At       time.Time
-	Payload  []byte // JSON of the geofence; nil: none
+	ID        string
+	Geofence  string
+	Kind      geo.Kind
+	At        time.Time // when it happened
+	DecidedAt time.Time // the fix that made it certain
+	Reason    string    // why, when it is not the shopper who moved; empty: it is
+	Payload   []byte    // JSON of the geofence; nil: none
 }
 
 // Used is the receipt of an answer: what it was really made of.

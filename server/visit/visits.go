@@ -147,6 +147,9 @@ func numbers(vocabulary *who.Vocabulary, ids []string) []who.Item {
 	return items
 }
 
+// notMoved are the rules by which a crossing was decided although the shopper did not move.
+var notMoved = []geo.Rule{geo.RuleClosed, geo.RuleEnded, geo.RuleDeleted, geo.RuleEdited, geo.RuleDraft, geo.RuleSilence}
+
 // triggers are the crossings that their geofences want told.
 func triggers(fences *geo.Index, crossings []geo.Crossing) []Trigger {
 	var told []Trigger
@@ -154,7 +157,10 @@ func triggers(fences *geo.Index, crossings []geo.Crossing) []Trigger {
 		if !c.Told {
 			continue
 		}
-		t := Trigger{ID: c.ID, Geofence: c.Geofence, Kind: c.Kind, At: c.At}
+		t := Trigger{ID: c.ID, Geofence: c.Geofence, Kind: c.Kind, At: c.At, DecidedAt: c.DecidedAt}
+		if slices.Contains(notMoved, c.Reason.Rule) {
+			t.Reason = string(c.Reason.Rule)
+		}
 		if n, ok := fences.Lookup(c.Geofence); ok {
 			t.Payload = fences.Fence(n).Payload
 		}

@@ -1,0 +1,91 @@
+package api
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"satnav/server/diary"
+	"satnav/server/identity"
+	"satnav/server/importer"
+	"satnav/server/observe"
+	"satnav/server/privacy"
+	"satnav/server/retailer"
+	"satnav/server/store"
+	"satnav/server/visit"
+)
+
+// Parts are what the handlers ask.
+type Parts struct {
+	Verifier    *identity.Verifier
+	Visits      *visit.Visits
+	Diary       *diary.Diary
+	Permissions *privacy.Permissions
+	Shoppers    *store.Shoppers
+	Retailers   *retailer.Retailers
+	Import      Import
+	Health      *observe.Health
+	Metrics     *observe.Metrics
+	Log         *slog.Logger
+	Now         func() time.Time
+	Limits      Limits
+}
+
+// Import reads a file of one kind for a retailer, see importer.Run. dry stores nothing.
+type Import func(ctx context.Context, retailerID string, by retailer.Editor, kind importer.Kind, file io.Reader, rejected io.Writer, dry bool) (importer.Summary, error)
+
+// API answers the contract. Its methods are the operations, in the words of the contract; all are safe for
+// concurrent use.
+type API struct {
+	Parts
+	contract  *document
+	operation map[string]*operation // by method and path, see operationKey
+	meters    *meters
+}
+
+var _ ServerInterface = (*API)(nil)
+
+// headerTimeout is how long a client may take to send a request; fasthttp counts the whole of it.
+const readTimeout = 60 * time.Second
+
+// New makes the HTTP application of the API, ready to listen.
+func New(parts Parts) *fiber.App {
+	a := &API{Parts: parts, contract: readContract(), operation: map[string]*operation{}, meters: newMeters(parts.Limits)}
+	server := fiber.New(fiber.Config{
+		AppName:               "satnav",
+		DisableStartupMessage: true,
+		StrictRouting:         true,
+		CaseSensitive:         true,
+		BodyLimit:             MaxBody,
+		StreamRequestBody:     true, // imports are read as they come; body bounds all others
+		ReadBufferSize:        16 << 10,
+		ReadTimeout:           readTimeout,
+		IdleTimeout:           2 * time.Minute,
+		ErrorHandler:          failer(parts.Log),
+	})
+	for _, op := range a.contract.operations {
+		a.operation[operationKey(op.Method, op.Path)] = op
+	}
+	server.Use(a.guard)
+	RegisterHandlers(server, a)
+	server.Use(func(c *fiber.Ctx) error { return a.nowhere(c) })
+	return server
+}
+
+// GetLivez says that the process runs.
+func (a *API) GetLivez(c *fiber.Ctx) error { return encode(c, health{"ok"}) }
+
+// GetReadyz says whether calls may be sent here.
+func (a *API) GetReadyz(c *fiber.Ctx) error {
+	if err := a.Health.Ready(c.UserContext()); err != nil {
+		return &failure{kind: unavailable, detail: err.Error(), retryAfter: time.Second}
+	}
+	return encode(c, health{"ok"})
+}
+
+type health struct {
+	Status string `json:"status"`
+}

@@ -1,0 +1,158 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"satnav/geo"
+	"satnav/sdk-contract/wire"
+	"satnav/server/retailer"
+	"satnav/server/store"
+)
+
+// Everything that a retailer configures is edited the same way: an ETag is the version, If-Match holds an
+// edit to the version it was based on, and If-None-Match: * creates only.
+
+func etag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
+
+// expected reads the conditions of an edit: the version that must be there, 0 for none, nil for any.
+func expected(ifMatch, ifNoneMatch string) (*int64, error) {
+	switch {
+	case ifNoneMatch == "*":
+		return new(int64), nil
+	case ifNoneMatch != "":
+		return nil, parameterProblem(invalidRequest, "If-None-Match", codeBadFormat, "got %s, want * to create only", quote(ifNoneMatch))
+	case ifMatch == "" || ifMatch == "*":
+		return nil, nil
+	}
+	version, err := strconv.ParseInt(strings.Trim(strings.TrimPrefix(ifMatch, "W/"), `"`), 10, 64)
+	if err != nil || version < 1 {
+		return nil, parameterProblem(invalidRequest, "If-Match", codeBadFormat, `got %s, want an ETag of ours such as "3"`, quote(ifMatch))
+	}
+	return &version, nil
+}
+
+// unchanged answers 304 when the caller has this version already.
+func unchanged(c *fiber.Ctx, ifNoneMatch string, version int64) bool {
+	c.Set(fiber.HeaderETag, etag(version))
+	for _, known := range strings.Split(ifNoneMatch, ",") {
+		if known = strings.TrimSpace(known); known == "*" || strings.TrimPrefix(known, "W/") == etag(version) {
+			c.Status(fiber.StatusNotModified)
+			return true
+		}
+	}
+	return false
+}
+
+// editProblem is what a caller is told of an edit that was not made; conditional tells whether the caller
+// named a version.
+func editProblem(err error, pointer string, conditional bool) error {
+	var invalid *retailer.Invalid
+	var fault *geo.Fault
+	switch {
+	case errors.As(err, &invalid):
+		var faults Faults
+		for _, f := range invalid.Faults {
+			faults = append(faults, wire.ProblemError{Pointer: pointer + f.Pointer, Code: codeUnknownValue, Detail: f.Problem})
+		}
+		return refused(faults)
+	case errors.As(err, &fault):
+		return refused(Faults{faultOf(fault, pointer)})
+	case errors.Is(err, retailer.ErrForbidden):
+		return problem(forbidden, "%s", err)
+	case errors.Is(err, store.ErrConflict) && conditional:
+		return problem(preconditionFailed, "the version that the edit is based on is not the current one")
+	}
+	return err
+}
+
+// faultOf is a fault of a geofence with its place.
+func faultOf(fault *geo.Fault, pointer string) wire.ProblemError {
+	bare := geo.Fault{What: fault.What, Mend: fault.Mend}
+	return wire.ProblemError{Pointer: pointer + fault.At, Code: codeUnknownValue, Detail: bare.Error()}
+}
+
+// finish answers an edit: 201 with the place of what was created, else 200.
+func finish(c *fiber.Ctx, saved retailer.Saved, path string, value any) error {
+	c.Set(fiber.HeaderETag, etag(saved.Version))
+	if saved.Created {
+		c.Set(fiber.HeaderLocation, path+"/"+pathEscape(saved.ID))
+		c.Status(fiber.StatusCreated)
+	}
+	return encode(c, value)
+}
+
+// pathEscape keeps an id to one segment of a path.
+func pathEscape(id string) string {
+	var b strings.Builder
+	for _, c := range []byte(id) {
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-._~:@!$&'()*+,;=", c) >= 0 {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
+// sameID refuses a body whose id is not that of the path.
+func sameID(body, path, pointer string) error {
+	if body == "" || body == path {
+		return nil
+	}
+	return refused(Faults{{Pointer: pointer, Code: codeMixed, Detail: fmt.Sprintf("got %s, but the path says %s: leave it out, or make them equal", quote(body), quote(path))}})
+}
+
+// page reads the bounds of a listing.
+const defaultPage = 100
+
+func pageOf(limit int) int {
+	if limit == 0 {
+		return defaultPage
+	}
+	return limit
+}
+
+// listing collects a page of those entries that a caller asked for; keep returns false for the others.
+func (a *API) listing(c *fiber.Ctx, kind store.EntryKind, cursor string, limit int, keep func(store.Entry) (bool, error)) (next string, err error) {
+	limit = pageOf(limit)
+	kept := 0
+	for {
+		entries, more, err := a.Retailers.List(c.UserContext(), caller(c).Retailer, kind, cursor, limit)
+		if err != nil {
+			return "", err
+		}
+		for i, entry := range entries {
+			ok, err := keep(entry)
+			if err != nil {
+				return "", err
+			}
+			if cursor = entry.ID; ok {
+				kept++
+			}
+			if kept == limit && (more || i < len(entries)-1) {
+				return cursor, nil
+			}
+		}
+		if !more {
+			return "", nil
+		}
+	}
+}
+
+// pointerTo makes a JSON pointer of names.
+func pointerTo(names ...string) string {
+	var b strings.Builder
+	for _, name := range names {
+		b.WriteByte('/')
+		b.WriteString(strings.NewReplacer("~", "~0", "/", "~1").Replace(name))
+	}
+	return b.String()
+}
+
+func contains(list []string, s string) bool { return slices.Contains(list, s) }

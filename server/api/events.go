@@ -1,0 +1,88 @@
+package api
+
+import (
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"satnav/context/who"
+	"satnav/sdk-contract/wire"
+	"satnav/server/diary"
+	"satnav/server/identity"
+	"satnav/server/retailer"
+)
+
+// PostEvents keeps what shoppers did.
+func (a *API) PostEvents(c *fiber.Ctx) error {
+	var in wire.EventsRequest
+	if err := decode(c, &in); err != nil {
+		return err
+	}
+	claims, now := caller(c), a.Now()
+	snapshot, err := a.Retailers.Of(c.UserContext(), claims.Retailer)
+	if err != nil {
+		return err
+	}
+	out := wire.EventsResponse{Results: make([]wire.EventResult, len(in.Events))}
+	var entries []diary.Entry
+	var indexes []int
+	for i := range in.Events {
+		e := &in.Events[i]
+		out.Results[i] = wire.EventResult{ID: e.ID, Status: wire.EventResultStatusRefused}
+		entry, err := entryFrom(c, claims, snapshot, e)
+		if err != nil {
+			p := problemOf(err).wire("")
+			out.Results[i].Problem = &p
+			continue
+		}
+		entries, indexes = append(entries, entry), append(indexes, i)
+	}
+	recorded, err := a.Diary.Record(c.UserContext(), claims.Retailer, now, entries)
+	if err != nil {
+		return err
+	}
+	for n, result := range recorded {
+		out.Results[indexes[n]].Status = wire.EventResultStatus(result.Status)
+		if result.Status == diary.Refused {
+			out.Results[indexes[n]].Problem = refusedEvent(result)
+		}
+	}
+	return encode(c, out)
+}
+
+// entryFrom reads one event of a call.
+func entryFrom(c *fiber.Ctx, claims *identity.Claims, snapshot *retailer.Snapshot, e *wire.Event) (diary.Entry, error) {
+	shopper, err := shopperOf(c, e.Shopper, "/shopper")
+	if err != nil {
+		return diary.Entry{}, err
+	}
+	price, err := retailer.ParseMoney(e.Price, snapshot.Settings.Exponent())
+	if err != nil {
+		return diary.Entry{}, refused(Faults{{Pointer: "/price", Code: codeBadFormat, Detail: err.Error()}})
+	}
+	event := who.Event{
+		ID: e.ID, Kind: who.EventKind(e.Kind), At: e.At, Item: e.Item, Basket: e.Basket, Price: price, Store: e.Store, Place: e.Place,
+		Properties: e.Properties, Source: "app",
+	}
+	if claims.Role != identity.Shopper {
+		event.Source = string(claims.Role)
+	}
+	if e.Quantity != nil {
+		event.Quantity = *e.Quantity
+	}
+	return diary.Entry{Shopper: shopper, Event: event}, nil
+}
+
+// refusedEvent tells why an event was refused.
+func refusedEvent(r diary.Result) *wire.Problem {
+	k := invalidValue
+	if r.Code == diary.NoGrant {
+		k = forbidden
+	}
+	fault := wire.ProblemError{Code: r.Code, Detail: r.Problem}
+	if r.Field != "" {
+		fault.Pointer = "/" + strings.TrimPrefix(r.Field, "/")
+	}
+	p := (&failure{kind: k, detail: r.Problem, faults: Faults{fault}}).wire("")
+	return &p
+}

@@ -1,0 +1,136 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"satnav/server/identity"
+	"satnav/server/retailer"
+)
+
+// guard stands before every operation: it finds it in the contract, asks who calls, whether their role may,
+// and whether they have calls left; then it gives the call a deadline. What the contract does not name
+// does not get through.
+func (a *API) guard(c *fiber.Ctx) (err error) {
+	op := a.find(c)
+	if op == nil {
+		return a.nowhere(c)
+	}
+	route := a.meters.route(a.Metrics, op)
+	began := time.Now()
+	route.Begin()
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = &failure{kind: internal, cause: fmt.Errorf("panic: %v\n%s", fault, debug.Stack())}
+		}
+		if err != nil { // told here, so that the status is known to the metrics
+			err = c.App().ErrorHandler(c, err)
+		}
+		route.End(c.Response().StatusCode(), time.Since(began))
+	}()
+	if len(op.Roles) == 0 {
+		return c.Next()
+	}
+	if !a.meters.enter() {
+		return &failure{kind: unavailable, detail: "too many calls are under way", retryAfter: time.Second}
+	}
+	defer a.meters.leave()
+	if err := a.admit(c, op); err != nil {
+		return err
+	}
+	if !op.Streamed && a.Limits.Deadline > 0 {
+		ctx, cancel := context.WithTimeout(context.Background(), a.Limits.Deadline)
+		defer cancel()
+		c.SetUserContext(ctx)
+	}
+	return c.Next()
+}
+
+// callerLocal is where the claims of the caller are kept during a call.
+const callerLocal = "caller"
+
+// admit checks the token, the role and the limits of a call.
+func (a *API) admit(c *fiber.Ctx, op *operation) error {
+	token, err := identity.Bearer(c.Get(fiber.HeaderAuthorization))
+	var claims *identity.Claims
+	if err == nil {
+		claims, err = a.Verifier.Verify(token)
+	}
+	var refusal *identity.Refusal
+	if errors.As(err, &refusal) {
+		return parameterProblem(unauthenticated, fiber.HeaderAuthorization, refusal.Code, "%s", refusal.Text)
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.meters.spend(c, claims, a.Now()); err != nil {
+		return err
+	}
+	if !slices.Contains(op.Roles, string(claims.Role)) {
+		return problem(forbidden, "the role %s may not do this, only %s", claims.Role, strings.Join(op.Roles, ", "))
+	}
+	c.Locals(callerLocal, claims)
+	return nil
+}
+
+// caller is who calls; guard has let them in.
+func caller(c *fiber.Ctx) *identity.Claims { return c.Locals(callerLocal).(*identity.Claims) }
+
+// editor is the caller as the author of an edit.
+func editor(c *fiber.Ctx) retailer.Editor {
+	claims := caller(c)
+	by := retailer.Editor{Role: string(claims.Role), Subject: claims.Subject}
+	if !claims.WholeRetailer() {
+		by.Stores = claims.Stores
+	}
+	return by
+}
+
+// operationKey names an operation by its method and path, with "{}" for a parameter.
+func operationKey(method, path string) string {
+	if i := strings.IndexByte(path, '{'); i >= 0 {
+		path = path[:i] + "{}"
+	}
+	return method + " " + path
+}
+
+// find is the contract's operation for a request; nil when there is none. A parameter is always the last
+// part of a path.
+func (a *API) find(c *fiber.Ctx) *operation {
+	method, path := c.Method(), c.Path()
+	if method == fiber.MethodHead {
+		method = fiber.MethodGet
+	}
+	if op := a.operation[method+" "+path]; op != nil {
+		return op
+	}
+	i := strings.LastIndexByte(path, '/')
+	if i < 0 || i == len(path)-1 {
+		return nil
+	}
+	return a.operation[method+" "+path[:i+1]+"{}"]
+}
+
+// nowhere answers a request that the contract does not name: 405 when its path has other methods.
+func (a *API) nowhere(c *fiber.Ctx) error {
+	var methods []string
+	path := strings.Clone(c.Path())
+	for _, method := range []string{fiber.MethodGet, fiber.MethodPost, fiber.MethodPut, fiber.MethodDelete} {
+		i := strings.LastIndexByte(path, '/')
+		if a.operation[method+" "+path] != nil || i >= 0 && i < len(path)-1 && a.operation[method+" "+path[:i+1]+"{}"] != nil {
+			methods = append(methods, method)
+		}
+	}
+	if len(methods) == 0 {
+		return problem(notFound, "there is no %s", quote(path))
+	}
+	c.Set(fiber.HeaderAllow, strings.Join(methods, ", "))
+	return problem(methodNotAllowed, "%s has %s", quote(path), strings.Join(methods, ", "))
+}

@@ -1,0 +1,98 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"satnav/sdk-contract/wire"
+	"satnav/server/identity"
+	"satnav/server/importer"
+)
+
+// importRoles are who may import what. Files about shoppers are a back end's.
+var importRoles = map[importer.Kind][]identity.Role{
+	importer.KindStores:    {identity.Manager, identity.Backend, identity.Admin},
+	importer.KindGeofences: {identity.Manager, identity.Backend, identity.Admin},
+	importer.KindProducts:  {identity.Product, identity.Manager, identity.Backend, identity.Admin},
+	importer.KindStock:     {identity.Product, identity.Manager, identity.Backend, identity.Admin},
+	importer.KindPurchases: {identity.Backend, identity.Admin},
+	importer.KindEvents:    {identity.Backend, identity.Admin},
+}
+
+const (
+	maxRejected = 10_000 // refused rows in a report
+	maxNotes    = 1_000
+)
+
+// PostImport reads a file as it comes.
+func (a *API) PostImport(c *fiber.Ctx, kind wire.ImportKind, params wire.PostImportParams) error {
+	what := importer.Kind(strings.Clone(string(kind)))
+	roles, ok := importRoles[what]
+	if !ok {
+		return problem(notFound, "there are no %s to import, only stores, geofences, products, stock, purchases and events", quote(string(kind)))
+	}
+	claims := caller(c)
+	if !slices.Contains(roles, claims.Role) {
+		return problem(forbidden, "the role %s may not import %s", claims.Role, what)
+	}
+	if !claims.WholeRetailer() && what != importer.KindGeofences {
+		return problem(forbidden, "a manager of some stores may import geofences only")
+	}
+	if err := checkMediaType(c.Get(fiber.HeaderContentType), []string{"text/csv", "application/x-ndjson", "application/geo+json", "application/json", "application/gzip", "application/octet-stream"}); err != nil {
+		return err
+	}
+	var file io.Reader = bytes.NewReader(nil)
+	if stream := c.Context().RequestBodyStream(); stream != nil {
+		file = stream
+	} else if raw := c.Request().Body(); len(raw) > 0 {
+		file = bytes.NewReader(raw)
+	}
+	rejected := &rejectedRows{}
+	summary, err := a.Import(c.UserContext(), claims.Retailer, editor(c), what, file, rejected, params.DryRun)
+	if err != nil && (summary.Read == 0 || !errors.Is(err, io.ErrUnexpectedEOF)) {
+		if errors.Is(err, importer.ErrNothingRead) {
+			return &failure{kind: invalidRequest, detail: err.Error()}
+		}
+		return err
+	}
+	if err != nil { // the rows before the break are stored
+		summary.Refused++
+		rejected.rows = append(rejected.rows, wire.RejectedRow{Line: int64(summary.Read + 1), Reason: err.Error()})
+	}
+	out := wire.ImportReport{
+		Kind: kind, DryRun: params.DryRun, Rows: int64(summary.Read), Stored: int64(summary.Stored), Unchanged: int64(summary.Unchanged),
+		Refused: int64(summary.Refused), Mended: int64(summary.Mended), Rejected: rejected.rows,
+	}
+	if out.Rejected == nil {
+		out.Rejected = []wire.RejectedRow{}
+	}
+	if params.FirstLine > 1 {
+		for i := range out.Rejected {
+			out.Rejected[i].Line += params.FirstLine - 1
+		}
+	}
+	for _, note := range summary.Notes[:min(len(summary.Notes), maxNotes)] {
+		out.Notes = append(out.Notes, wire.RejectedRow{Line: 0, Reason: note})
+	}
+	return encode(c, out)
+}
+
+// rejectedRows collects the refusals that an import writes, one JSON object a line.
+type rejectedRows struct{ rows []wire.RejectedRow }
+
+func (r *rejectedRows) Write(line []byte) (int, error) {
+	if len(r.rows) < maxRejected {
+		var row wire.RejectedRow
+		if err := json.Unmarshal(line, &row); err != nil {
+			return 0, err
+		}
+		r.rows = append(r.rows, row)
+	}
+	return len(line), nil
+}

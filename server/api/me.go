@@ -1,0 +1,109 @@
+package api
+
+import (
+	"github.com/gofiber/fiber/v2"
+
+	"satnav/context/who"
+	"satnav/sdk-contract/wire"
+	"satnav/server/retailer"
+	"satnav/server/store"
+)
+
+func me(c *fiber.Ctx) who.Key {
+	claims := caller(c)
+	return who.Key{Retailer: claims.Retailer, Shopper: claims.Subject}
+}
+
+// GetMyPermissions tells what the shopper allowed, for what.
+func (a *API) GetMyPermissions(c *fiber.Ctx) error {
+	grants, err := a.Permissions.Grants(c.UserContext(), me(c))
+	if err != nil {
+		return err
+	}
+	return encode(c, permissionsFrom(grants))
+}
+
+// PutMyPermissions grants or withdraws purposes.
+func (a *API) PutMyPermissions(c *fiber.Ctx) error {
+	var in wire.PermissionsRequest
+	if err := decode(c, &in); err != nil {
+		return err
+	}
+	decisions := map[who.Purpose]bool{}
+	for name, given := range in.Grants {
+		purpose := who.Purpose(name)
+		if _, ok := who.Declared(purpose); !ok {
+			return refused(Faults{{Pointer: pointerTo("grants", name), Code: codeUnknownValue, Detail: "the purpose is not declared, want one of " + purposes()}})
+		}
+		decisions[purpose] = given
+	}
+	grants, err := a.Permissions.Decide(c.UserContext(), me(c), decisions, a.Now())
+	if err != nil {
+		return err
+	}
+	return encode(c, permissionsFrom(grants))
+}
+
+func purposes() string {
+	text := ""
+	for i, d := range who.Purposes() {
+		if i > 0 {
+			text += ", "
+		}
+		text += string(d.Purpose)
+	}
+	return text
+}
+
+func permissionsFrom(grants who.Grants) wire.Permissions {
+	out := wire.Permissions{Grants: []wire.Grant{}}
+	for _, d := range who.Purposes() {
+		told := wire.Grant{Purpose: string(d.Purpose), Title: d.Title, Notice: d.Notice, NoticeVersion: d.Version}
+		for _, g := range grants {
+			if g.Purpose == d.Purpose {
+				told.Granted, told.At, told.Source, told.NoticeVersion = g.Given, g.At, string(g.Source), g.Notice
+			}
+		}
+		out.Grants = append(out.Grants, told)
+	}
+	return out
+}
+
+const defaultDiaryPage = 100
+
+// GetMyDiary lists what is known of the shopper, newest first.
+func (a *API) GetMyDiary(c *fiber.Ctx, params wire.GetMyDiaryParams) error {
+	limit := params.Limit
+	if limit == 0 {
+		limit = defaultDiaryPage
+	}
+	from := params.Cursor
+	if from == "" && !params.Until.IsZero() {
+		from = store.DiaryFrom(params.Until)
+	}
+	snapshot, err := a.Retailers.Of(c.UserContext(), caller(c).Retailer)
+	if err != nil {
+		return err
+	}
+	events, next, err := a.Shoppers.Diary(c.UserContext(), me(c), from, limit)
+	if err != nil {
+		return err
+	}
+	out := wire.Diary{Entries: []wire.DiaryEntry{}, Next: next}
+	for i := range events {
+		if !params.From.IsZero() && events[i].At.Before(params.From) {
+			out.Next = "" // all that follow are older
+			break
+		}
+		out.Entries = append(out.Entries, diaryEntryFrom(&events[i], snapshot.Settings.Exponent()))
+	}
+	c.Set(fiber.HeaderCacheControl, "private, no-store")
+	return encode(c, out)
+}
+
+func diaryEntryFrom(e *who.Event, exponent int) wire.DiaryEntry {
+	return wire.DiaryEntry{
+		Type: "event", ID: e.ID, Kind: string(e.Kind), At: e.At, Item: e.Item, Basket: e.Basket, Quantity: &e.Quantity,
+		Price: retailer.FormatMoney(e.Price, exponent), Store: e.Store, Place: e.Place, Properties: e.Properties, Source: e.Source, Reason: e.Reason,
+	}
+}

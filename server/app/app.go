@@ -1,0 +1,120 @@
+// Package app joins the parts into one program: the binary and every end-to-end test open it the same way.
+//
+// It exists so that nothing is wired twice. Decided against: a container that builds parts by
+// reflection. Reading one function from top to bottom tells how Satnav is put together.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"satnav/config"
+	"satnav/server/diary"
+	"satnav/server/importer"
+	"satnav/server/observe"
+	"satnav/server/privacy"
+	"satnav/server/retailer"
+	"satnav/server/store"
+	"satnav/server/store/embedded"
+	"satnav/server/visit"
+)
+
+// App is Satnav, ready to serve or to import.
+type App struct {
+	Config      config.Config
+	Documents   store.Documents
+	Shoppers    *store.Shoppers
+	Retailers   *retailer.Retailers
+	Diary       *diary.Diary
+	Visits      *visit.Visits
+	Permissions *privacy.Permissions
+
+	now     func() time.Time
+	log     *slog.Logger
+	metrics *observe.Metrics
+	health  *observe.Health
+
+	stop    context.CancelFunc // ends what runs in the background
+	running sync.WaitGroup
+}
+
+// Options are what an App cannot know by itself.
+type Options struct {
+	Config config.Config
+	Log    *slog.Logger
+	Now    func() time.Time // nil: time.Now
+}
+
+// Open opens the store and everything on top of it, and loads every retailer. The folder is made when it
+// is missing. Close the App when done.
+func Open(ctx context.Context, o Options) (*App, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	c := o.Config
+	if c.Store != config.Embedded {
+		return nil, fmt.Errorf("store %q: only %q is there yet: leave store out", c.Store, config.Embedded)
+	}
+	documents, err := embedded.Open(filepath.Join(c.Data, "store"), embedded.Options{Log: o.Log, CacheBytes: int64(c.Cache.Blocks)})
+	if err != nil {
+		return nil, err
+	}
+	a := &App{Config: c, Documents: documents, now: o.Now, log: o.Log, metrics: observe.NewMetrics(), health: new(observe.Health)}
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	a.stop = stop
+	if err = a.join(ctx); err == nil {
+		err = a.Retailers.LoadAll(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	a.running.Go(func() { a.Retailers.Follow(background) })
+	return a, nil
+}
+
+// join makes the parts in the order of the house, from the store up.
+func (a *App) join(ctx context.Context) error {
+	key, err := store.PseudonymKey(ctx, a.Documents)
+	if err != nil {
+		return err
+	}
+	names := retailer.NewNames()
+	a.Shoppers = store.NewShoppers(a.Documents, store.ShoppersConfig{
+		Secret: key, Names: names.Of, CacheBytes: uint64(a.Config.Cache.Shoppers), Alone: true,
+	})
+	a.Retailers = retailer.New(store.NewEntries(a.Documents), a.Shoppers, names, a.now, a.log)
+	a.Diary = diary.New(a.Shoppers, a.Retailers, a.metrics.UnknownItem)
+	a.Visits = visit.New(a.Shoppers, a.Retailers)
+	a.Permissions = privacy.NewPermissions(a.Shoppers, a.Retailers)
+	a.health.Check("store", func(ctx context.Context) error {
+		_, err := a.Documents.Revision(ctx, "~ready")
+		return err
+	})
+	return nil
+}
+
+// Import reads a file of one kind for a retailer, see importer.Run. dry stores nothing.
+func (a *App) Import(ctx context.Context, retailerID string, by retailer.Editor, kind importer.Kind, file io.Reader, rejected io.Writer, dry bool) (importer.Summary, error) {
+	options, err := a.ImportOptions(ctx, retailerID)
+	if err != nil {
+		return importer.Summary{}, err
+	}
+	options.Rejected = rejected
+	if dry {
+		return importer.Run(ctx, kind, file, importer.Nowhere{}, options)
+	}
+	return importer.Run(ctx, kind, file, a.Sink(retailerID, by), options)
+}
+
+// Close stops what runs in the background and closes the store.
+func (a *App) Close() error {
+	a.stop()
+	a.running.Wait()
+	return a.Documents.Close()
+}

@@ -1,0 +1,97 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/gofiber/fiber/v2"
+
+	"satnav/config"
+	"satnav/server/api"
+	"satnav/server/identity"
+	"satnav/server/observe"
+)
+
+// Serve answers the API, and the operator's address if one is configured, until ctx ends; then it lets the
+// calls under way end, for as long as the configuration says, and closes the App. ready is called once
+// calls are answered, with the address.
+func (a *App) Serve(ctx context.Context, ready func(net.Addr)) (err error) {
+	defer func() { err = errors.Join(err, a.Close()) }()
+	verifier, keys, err := a.verifier(ctx)
+	if err != nil {
+		return err
+	}
+	defer keys.Close()
+	defer verifier.Close()
+	if a.Config.OperatorListen != "" {
+		operator, err := observe.ListenOperator(a.Config.OperatorListen, a.metrics.Registry, a.health)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, operator.Shutdown(context.WithoutCancel(ctx))) }()
+	}
+	server := a.server(verifier)
+	listener, err := net.Listen("tcp", a.Config.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Listener(listener) }()
+	ready(listener.Addr())
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve %s: %w", a.Config.Listen, err)
+	case <-ctx.Done():
+	}
+	a.health.Drain()
+	a.log.Info("draining", "at_most", a.Config.Drain)
+	if err := server.ShutdownWithTimeout(a.Config.Drain); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("shut down: %w", err)
+	}
+	return nil
+}
+
+// server makes the HTTP application.
+func (a *App) server(verifier *identity.Verifier) *fiber.App {
+	return api.New(api.Parts{
+		Verifier: verifier, Visits: a.Visits, Diary: a.Diary, Permissions: a.Permissions, Shoppers: a.Shoppers, Retailers: a.Retailers,
+		Import: a.Import, Health: a.health, Metrics: a.metrics, Log: a.log, Now: a.now,
+		Limits: api.Limits{
+			ShopperCalls: a.Config.Limits.ShopperCalls, ServiceCalls: a.Config.Limits.ServiceCalls, RetailerCalls: a.Config.Limits.RetailerCalls,
+			InFlight: a.Config.Limits.InFlight, Deadline: a.Config.Limits.Deadline,
+		},
+	})
+}
+
+// verifier believes the tokens of the configured key set; without one those of the development key, which
+// config allows on loopback only.
+func (a *App) verifier(ctx context.Context) (*identity.Verifier, *identity.Keys, error) {
+	c := a.Config.Identity
+	var keys *identity.Keys
+	var err error
+	if c.JWKS != "" {
+		keys, err = identity.OpenKeys(ctx, c.JWKS, c.JWKSRefresh, a.log)
+	} else {
+		if !config.Loopback(a.Config.Listen) {
+			return nil, nil, fmt.Errorf("listen %s: without identity.jwks only the development key is believed, and only on loopback: name a key set, or listen on 127.0.0.1", a.Config.Listen)
+		}
+		var key *identity.Key
+		if key, err = identity.DevelopmentKey(a.Config.Data); err == nil {
+			keys, err = identity.KeysOf(key)
+		}
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("keys: %w", err)
+	}
+	verifier, err := identity.NewVerifier(identity.Options{
+		Keys: keys, Issuer: c.Issuer, Audience: c.Audience, Algorithms: c.Algorithms, Leeway: c.Leeway,
+		CacheSize: c.TokenCache, CacheTTL: c.TokenCacheTTL, Now: a.now,
+	})
+	if err != nil {
+		keys.Close()
+		return nil, nil, fmt.Errorf("keys: %w", err)
+	}
+	return verifier, keys, nil
+}

@@ -1,0 +1,132 @@
+// Package command is the command line: one short file for each subcommand. Data goes to stdout, progress
+// and summaries to stderr.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"satnav/config"
+	"satnav/server/observe"
+)
+
+// IO is what a command reads and writes beside files.
+type IO struct {
+	Out, Err io.Writer
+	Environ  []string
+}
+
+// line is the whole command line.
+type line struct {
+	Serve   serve       `cmd:"" help:"Serve the API."`
+	Demo    demoCommand `cmd:"" help:"Seed the demo city, serve it, and print what to try."`
+	Import  importFile  `cmd:"" help:"Import a file of stores, geofences, products, stock, purchases or events."`
+	Token   token       `cmd:"" help:"Print a token, or make a key set for containers."`
+	Check   check       `cmd:"" help:"Check the configuration, and geofence files if any are named."`
+	Convert convert     `cmd:"" help:"Convert a public data set into files for import."`
+}
+
+// exit is an error with an exit code of its own.
+type exit struct {
+	code int
+	err  error
+}
+
+func (e *exit) Error() string { return e.err.Error() }
+func (e *exit) Unwrap() error { return e.err }
+
+// Run runs one command and returns the exit code of the process.
+func Run(ctx context.Context, args []string, std IO) int {
+	var l line
+	code := -1
+	parser, err := kong.New(&l,
+		kong.Name("satnav"),
+		kong.Description("The personal shopping sat-nav: who, where and when in; suggestions and geofence triggers out."),
+		kong.Writers(std.Out, std.Err),
+		kong.Exit(func(c int) { code = c }),
+		kong.UsageOnError(),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(std),
+	)
+	if err != nil {
+		fmt.Fprintln(std.Err, "satnav:", err)
+		return 1
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if code >= 0 { // --help has been printed
+		return code
+	}
+	if err != nil {
+		fmt.Fprintf(std.Err, "satnav: %v\nrun \"satnav --help\" for what there is\n", err)
+		return 1
+	}
+	if err := parsed.Run(); err != nil {
+		var coded *exit
+		if errors.As(err, &coded) {
+			if coded.err != nil {
+				fmt.Fprintln(std.Err, "satnav:", coded.err)
+			}
+			return coded.code
+		}
+		fmt.Fprintln(std.Err, "satnav:", err)
+		return 1
+	}
+	return 0
+}
+
+// knobs are the flags that stand over the configuration file and the environment.
+type knobs struct {
+	Config string   `help:"Configuration file (YAML)." placeholder:"FILE" env:"SATNAV_CONFIG"`
+	Set    []string `help:"Set any knob of the configuration: --set limits.body=8MiB." placeholder:"KNOB=VALUE" sep:"none"`
+}
+
+// load reads the configuration; flags holds further knobs, those with an empty value were not given.
+func (k knobs) load(std IO, flags map[string]string) (config.Config, config.Origins, error) {
+	from := config.Sources{FileName: k.Config, Environ: std.Environ, Flags: map[string]string{}}
+	if k.Config != "" {
+		text, err := os.ReadFile(k.Config)
+		if err != nil {
+			return config.Config{}, nil, fmt.Errorf("configuration: %w", err)
+		}
+		from.File = text
+	}
+	for name, value := range flags {
+		if value != "" {
+			from.Flags[name] = value
+		}
+	}
+	for _, set := range k.Set {
+		name, value, ok := strings.Cut(set, "=")
+		if !ok {
+			return config.Config{}, nil, fmt.Errorf("--set %q: want KNOB=VALUE, such as limits.body=8MiB", set)
+		}
+		from.Flags[name] = value
+	}
+	c, origins, err := config.Load(from)
+	var problems config.Problems
+	if errors.As(err, &problems) {
+		lines := make([]string, len(problems))
+		for i, p := range problems {
+			lines[i] = "  " + p.String()
+		}
+		slices.Sort(lines)
+		return c, nil, fmt.Errorf("the configuration is wrong:\n%s", strings.Join(lines, "\n"))
+	}
+	return c, origins, err
+}
+
+// logger writes to stderr as the configuration says.
+func logger(std IO, c config.Config) *slog.Logger {
+	return observe.NewLogger(std.Err, c.Log.Level, c.Log.Format)
+}

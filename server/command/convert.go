@@ -1,0 +1,100 @@
+package command
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"satnav/server/importer"
+)
+
+// convert turns public data sets into files that can be imported.
+type convert struct {
+	Baskets  convertBaskets  `cmd:"" help:"Baskets (user,basket,day,item) into purchases.csv on stdout."`
+	Checkins convertCheckins `cmd:"" help:"Check-ins (user,seq,minute,poi,lat,lng) into geofences and one user's track."`
+}
+
+type convertBaskets struct {
+	File string `arg:"" help:"CSV, gzip or not." type:"existingfile"`
+	Now  string `help:"The instant that day 0 stands for (RFC 3339 or a date; default today)." placeholder:"TIME"`
+}
+
+// Run converts baskets.
+func (c *convertBaskets) Run(std IO) error {
+	now, err := instant(c.Now)
+	if err != nil {
+		return err
+	}
+	file, err := os.Open(c.File)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	out := bufio.NewWriter(std.Out)
+	summary, err := importer.ConvertBaskets(file, out, importer.BasketOptions{Now: now})
+	if err := errors.Join(err, out.Flush()); err != nil {
+		return fmt.Errorf("%s: %w", c.File, err)
+	}
+	fmt.Fprintf(std.Err, "%s: %+v\n", c.File, summary)
+	return nil
+}
+
+type convertCheckins struct {
+	File      string `arg:"" help:"CSV, gzip or not." type:"existingfile"`
+	Geofences string `help:"Write circle geofences here (NDJSON)." required:"" placeholder:"FILE"`
+	Track     string `help:"Write the track here (CSV)." required:"" placeholder:"FILE"`
+	User      string `help:"Whose track (default: the first user's)." placeholder:"ID"`
+	Start     string `help:"The instant of minute 0 (RFC 3339 or a date; default today)." placeholder:"TIME"`
+}
+
+// Run converts check-ins.
+func (c *convertCheckins) Run(std IO) error {
+	start, err := instant(c.Start)
+	if err != nil {
+		return err
+	}
+	file, err := os.Open(c.File)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	summary, err := into(c.Geofences, func(geofences io.Writer) (summary importer.CheckinSummary, err error) {
+		return into(c.Track, func(track io.Writer) (importer.CheckinSummary, error) {
+			return importer.ConvertCheckins(file, geofences, track, importer.CheckinOptions{Start: start, User: c.User})
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.File, err)
+	}
+	fmt.Fprintf(std.Err, "%s: %+v\n", c.File, summary)
+	return nil
+}
+
+// into makes a file and lets write fill it.
+func into[T any](name string, write func(io.Writer) (T, error)) (result T, err error) {
+	file, err := os.Create(name)
+	if err != nil {
+		return result, err
+	}
+	buffered := bufio.NewWriter(file)
+	result, err = write(buffered)
+	return result, errors.Join(err, buffered.Flush(), file.Close())
+}
+
+// instant reads RFC 3339 or a date; empty is the last midnight UTC.
+func instant(text string) (time.Time, error) {
+	if text == "" {
+		return time.Now().UTC().Truncate(24 * time.Hour), nil
+	}
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t, nil
+	}
+	t, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return t, fmt.Errorf("got %q, want RFC 3339 (2026-11-22T09:00:00Z) or a date (2026-11-22)", text)
+	}
+	return t, nil
+}

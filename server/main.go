@@ -1,0 +1,18 @@
+// Satnav is the personal shopping sat-nav: see the README, or run "satnav --help".
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"satnav/server/command"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := command.Run(ctx, os.Args[1:], command.IO{Out: os.Stdout, Err: os.Stderr, Environ: os.Environ()})
+	stop()
+	os.Exit(code)
+}
