@@ -1,6 +1,7 @@
 package who
 
 import (
+	"cmp"
 	"hash/fnv"
 	"math"
 	"math/bits"
@@ -24,10 +25,14 @@ var HalfLives = [4]time.Duration{7 * day, 30 * day, 90 * day, 365 * day}
 const day = 24 * time.Hour
 
 // History is what a shopper's events add up to: raw counts and times. What they mean is recommend's.
-// It does not depend on the order in which the events came (decayed sums up to float32 rounding). It is
-// immutable; With makes the next one. A shopper with 16 baskets and 60 items takes under 2 KiB.
+// It is immutable; With makes the next one. A shopper with 16 baskets and 60 items takes 2 KiB.
+//
+// It does not depend on the order in which the events came (decayed sums up to float32 rounding), with
+// three exceptions that the bounds force: which items and signals had left when they came back; a line
+// that moves its basket out of the tail, past one whose contents are not known any more; and lines of
+// one basket that name different stores (the first counts).
 type History struct {
-	Orders  uint32   // distinct baskets ever
+	Orders  uint32   // distinct baskets, at most MaxBaskets
 	Baskets []Basket // oldest first
 	Items   []Bought // by item number
 	// Older holds, for each of Items, the decayed count of purchases that left the tail, one value a
@@ -114,6 +119,8 @@ func (h *History) With(names *Names, events ...Event) *History {
 	for i := range events {
 		next.add(names, &events[i])
 	}
+	next.Orders = uint32(len(next.Baskets))
+	next.tighten()
 	return next
 }
 
@@ -122,7 +129,6 @@ func (h *History) clone() *History {
 		return &History{}
 	}
 	return &History{
-		Orders:  h.Orders,
 		Baskets: slices.Clone(h.Baskets),
 		Items:   slices.Clone(h.Items),
 		Older:   slices.Clone(h.Older),
@@ -131,12 +137,25 @@ func (h *History) clone() *History {
 	}
 }
 
+// tighten gives back what growing took too much: a history lives long, and there are many.
+func (h *History) tighten() {
+	h.Baskets, h.Items, h.Older = tight(h.Baskets), tight(h.Items), tight(h.Older)
+	h.Visits, h.Signals = tight(h.Visits), tight(h.Signals)
+}
+
+func tight[T any](s []T) []T {
+	if cap(s) <= len(s)+len(s)/8+1 {
+		return s
+	}
+	return slices.Clone(s)
+}
+
 func (h *History) add(names *Names, e *Event) {
 	at := Stamp(e.At)
 	switch {
-	case e.Kind == Purchased && e.Quantity < 0:
+	case e.Kind == Purchased && e.Quantity < 0 && e.Item != "":
 		h.signal(names.Items.Number(e.Item), SignalReturn, at)
-	case e.Kind == Purchased && e.Item != "":
+	case e.Kind == Purchased && e.Quantity >= 0 && e.Item != "":
 		h.buy(names.Items.Number(e.Item), BasketKey(e.Basket, e.At), at, names.Stores.Number(e.Store), e.Ordinal)
 	case e.Kind == Visited && e.Store != "":
 		h.visit(Visit{Store: names.Stores.Number(e.Store), At: at})
@@ -160,45 +179,46 @@ func BasketKey(basket string, at time.Time) uint64 {
 	return hash.Sum64()
 }
 
+// buy counts one line. Only a basket's first line of an item counts, so that a basket whose contents
+// are not known any more need not be asked whether it holds the item.
 func (h *History) buy(item Item, key uint64, at uint32, store Item, ordinal int) {
 	position := h.basket(key, at, store)
-	rank := len(h.Baskets) - 1 - position // 0 is the newest
+	rank := Tail // older than all that are kept
+	if position >= 0 {
+		rank = len(h.Baskets) - 1 - position // 0 is the newest
+		at = h.Baskets[position].At
+	}
+	if ordinal > 0 {
+		return
+	}
 	i, known := h.Find(item)
-	if !known {
+	switch {
+	case !known:
 		h.insertItem(i, Bought{Item: item, First: at, Last: at})
+	case rank < Tail && h.Items[i].Recent&(1<<rank) != 0:
+		return // the basket holds it already
 	}
 	b := &h.Items[i]
-	if rank < Tail {
-		if b.Recent&(1<<rank) != 0 {
-			return // the basket holds it already
-		}
-		b.Recent |= 1 << rank
-	} else if ordinal > 0 {
-		return // a repeated line of a basket whose contents are not known any more
-	}
-	basket := &h.Baskets[position]
-	if basket.Lines < math.MaxUint16 {
-		basket.Lines++
-	}
 	b.Count++
-	b.First = min(b.First, basket.At)
-	if known {
-		h.seen(i, basket.At)
+	b.First = min(b.First, at)
+	h.last(i, max(b.Last, at))
+	if rank < Tail {
+		b.Recent |= 1 << rank
 	} else {
-		b.Last = basket.At
+		h.age(i, at)
 	}
-	if rank >= Tail {
-		h.age(i, basket.At)
+	if position >= 0 && h.Baskets[position].Lines < math.MaxUint16 {
+		h.Baskets[position].Lines++
 	}
 	if len(h.Items) > MaxItems {
-		h.forgetItem()
+		h.forgetItems()
 	}
 }
 
-// seen moves an item's Last forward, and with it the instant that its older decays are told for.
-func (h *History) seen(i int, at uint32) {
+// last sets when an item was bought last, and with it the instant that its older decays are told for.
+func (h *History) last(i int, at uint32) {
 	b := &h.Items[i]
-	if at <= b.Last {
+	if at == b.Last {
 		return
 	}
 	if h.Older != nil {
@@ -219,24 +239,25 @@ func (h *History) age(i int, at uint32) {
 	}
 }
 
-// decay is 2^-(to-from)/half-life, for from ≤ to.
+// decay is 2^-((to-from)/half-life): what a count as of from is worth as of to.
 func decay(from, to uint32, halfLife int) float64 {
 	return math.Exp2(-(float64(to) - float64(from)) / HalfLives[halfLife].Seconds())
 }
 
-// basket returns the position of a basket in Baskets, after adding it, or moving it to an earlier time.
+// basket returns the position of a basket in Baskets, after adding it, or moving it to an earlier time;
+// -1 when it is older than all of as many as are kept.
 func (h *History) basket(key uint64, at uint32, store Item) int {
-	i := slices.IndexFunc(h.Baskets, func(b Basket) bool { return b.Key == key })
+	i := len(h.Baskets) - 1
+	for i >= 0 && h.Baskets[i].Key != key {
+		i--
+	}
 	if i < 0 {
-		h.Orders++
 		return h.insertBasket(Basket{Key: key, At: at, Store: store})
 	}
-	b := h.Baskets[i]
-	if b.Store == 0 {
+	if h.Baskets[i].Store == 0 {
 		h.Baskets[i].Store = store
-		b.Store = store
 	}
-	if at >= b.At {
+	if at >= h.Baskets[i].At {
 		return i
 	}
 	return h.moveBasket(i, at)
@@ -250,8 +271,7 @@ func (h *History) insertBasket(b Basket) int {
 		i--
 	}
 	if i == 0 && len(h.Baskets) >= MaxBaskets {
-		// Older than all that are kept: it stands for the oldest from now on.
-		return 0
+		return -1
 	}
 	rank := len(h.Baskets) - i
 	h.Baskets = slices.Insert(h.Baskets, i, b)
@@ -306,7 +326,7 @@ func (h *History) moveBasket(from int, at uint32) int {
 		if held != 0 {
 			item.First = min(item.First, at)
 			if item.Recent != 0 {
-				item.Last = h.Baskets[newest-bits.TrailingZeros64(item.Recent)].At
+				h.last(n, h.Baskets[newest-bits.TrailingZeros64(item.Recent)].At)
 			}
 		}
 	}
@@ -320,19 +340,35 @@ func (h *History) insertItem(i int, b Bought) {
 	}
 }
 
-// forgetItem drops the item that was bought least, counting a purchase half for each year it is past.
-func (h *History) forgetItem() {
-	newest := h.Baskets[len(h.Baskets)-1].At
-	useful := func(b Bought) float64 { return float64(b.Count) * decay(min(b.Last, newest), newest, 3) }
-	least := 0
-	for i := range h.Items {
-		if useful(h.Items[i]) < useful(h.Items[least]) {
-			least = i
-		}
+// forgetItems drops a sixteenth of the items at once: those bought least, counting a purchase half for
+// each year it is past; of equals those known longest.
+func (h *History) forgetItems() {
+	var newest uint32
+	for _, b := range h.Items {
+		newest = max(newest, b.Last)
 	}
-	h.Items = slices.Delete(h.Items, least, least+1)
-	if h.Older != nil {
-		h.Older = slices.Delete(h.Older, least, least+1)
+	type worth struct {
+		place int
+		value float64
+		first uint32
+	}
+	all := make([]worth, len(h.Items))
+	for i, b := range h.Items {
+		all[i] = worth{i, float64(b.Count) * decay(b.Last, newest, 3), b.First}
+	}
+	slices.SortFunc(all, func(a, b worth) int {
+		return cmp.Or(cmp.Compare(a.value, b.value), cmp.Compare(a.first, b.first), cmp.Compare(a.place, b.place))
+	})
+	places := make([]int, MaxItems/16)
+	for i := range places {
+		places[i] = all[i].place
+	}
+	slices.Sort(places)
+	for _, i := range slices.Backward(places) {
+		h.Items = slices.Delete(h.Items, i, i+1)
+		if h.Older != nil {
+			h.Older = slices.Delete(h.Older, i, i+1)
+		}
 	}
 }
 
