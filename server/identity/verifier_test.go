@@ -599,6 +599,17 @@ func BenchmarkVerify(b *testing.B) {
 			}
 		})
 	}
+	b.Run("hit/parallel", func(b *testing.B) {
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				if _, err := h.verifier.Verify(ed); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	})
 	b.Run("hit/100k-tokens", func(b *testing.B) {
 		h := newHouse(b, func(o *Options) { o.CacheSize = 200_000 })
 		tokens := make([]string, 100_000)
