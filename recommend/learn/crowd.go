@@ -183,8 +183,12 @@ func (c *Crowd) countBasket(t *trips, k, sign int) {
 	c.baskets += uint64(sign)
 	add(&c.weeks, w, n)
 	if basket.Store != 0 {
-		c.store(basket.Store).lines += uint64(int64(sign) * int64(len(items)))
-		c.dirtyStores[basket.Store] = struct{}{}
+		s := c.store(basket.Store)
+		s.lines += uint64(int64(sign) * int64(len(items)))
+		s.visits += n
+		s.hours[h] += n
+		c.visits += uint64(sign)
+		c.came[h] += n
 	}
 	for _, number := range items {
 		c.lines += uint64(sign)

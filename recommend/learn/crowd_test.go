@@ -1,0 +1,228 @@
+package learn
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"satnav/context/who"
+	"satnav/recommend"
+)
+
+var start = time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
+
+// grow makes a shopper's history longer by a few events, some of them older than what is known.
+func grow(random *rand.Rand, names *who.Names, h *who.History) *who.History {
+	var events []who.Event
+	for range 1 + random.IntN(4) {
+		at := start.Add(time.Duration(random.IntN(24*300)) * time.Hour)
+		if random.IntN(4) == 0 {
+			events = append(events, who.Event{Kind: who.Visited, Store: fmt.Sprint("s", random.IntN(4)), At: at})
+			continue
+		}
+		for range 1 + random.IntN(5) {
+			events = append(events, who.Event{
+				Kind: who.Purchased, Item: fmt.Sprint("p", random.IntN(15)), At: at, Quantity: 1,
+				Basket: fmt.Sprint(random.IntN(120)), Store: fmt.Sprint("s", random.IntN(4)),
+			})
+		}
+	}
+	return h.With(names, events...)
+}
+
+// counts are all numbers of a crowd, without what is zero.
+type counts struct {
+	Shoppers                                                 int
+	Baskets, Lines, Buyers, Rebuyers, Again, Chances, Visits uint64
+	Weeks                                                    map[uint32]uint32
+	Hours, Came                                              [24]uint32
+	Weekdays                                                 [7]uint32
+	Items                                                    map[int]item
+	Stores                                                   map[int]store
+}
+
+func countsOf(c *Crowd) counts {
+	n := counts{
+		Shoppers: c.shoppers, Baskets: c.baskets, Lines: c.lines, Buyers: c.buyers, Rebuyers: c.rebuyers,
+		Again: c.again, Chances: c.chances, Visits: c.visits, Weeks: maps.Clone(c.weeks), Hours: c.hours, Came: c.came, Weekdays: c.weekdays,
+		Items: map[int]item{}, Stores: map[int]store{},
+	}
+	for i, it := range c.items {
+		it.weeks, it.stores, it.together = filled(it.weeks), filled(it.stores), filled(it.together)
+		if !reflect.DeepEqual(it, item{}) {
+			n.Items[i] = it
+		}
+	}
+	for i, s := range c.stores {
+		s.items, s.next = filled(s.items), filled(s.next)
+		if !reflect.DeepEqual(s, store{}) {
+			n.Stores[i] = s
+		}
+	}
+	return n
+}
+
+func filled[K comparable](m map[K]uint32) map[K]uint32 {
+	if len(m) == 0 {
+		return nil
+	}
+	return m
+}
+
+// viewed is a view without what says how it came about.
+func viewed(c *Crowd) recommend.Crowd {
+	v := *c.View()
+	v.Version = 0
+	v.Items = slices.Clone(v.Items)
+	for len(v.Items) > 0 && v.Items[len(v.Items)-1].Lines == 0 {
+		v.Items = v.Items[:len(v.Items)-1]
+	}
+	for i := range v.Items {
+		if v.Items[i].Buyers == 0 {
+			v.Items[i] = recommend.ItemStats{}
+		}
+	}
+	v.Stores = slices.Clone(v.Stores)
+	for i := range v.Stores {
+		if v.Stores[i].Lines == 0 && v.Stores[i].Visits == 0 {
+			v.Stores[i] = recommend.StoreStats{}
+		}
+	}
+	for len(v.Stores) > 0 && reflect.DeepEqual(v.Stores[len(v.Stores)-1], recommend.StoreStats{}) {
+		v.Stores = v.Stores[:len(v.Stores)-1]
+	}
+	return v
+}
+
+// However shoppers came, changed and were forgotten: the counts are those of a crowd that was built of
+// the ones who are left, and so is the view, though it was made piece by piece.
+func TestCrowdEqualsARebuild(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+		names := who.NewNames()
+		lived := NewCrowd(time.FixedZone("UTC+8", 8*3600))
+		shoppers := map[int]*who.History{}
+		for range rapid.IntRange(1, 60).Draw(t, "changes") {
+			id := random.IntN(6)
+			old := shoppers[id]
+			switch random.IntN(8) {
+			case 0:
+				lived.Replace(old, nil)
+				delete(shoppers, id)
+			default:
+				shoppers[id] = grow(random, names, old)
+				lived.Replace(old, shoppers[id])
+			}
+			if random.IntN(5) == 0 {
+				lived.View()
+			}
+		}
+		rebuilt := NewCrowd(time.FixedZone("UTC+8", 8*3600))
+		for _, h := range shoppers {
+			rebuilt.Replace(nil, h)
+		}
+		if got, want := countsOf(lived), countsOf(rebuilt); !reflect.DeepEqual(got, want) {
+			t.Fatalf("counts: got %+v, want %+v", got, want)
+		}
+		got, want := viewed(lived), viewed(rebuilt)
+		got.Zone, want.Zone = nil, nil
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("view: got %+v, want %+v", got, want)
+		}
+	})
+}
+
+// The counts, worked out by hand for two shoppers.
+func TestCrowdCounts(t *testing.T) {
+	t.Parallel()
+	names := who.NewNames()
+	milk, bread, jam := names.Items.Number("milk"), names.Items.Number("bread"), names.Items.Number("jam")
+	buy := func(day int, items ...string) (events []who.Event) {
+		for _, item := range items {
+			events = append(events, who.Event{Kind: who.Purchased, Item: item, At: start.AddDate(0, 0, day), Store: "mall", Quantity: 1})
+		}
+		return events
+	}
+	anna := (*who.History)(nil).With(names, slices.Concat(buy(0, "milk", "bread"), buy(1, "milk"), buy(8, "milk", "jam"))...)
+	ben := (*who.History)(nil).With(names, buy(0, "milk", "bread")...)
+	c := NewCrowd(nil)
+	c.Replace(nil, anna)
+	c.Replace(nil, ben)
+	v := c.View()
+	mall := names.Stores.Number("mall")
+	got := map[string]any{
+		"shoppers": v.Shoppers, "baskets": v.Baskets, "lines": v.Lines,
+		"milk buyers": v.Items[milk].Buyers, "milk rebuyers": v.Items[milk].Rebuyers, "milk lines": v.Items[milk].Lines,
+		"milk gaps": v.Items[milk].Gaps, "milk gap hours": v.Items[milk].GapHours,
+		"milk again": v.Items[milk].Again, "milk chances": v.Items[milk].Chances,
+		"bread chances": v.Items[bread].Chances, "bread again": v.Items[bread].Again,
+		"milk neighbours": v.Items[milk].Neighbours, "jam neighbours": v.Items[jam].Neighbours,
+		"popular": v.Popular, "in the mall": v.Stores[mall].Popular, "mall lines": v.Stores[mall].Lines, "mall visits": v.Stores[mall].Visits,
+		"milk in stores": v.Items[milk].Stores, "monday lines": v.Rhythm.Weekday[1],
+	}
+	want := map[string]any{
+		"shoppers": 2, "baskets": uint64(4), "lines": uint64(7),
+		"milk buyers": uint32(2), "milk rebuyers": uint32(1), "milk lines": uint32(4),
+		"milk gaps": uint32(2), "milk gap hours": uint64(8 * 24),
+		"milk again": uint32(2), "milk chances": uint32(2),
+		"bread chances": uint32(1), "bread again": uint32(0),
+		"milk neighbours": []recommend.Tally{{Item: bread, Count: 2}, {Item: jam, Count: 1}},
+		"jam neighbours":  []recommend.Tally{{Item: milk, Count: 1}},
+		"popular":         []who.Item{milk, bread, jam}, "in the mall": []who.Item{milk, bread, jam}, "mall lines": uint64(7), "mall visits": uint32(4),
+		"milk in stores": []recommend.Tally{{Item: mall, Count: 4}}, "monday lines": float32(4),
+	}
+	for name := range want {
+		if !reflect.DeepEqual(got[name], want[name]) {
+			t.Errorf("%s: got %v, want %v", name, got[name], want[name])
+		}
+	}
+}
+
+func TestCrowdCountsMovesBetweenStores(t *testing.T) {
+	t.Parallel()
+	names := who.NewNames()
+	visit := func(hour int, store string) who.Event {
+		return who.Event{Kind: who.Visited, Store: store, At: start.Add(time.Duration(hour) * time.Hour)}
+	}
+	h := (*who.History)(nil).With(names, visit(0, "home"), visit(1, "mall"), visit(2, "home"), visit(3, "mall"), visit(9, "bar"))
+	c := NewCrowd(nil)
+	c.Replace(nil, h)
+	v := c.View()
+	home, mall, bar := names.Stores.Number("home"), names.Stores.Number("mall"), names.Stores.Number("bar")
+	if want := []recommend.Tally{{Item: mall, Count: 2}}; !slices.Equal(v.Stores[home].Next, want) {
+		t.Errorf("from home: got %v, want %v", v.Stores[home].Next, want)
+	}
+	if want := []recommend.Tally{{Item: home, Count: 1}, {Item: bar, Count: 1}}; !slices.Equal(v.Stores[mall].Next, want) {
+		t.Errorf("from the mall: got %v, want %v", v.Stores[mall].Next, want)
+	}
+	if v.Visits != 5 || v.Stores[home].Hour[8] != 0.7 || v.Stores[home].Hour[10] != 0.7+0.7 {
+		t.Errorf("got %d visits, home %v", v.Visits, v.Stores[home].Hour)
+	}
+	c.Replace(h, nil)
+	if got := countsOf(c); !reflect.DeepEqual(got, countsOf(NewCrowd(nil))) {
+		t.Errorf("after forgetting: %+v", got)
+	}
+}
+
+// One bulk purchase must not fill everybody's lists.
+func TestCrowdBoundsOneBasket(t *testing.T) {
+	t.Parallel()
+	names := who.NewNames()
+	var events []who.Event
+	for i := range 5000 {
+		events = append(events, who.Event{Kind: who.Purchased, Item: fmt.Sprint("p", i), At: start, Basket: "bulk", Quantity: 1})
+	}
+	h := (*who.History)(nil).With(names, events...)
+	c := NewCrowd(nil)
+	c.Replace(nil, h)
+	if n := len(c.View().Items[h.Items[0].Item].Neighbours); n != 0 {
+		t.Errorf("an item of a bulk purchase has %d neighbours, want none", n)
+	}
+}
