@@ -161,18 +161,22 @@ func (c *City) addGoods(r *rand.Rand, g *goods) {
 	}
 }
 
-// sizeFactor guesses from the words of two variants how much more the second costs.
+// dearer are words of a variant by which it costs more than the usual one.
+var dearer = []struct {
+	word string
+	by   float64
+}{
+	{"organic", 1.35}, {"6 ×", 5.4}, {"24", 3}, {"box of 4", 3.6}, {"box of 6", 5.2}, {"3 ×", 2.6}, {"2 kg", 1.8}, {"3 kg", 2.5},
+	{"5 l", 3.5}, {"3 l", 3.6}, {"1 kg", 1.9}, {"800 g", 1.9}, {"reserve", 1.9}, {"digital", 1.6}, {"ten years", 2.2},
+	{"buffalo", 1.7}, {"smoked", 1.3}, {"free-range", 1.25}, {"70", 1.7}, {"40", 1.6},
+}
+
+// sizeFactor guesses how many times as much as the usual variant another one costs.
 func sizeFactor(usual, variant string) float64 {
 	factor := 1.0
-	if usual == variant {
-		return factor
-	}
-	for word, by := range map[string]float64{
-		"organic": 1.35, "6 ×": 5.4, "24": 3, "box of 4": 3.6, "box of 6": 5.2, "3 ×": 2.6, "2 kg": 1.8, "3 kg": 2.5, "5 l": 3.5, "3 l": 3.6, "1 kg": 1.9,
-		"800 g": 1.9, "reserve": 1.9, "digital": 1.6, "ten years": 2.2, "buffalo": 1.7, "smoked": 1.3, "free-range": 1.25, "70": 1.7, "40": 1.6,
-	} {
-		if strings.Contains(variant, word) && !strings.Contains(usual, word) {
-			factor = max(factor, by)
+	for _, d := range dearer {
+		if strings.Contains(variant, d.word) && !strings.Contains(usual, d.word) {
+			factor = max(factor, d.by)
 		}
 	}
 	return factor
@@ -197,17 +201,26 @@ func partOf(hour int) string {
 	return "evening"
 }
 
+var seasons = []struct {
+	name   string
+	months []time.Month
+}{
+	{"summer", []time.Month{time.June, time.July, time.August, time.September}},
+	{"winter", []time.Month{time.November, time.December, time.January, time.February}},
+	{"christmas", []time.Month{time.November, time.December}},
+	{"easter", []time.Month{time.March, time.April}},
+	{"june", []time.Month{time.June}},
+	{"school", []time.Month{time.August, time.September}},
+}
+
 // season is how much more than usual something is bought in a month.
 func season(when string, month time.Month) float64 {
 	factor := 1.0
-	for word, months := range map[string][]time.Month{
-		"summer": {time.June, time.July, time.August, time.September}, "winter": {time.November, time.December, time.January, time.February},
-		"christmas": {time.November, time.December}, "easter": {time.March, time.April}, "june": {time.June}, "school": {time.August, time.September},
-	} {
-		if !strings.Contains(when, word) {
+	for _, s := range seasons {
+		if when == "" || !strings.Contains(when, s.name) {
 			continue
 		}
-		if slices.Contains(months, month) {
+		if slices.Contains(s.months, month) {
 			return 4
 		}
 		factor = 0.35

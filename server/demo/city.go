@@ -32,11 +32,11 @@ const (
 	ZoneName = "Europe/Lisbon"
 )
 
-// Scale is how large a city is. The zero value is the demo's: 5,200 shoppers with 200 days of history,
+// Scale is how large a city is. The zero value is the demo's: 5,200 shoppers with 180 days of history,
 // about 400,000 purchase lines.
 type Scale struct {
 	Shoppers int // 0: 5,200
-	Days     int // of history; 0: 200
+	Days     int // of history; 0: 180
 }
 
 // City is one made-up city. It is immutable and safe for concurrent use; streams may be read many times.
@@ -62,7 +62,7 @@ func New(seed uint64, scale Scale, until time.Time) *City {
 		scale.Shoppers = 5_200
 	}
 	if scale.Days == 0 {
-		scale.Days = 200
+		scale.Days = 180
 	}
 	zone, err := geo.LoadZone(ZoneName)
 	if err != nil {

@@ -15,9 +15,11 @@ import (
 func (c *City) shop(s *Shopper, yield func(importer.Purchase) bool) bool {
 	r := c.random(drawHistory, s.Number)
 	due := make([]float64, len(s.Staples)) // days after the start
+	taken := make([]int, len(s.Staples))   // the product bought now
 	offset := s.from.Sub(c.start).Hours() / 24
 	for i, staple := range s.Staples {
 		due[i] = offset + r.Float64()*staple.Every*0.7
+		taken[i] = staple.product
 	}
 	loyal := map[string]int{} // the product of each kind that this shopper takes
 	for _, staple := range s.Staples {
@@ -42,7 +44,7 @@ func (c *City) shop(s *Shopper, yield func(importer.Purchase) bool) bool {
 		rest = 0
 		visits++
 		basket := basket{city: c, shopper: s, at: at, store: store, id: fmt.Sprintf("b%d", visits)}
-		basket.fill(r, due, loyal, float64(day))
+		basket.fill(r, due, taken, loyal, float64(day))
 		for _, line := range basket.lines {
 			if !yield(line) {
 				return false
@@ -70,8 +72,8 @@ func (s *Shopper) flush(date time.Time) float64 {
 // visit finds an open favourite store and a time of the day.
 func (c *City) visit(r *rand.Rand, s *Shopper, date time.Time) (at time.Time, store int, ok bool) {
 	for range 6 {
-		store = s.stores[min(len(s.stores)-1, int(r.ExpFloat64()*0.75))]
-		if r.Float64() < 0.04 {
+		store = s.stores[min(len(s.stores)-1, int(r.ExpFloat64()*0.85))]
+		if r.Float64() < 0.07 {
 			store = r.IntN(len(c.shops))
 		}
 		weekend := date.Weekday() == time.Saturday || date.Weekday() == time.Sunday
@@ -103,15 +105,19 @@ type basket struct {
 }
 
 // fill puts into the basket what is due, what is cooked, and what catches the eye.
-func (b *basket) fill(r *rand.Rand, due []float64, loyal map[string]int, day float64) {
+func (b *basket) fill(r *rand.Rand, due []float64, taken []int, loyal map[string]int, day float64) {
 	c, s := b.city, b.shopper
 	b.in = map[int]bool{}
 	for i, staple := range s.Staples {
 		if due[i] > day+0.5 || r.Float64() > 0.86 {
 			continue
 		}
-		item := staple.product
-		if r.Float64() < 0.09 { // another maker or flavour for once
+		item := taken[i]
+		switch x := r.Float64(); {
+		case x < 0.03: // another maker or flavour from now on
+			item = s.choose(c, r, c.products[item].goods.name)
+			taken[i] = item
+		case x < 0.11: // for once
 			item = s.choose(c, r, c.products[item].goods.name)
 		}
 		if b.add(r, item) {
@@ -119,7 +125,7 @@ func (b *basket) fill(r *rand.Rand, due []float64, loyal map[string]int, day flo
 		}
 	}
 	for _, recipe := range s.Recipes {
-		if r.Float64() > 0.7/float64(len(s.Recipes)+1) {
+		if r.Float64() > 0.42/float64(len(s.Recipes)+1) {
 			continue
 		}
 		for _, kind := range recipes[recipe] {

@@ -42,7 +42,7 @@ type Shopper struct {
 
 // Staple is something that a shopper uses up and buys again.
 type Staple struct {
-	Item    string
+	Item    string  // at first; some shoppers change to another maker's on the way
 	Every   float64 // days
 	product int
 }
@@ -77,11 +77,11 @@ func (c *City) Shopper(n int) *Shopper {
 	}
 	household := 1 + min(4, int(r.ExpFloat64()*1.3))
 	// Visits: from twice a week to once a month; large households more often.
-	s.Every = min(45, max(3.5, 27*spread(r, 0.6)/math.Pow(float64(household), 0.3)))
+	s.Every = min(45, max(3.5, 19*spread(r, 0.6)/math.Pow(float64(household), 0.3)))
 	s.Payday = []int{1, 1, 21, 23, 25, 25, 27, 28}[r.IntN(8)]
 	s.App = r.Float64() < 0.35
 	s.thrift = r.Float64()
-	s.curious = 1.7 * spread(r, 0.4)
+	s.curious = 1.15 * spread(r, 0.4)
 	for d := range s.weekdays {
 		s.weekdays[d] = 0.35 + r.Float64()*0.5
 	}
@@ -149,7 +149,7 @@ var staplesByGoods = newChances(len(shelves), func(i int) float64 {
 // chooseStaples fills the list of what is bought again and again, each at a rhythm of its own.
 func (s *Shopper) chooseStaples(c *City, r *rand.Rand, household int) {
 	chosen := map[int]bool{}
-	want := 3 + household/2 + r.IntN(6)
+	want := 8 + household + r.IntN(8)
 	for try := 0; len(s.Staples) < want && try < 200; try++ {
 		g := staplesByGoods.draw(r)
 		if chosen[g] || !s.takes(&shelves[g]) && !(shelves[g].tells == "health" && r.Float64() < 0.1) {
@@ -157,8 +157,8 @@ func (s *Shopper) chooseStaples(c *City, r *rand.Rand, household int) {
 		}
 		chosen[g] = true
 		p := s.choose(c, r, shelves[g].name)
-		every := float64(shelves[g].every) * spread(r, 0.35) * math.Pow(2/float64(household), 0.4)
-		s.Staples = append(s.Staples, Staple{Item: c.products[p].Item, Every: min(60, max(3, every)), product: p})
+		every := 2.7 * float64(shelves[g].every) * spread(r, 0.35) * math.Pow(2/float64(household), 0.4)
+		s.Staples = append(s.Staples, Staple{Item: c.products[p].Item, Every: min(90, max(5, every)), product: p})
 	}
 	if s.likes["baby"] {
 		for _, kind := range []string{"nappies", "baby wipes"} {
