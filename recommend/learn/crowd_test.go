@@ -97,6 +97,12 @@ func viewed(c *Crowd) recommend.Crowd {
 	for len(v.Stores) > 0 && reflect.DeepEqual(v.Stores[len(v.Stores)-1], recommend.StoreStats{}) {
 		v.Stores = v.Stores[:len(v.Stores)-1]
 	}
+	if len(v.Items) == 0 {
+		v.Items = nil
+	}
+	if len(v.Stores) == 0 {
+		v.Stores = nil
+	}
 	return v
 }
 
