@@ -121,7 +121,7 @@ func (v *Verifier) Verify(token string) (*Claims, error) {
 		v.counts.refused.Add(1)
 		return nil, ErrTooLong
 	}
-	key := sha256.Sum256([]byte(token))
+	key := digest(token)
 	now := v.now()
 	if known, ok := v.verified.GetIfPresent(key); ok && now.UnixNano() < known.until && known.generation == v.keys.Generation() {
 		v.counts.hit.Add(1)
@@ -139,6 +139,16 @@ func (v *Verifier) Verify(token string) (*Claims, error) {
 	v.counts.accepted.Add(1)
 	v.remember(key, found, now, generation)
 	return found, nil
+}
+
+// digest hashes a token. Ordinary ones are copied to the stack: converting them
+// would cost an allocation on each call.
+func digest(token string) [sha256.Size]byte {
+	var buffer [1 << 10]byte
+	if len(token) <= len(buffer) {
+		return sha256.Sum256(buffer[:copy(buffer[:], token)])
+	}
+	return sha256.Sum256([]byte(token))
 }
 
 // remember keeps a verified token for a while, never beyond its exp: in the

@@ -149,6 +149,7 @@ func TestVerifyAccepts(t *testing.T) {
 		{"a subject of any script", h.token(t, nil, map[string]any{"sub": "顾客 7 Ørsted"}), Claims{Retailer: "demo", Role: Shopper, Subject: "顾客 7 Ørsted"}},
 		{"expired within the leeway", h.token(t, nil, map[string]any{"exp": noon.Add(-9 * time.Second).Unix()}), Claims{Retailer: "demo", Role: Shopper, Subject: "anna", Expires: noon.Add(-9 * time.Second)}},
 		{"issued a little in the future", h.token(t, nil, map[string]any{"iat": noon.Add(9 * time.Second).Unix()}), Claims{Retailer: "demo", Role: Shopper, Subject: "anna"}},
+		{"long, as from a chatty issuer", h.token(t, nil, map[string]any{"groups": strings.Repeat("staff,", 700)}), Claims{Retailer: "demo", Role: Shopper, Subject: "anna"}},
 		// The four headers that name a key elsewhere are not read: the token is judged by kid alone.
 		{"jku, x5u, jwk and x5c are ignored", h.token(t, map[string]any{"jku": "http://127.0.0.1:1/", "x5u": "http://127.0.0.1:1/", "jwk": map[string]any{"kty": "oct"}, "x5c": []string{"x"}}, nil), Claims{Retailer: "demo", Role: Shopper, Subject: "anna"}},
 		{"unknown claims are ignored", h.token(t, nil, map[string]any{"ROLE": "admin", "Retailer": "other"}), Claims{Retailer: "demo", Role: Shopper, Subject: "anna"}},
