@@ -11,7 +11,7 @@ RACED     = $(shell $(GO) list $(PACKAGES) | grep -E '/(config|server/(identity|
 PLAIN     = $(filter-out $(RACED),$(shell $(GO) list $(PACKAGES)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-geo bench-recommend test-long test-crash generate build lint
+.PHONY: help demo test check bench bench-geo bench-recommend test-long test-crash generate tidy build lint
 
 help: ## list what can be run
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ $(LINT):
 
 # What is generated, as one text that changes when any of it does.
 generated = find . -name '*.gen.go' -not -path './bin/*' | sort | xargs cksum
+
+tidy: ## tell whether go.mod names exactly what is used
+	$(GO) mod tidy -diff
 
 generate: ## write the generated files anew
 	$(GO) generate $(PACKAGES)
