@@ -10,9 +10,14 @@ import (
 )
 
 // features reads geofences through geo's reader, which knows the forms that GeoJSON comes in.
-type features struct{ in *geo.FeatureReader }
+type features struct {
+	in     *geo.FeatureReader
+	before int // lines of the file's earlier pieces
+}
 
-func featuresOf(r io.Reader) features { return features{geo.NewFeatureReader(r)} }
+func featuresOf(r io.Reader, opts Options) features {
+	return features{geo.NewFeatureReader(r), max(0, opts.FirstLine-1)}
+}
 
 func (f features) notes() []string { return nil }
 
@@ -29,13 +34,13 @@ func (f features) next() (row Geofence, line int, raw string, refusal *Refusal, 
 	}
 	text := bytes.Clone(read.Raw)
 	if read.Err == nil {
-		return Geofence{Geofence: read.Fence, Feature: text, Mended: read.Mended}, read.Line, string(text), nil, nil
+		return Geofence{Geofence: read.Fence, Feature: text, Mended: read.Mended}, read.Line + f.before, string(text), nil, nil
 	}
-	refusal = &Refusal{Line: read.Line, Reason: read.Err.Error(), Row: string(text)}
+	refusal = &Refusal{Line: read.Line + f.before, Reason: read.Err.Error(), Row: string(text)}
 	if fault := new(geo.Fault); errors.As(read.Err, &fault) {
 		refusal.Column = fault.At
 		bare := geo.Fault{What: fault.What, Mend: fault.Mend} // where it is stands in its own column
 		refusal.Reason = bare.Error()
 	}
-	return row, read.Line, "", refusal, nil
+	return row, refusal.Line, "", refusal, nil
 }

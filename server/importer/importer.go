@@ -123,6 +123,8 @@ type Options struct {
 	Progress func(Progress)
 	// Batch is the most rows in one call of the Sink; 0 means 4,096.
 	Batch int
+	// FirstLine is the number of the first line, when r is a later piece of a file; 0 means 1.
+	FirstLine int
 }
 
 const (
@@ -187,7 +189,7 @@ func Run(ctx context.Context, kind Kind, r io.Reader, sink Sink, opts Options) (
 		})
 	case KindGeofences:
 		return run(func(r io.Reader) (Summary, error) {
-			return pump(ctx, counted, featuresOf(r), tellMended(sink.PutGeofences), opts)
+			return pump(ctx, counted, featuresOf(r, opts), tellMended(sink.PutGeofences), opts)
 		})
 	}
 	return Summary{Kind: kind}, fmt.Errorf("%w: unknown kind %q, want one of %v", ErrNothingRead, kind, Kinds)

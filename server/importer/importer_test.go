@@ -444,6 +444,16 @@ func TestRunReportsProgressAndRefusalsOfTheSink(t *testing.T) {
 	}
 }
 
+func TestRunCountsLinesFromTheFirst(t *testing.T) {
+	t.Parallel()
+	for kind, give := range map[Kind]string{KindStock: "item,store,stock\np1,s1,x\n", KindGeofences: circle("a") + "\n{}\n"} {
+		got, err := Run(t.Context(), kind, strings.NewReader(give), &memory{}, Options{FirstLine: 5001})
+		if err != nil || got.Refused != 1 || got.First[0].Line != 5002 {
+			t.Errorf("%s: got %+v, %v, want line 5002", kind, got, err)
+		}
+	}
+}
+
 func TestRunStops(t *testing.T) {
 	t.Parallel()
 	give := "item,store,stock\n" + strings.Repeat("p1,s1,1\n", 10_000)

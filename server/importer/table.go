@@ -41,8 +41,10 @@ type table[T any] struct {
 }
 
 func tableOf[T any](r io.Reader, columns []column, opts Options, decode func(*cells) T) *table[T] {
+	in := newLines(r)
+	in.line = max(1, opts.FirstLine)
 	return &table[T]{
-		in: newLines(r), opts: opts, columns: columns, decode: decode,
+		in: in, opts: opts, columns: columns, decode: decode,
 		unknown: map[string]bool{},
 		cells:   cells{columns: columns, opts: &opts, values: make([]string, len(columns))},
 	}
@@ -63,8 +65,11 @@ func (t *table[T]) next() (row T, line int, raw string, refusal *Refusal, err er
 		if errors.Is(err, errTooLong) {
 			return row, line, "", &Refusal{Line: line, Reason: fmt.Sprintf("the line is longer than %d MiB", maxRecordBytes>>20)}, nil
 		}
-		if err != nil {
+		if errors.Is(err, io.EOF) {
 			return row, line, "", nil, err
+		}
+		if err != nil {
+			return row, line, "", nil, fmt.Errorf("line %d: %w", line, err)
 		}
 		if len(bytes.TrimSpace(t.in.rest()[:n])) == 0 {
 			t.in.consume(n)
