@@ -1,9 +1,12 @@
 package recommend_test
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -129,5 +132,112 @@ func TestContributionsSumToTheScore(t *testing.T) {
 		if n := len(suggestion.Reasons); n < 1 || n > 3 {
 			t.Errorf("%s: %d reasons, want 1 to 3", suggestion.Item, n)
 		}
+	}
+}
+
+// The same scene and snapshot make the same answer, whatever was asked in between; nothing is shared
+// between answers; and no product comes twice.
+func TestRecommendIsDeterministic(t *testing.T) {
+	t.Parallel()
+	snapshot, histories := city(300, 400)
+	ask := func(i int) []recommend.Suggestion {
+		r := asked(histories[i], loyal, monday)
+		r.Basket = []who.Item{who.Item(i), who.Item(2 * i)}
+		r.List = []who.Item{who.Item(3 * i)}
+		got, _ := recommend.Recommend(snapshot, r)
+		return got
+	}
+	first := make([][]recommend.Suggestion, 100)
+	for i := range first {
+		first[i] = ask(i)
+	}
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Go(func() {
+			for i := range first {
+				if got := ask(i); !reflect.DeepEqual(got, first[i]) {
+					t.Errorf("shopper %d: got %v, then %v", i, items(first[i]), items(got))
+				}
+			}
+		})
+	}
+	wait.Wait()
+	for i, list := range first {
+		ids := items(list)
+		slices.Sort(ids)
+		if len(slices.Compact(ids)) != 10 {
+			t.Errorf("shopper %d: got %v, want ten different ones", i, items(list))
+		}
+		if !slices.IsSortedFunc(list, func(a, b recommend.Suggestion) int { return cmp.Compare(b.Score, a.Score) }) {
+			t.Errorf("shopper %d: not sorted by score", i)
+		}
+	}
+}
+
+// A purchase that was acknowledged is in the next answer, and only from its own time on.
+func TestRecommendCountsWhatJustHappened(t *testing.T) {
+	t.Parallel()
+	snapshot, histories := city(200, 300)
+	for i, h := range histories {
+		now := monday.AddDate(0, 0, 1)
+		before, _ := recommend.Recommend(snapshot, asked(h, loyal, now))
+		after := h.With(snapshot.Names, bought(now, before[0].Item)...)
+		got, _ := recommend.Recommend(snapshot, asked(after, loyal, now))
+		if slices.Contains(items(got), before[0].Item) {
+			t.Fatalf("shopper %d: %s was bought and is suggested at once", i, before[0].Item)
+		}
+		past, _ := recommend.Recommend(snapshot, asked(after, loyal, now.Add(-time.Second)))
+		want, _ := recommend.Recommend(snapshot, asked(h, loyal, now.Add(-time.Second)))
+		if !reflect.DeepEqual(past, want) {
+			t.Fatalf("shopper %d: an answer as of a second before knows of it", i)
+		}
+	}
+}
+
+func TestRecommendTogether(t *testing.T) {
+	t.Parallel()
+	s := newShop()
+	for day := range 40 {
+		s.remember(bought(monday.AddDate(0, 0, -day), "bread", "milk")...)
+		s.remember(bought(monday.AddDate(0, 0, -day), "pasta", "pesto")...)
+	}
+	r := asked(nil, loyal, monday.AddDate(0, 0, 1))
+	r.Basket = []who.Item{s.item("pasta")}
+	got, record := recommend.Recommend(s.snapshot(), r)
+	if got[0].Item != "pesto" || got[0].Reasons[0].Code != recommend.BoughtTogether || got[0].Reasons[0].Values.With != "pasta" {
+		t.Errorf("got %v because %+v, want pesto, bought together with pasta", items(got), got[0].Reasons)
+	}
+	if record.Sources&recommend.FromBasket == 0 {
+		t.Errorf("sources: got %v, want the basket among them", record.Sources.Names())
+	}
+}
+
+func TestRecommendWhatIsOnTheList(t *testing.T) {
+	t.Parallel()
+	s, anna := weekly()
+	r := asked(anna, loyal, monday)
+	r.List = []who.Item{s.item("jam")}
+	got, _ := recommend.Recommend(s.snapshot(), r)
+	i := slices.Index(items(got), "jam")
+	if i < 0 || i > 1 || got[i].Reasons[0].Code != recommend.OnYourList {
+		t.Errorf("got %v, want jam at the top because it is on the list", items(got))
+	}
+}
+
+func TestRecommendVariants(t *testing.T) {
+	t.Parallel()
+	s := newShop()
+	for day := range 20 {
+		s.remember(bought(monday.AddDate(0, 0, -day), "cola", "cola light", "chips")...)
+	}
+	s.products = []recommend.Product{{ID: "cola"}, {ID: "cola light", VariantOf: "cola"}, {ID: "chips"}}
+	got, _ := recommend.Recommend(s.snapshot(), asked(nil, loyal, monday.AddDate(0, 0, 1)))
+	if want := []string{"cola", "chips"}; len(got) != 2 || !slices.Contains(items(got), "chips") {
+		t.Errorf("got %v, want one of the variants and chips, such as %v", items(got), want)
+	}
+	anna := s.remember(bought(monday.AddDate(0, 0, -9), "cola", "cola light")...)
+	got, _ = recommend.Recommend(s.snapshot(), asked(anna, loyal, monday.AddDate(0, 0, 1)))
+	if len(got) != 3 {
+		t.Errorf("got %v, want both variants for who buys both", items(got))
 	}
 }

@@ -163,10 +163,11 @@ func (l *Layout) contributions(b *Blend, buckets []uint8, parts *[groups]float64
 }
 
 // BuiltIn is the model for a retailer of whom too little is known to learn one: plain common sense in
-// the same tables. Learning starts from it, and stays near it where a table sees little data.
+// the same tables. Learning starts from it, and stays near it where a table sees little data. Popularity
+// is told against that of a usual candidate, as in a learnt model.
 func BuiltIn() *Model {
 	product := Products.Empty()
-	product.Bias = -9.5
+	product.Bias = -5.8
 	fill := func(b *Blend, l *Layout, f feature, weight func(x float64) float64) {
 		s := l.scales[f]
 		for bucket := 1; bucket < s.buckets(); bucket++ {
@@ -181,8 +182,8 @@ func BuiltIn() *Model {
 	p(fDue, func(x float64) float64 { return 0.4 - 0.4*min(2, math.Abs(ln(max(x, 1e-3)))) })
 	p(fNeighbour, func(x float64) float64 { return 0.35 * max(0, ln(max(x, 1e-9)*4096)) })
 	p(fTogether, func(x float64) float64 { return 0.8 * max(0, ln(max(x, 1e-9)*1024)) })
-	p(fPopular, func(x float64) float64 { return 0.5 * max(0, ln(max(x, 1e-9)*1e5)) })
-	p(fRecent, func(x float64) float64 { return 0.2 * max(0, ln(max(x, 1e-9)*1e6)) })
+	p(fPopular, func(x float64) float64 { return 0.5*max(0, ln(max(x, 1e-9)*1e5)) - 2.5 })
+	p(fRecent, func(x float64) float64 { return 0.2*max(0, ln(max(x, 1e-9)*1e6)) - 1.2 })
 	p(fRebuy, func(x float64) float64 { return 0.1 * max(0, ln(max(x, 1e-9)*64)) })
 	for _, f := range []feature{fStore, fHour, fWeekday} {
 		p(f, func(x float64) float64 { return 0.7 * ln(max(x, 0.1)) })
@@ -194,12 +195,12 @@ func BuiltIn() *Model {
 	p(fList, func(x float64) float64 { return 6 * min(x, 1) })
 
 	store := Places.Empty()
-	store.Bias = -7
+	store.Bias = -6
 	s := func(f feature, weight func(x float64) float64) { fill(store, Places, f, weight) }
 	s(sShare, func(x float64) float64 { return 0.6 * max(0, ln(max(x, 1e-9)*1024)) })
 	s(sHour, func(x float64) float64 { return 0.35 * max(0, ln(max(x, 1e-9)*512)) })
 	s(sNext, func(x float64) float64 { return 0.3 * max(0, ln(max(x, 1e-9)*512)) })
-	s(sCrowd, func(x float64) float64 { return 0.2 * max(0, ln(max(x, 1e-9)*65536)) })
+	s(sCrowd, func(x float64) float64 { return 0.2*max(0, ln(max(x, 1e-9)*65536)) - 1 })
 	s(sCrowdNext, func(x float64) float64 { return 0.3 * max(0, ln(max(x, 1e-9)*4096)) })
 	s(sDistance, func(x float64) float64 { return 3 - 0.8*ln(max(x, 1e-3)*10) })
 	s(sHop, func(x float64) float64 { return 1 - 0.15*ln(max(x, 1e-3)*10) })

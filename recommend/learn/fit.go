@@ -293,7 +293,37 @@ func (r *rows) fit(l *recommend.Layout, prior *recommend.Blend) *recommend.Blend
 			r.add(l, t, step, margin)
 		}
 	}
+	r.centre(l, b)
 	return b
+}
+
+// centre tells each table's weights against their mean over the candidates, which goes into the bias:
+// sums stay the same, and what a feature contributes is what sets a candidate apart from a usual one.
+func (r *rows) centre(l *recommend.Layout, b *recommend.Blend) {
+	total := 0.0
+	for _, w := range r.weight {
+		total += float64(w)
+	}
+	for t, weights := range b.Tables {
+		sum := 0.0
+		for i, w := range r.weight {
+			sum += float64(w * weights[r.place(l, t, i)])
+		}
+		mean := float32(sum / total)
+		for k := range weights {
+			weights[k] -= mean
+		}
+		b.Bias += mean
+	}
+}
+
+// place is where a row finds its weight in a table.
+func (r *rows) place(l *recommend.Layout, t, row int) int {
+	if t < l.Features() {
+		return int(r.features[t][row])
+	}
+	a, z, width := l.Crossed(t)
+	return int(r.features[a][row])*width + int(r.features[z][row])
 }
 
 // each runs do over equal stretches of the rows.
