@@ -98,3 +98,21 @@ func (b Bounds) grown(reachMeters float64) Bounds {
 	}
 	return g
 }
+
+// planes cuts a box at the antimeridian. What reaches the antimeridian or a pole is given both its names, or all.
+func planes(b Bounds) []box {
+	if b.South == -90 || b.North == 90 {
+		b.West, b.East = -180, 180
+	}
+	if b.West > b.East {
+		return []box{{b.West, b.South, 180, b.North}, {-180, b.South, b.East, b.North}}
+	}
+	boxes := []box{{b.West, b.South, b.East, b.North}}
+	if b.East == 180 && b.West > -180 {
+		boxes = append(boxes, box{-180, b.South, -180, b.North})
+	}
+	if b.West == -180 && b.East < 180 {
+		boxes = append(boxes, box{180, b.South, 180, b.North})
+	}
+	return boxes
+}

@@ -62,7 +62,13 @@ func (c *Corridor) Distance(p Point) float64 {
 	for a, b := range c.edges {
 		n.add(a, b)
 	}
-	return n.meters(c.edges) - c.widthMeters/2
+	d := n.meters()
+	if !n.near() {
+		for a, b := range c.edges {
+			d = sphereDistance(p, a, b, d)
+		}
+	}
+	return d - c.widthMeters/2
 }
 
 // Bounds has the width in it.

@@ -5,10 +5,8 @@ import "math"
 const radian = math.Pi / 180
 
 // nearest finds the distance from a point to the nearest of many straight lines of latitude and longitude. Feed it
-// all lines with add, then ask meters.
-//
-// A first pass works in the plane around the point, where a line stays a line: good to a millimetre within two
-// kilometres. Only when all are farther away, or near a pole, a second pass works on the sphere.
+// all lines with add, then ask meters. It works in the plane around the point, where a line stays a line: good to a
+// millimetre within two kilometres. When all are farther away, or near a pole, feed all to sphereDistance as well.
 type nearest struct {
 	from   Point
 	cosLat float64
@@ -46,16 +44,12 @@ func (n *nearest) near() bool {
 	return n.best < twoKilometers*twoKilometers && math.Abs(n.from.Lat) < 80
 }
 
-// meters is the distance to the nearest line; lines yields them all again, for the second pass.
-func (n *nearest) meters(lines func(yield func(a, b Point) bool)) float64 {
-	if n.near() {
-		return n.from.Distance(n.foot)
+// meters is the distance to the nearest line if near, else a bound for the second pass to begin with.
+func (n *nearest) meters() float64 {
+	if math.IsInf(n.best, 1) {
+		return n.best
 	}
-	best := math.Inf(1)
-	for a, b := range lines {
-		best = sphereDistance(n.from, a, b, best)
-	}
-	return best
+	return n.from.Distance(n.foot)
 }
 
 // sphereDistance is the smaller of best and the distance in metres from p to the line of straight latitude and

@@ -2,9 +2,9 @@ package geo
 
 import (
 	"math"
+	"math/bits"
 	"slices"
-
-	"github.com/tidwall/rtree"
+	"sync"
 )
 
 // Index answers which geofences hold a point, and which are near. It is an immutable snapshot, safe for any number of
@@ -13,11 +13,20 @@ import (
 //
 // A geofence has a number, in which the answers are given. A number stays valid for the same geofence in all
 // snapshots made by Edit, and is given to another only after its own was removed.
+//
+// The structure is the grid of grid.go: exact for what is plain, and for all else a short list of candidates whose shapes are
+// asked. An R-tree was decided against: it reads eight times as much memory per point.
 type Index struct {
-	fences []*Geofence // by number; nil: removed
-	ids    map[string]uint32
-	free   []uint32
-	tree   *rtree.RTreeG[uint32]
+	pages     [][]uint32 // of the grid
+	directory []uint64   // open addressing by page key: key in the high half, place in pages in the low
+	levels    uint32     // one bit for each level that has pages
+
+	rings   []uint32 // flat rings, in the order of their places; never changed after NewIndex
+	circles []Circle // the same of circles
+	numbers []uint32 // numbers of the circles
+
+	fences fenceTable
+	ids    idTable
 
 	approach float64 // no geofence has a larger ApproachMeters
 }
@@ -28,58 +37,385 @@ type Neighbour struct {
 	DistanceMeters float64 // to the boundary; negative inside
 }
 
-// NewIndex numbers the geofences in the order given. Of two with the same id the later one counts.
+// NewIndex numbers the geofences in the order given. Of two with the same id the later one counts. The geofences are
+// copied; their shapes are laid out anew, in the order of their places.
 func NewIndex(fences []Geofence) *Index {
-	return (&Index{tree: new(rtree.RTreeG[uint32])}).Edit(fences, nil)
+	x := &Index{}
+	x.ids.reserve(len(fences))
+	for i := range fences {
+		g := &fences[i]
+		x.approach = max(x.approach, g.ApproachMeters)
+		if n, known := x.ids.lookup(g.ID, &x.fences); known {
+			x.fences.set(n, g)
+			continue
+		}
+		x.ids.put(g.ID, x.fences.add(g), &x.fences)
+	}
+	x.build()
+	return x
 }
 
-// Len is the number of geofences.
-func (x *Index) Len() int { return len(x.ids) }
+// build copies all geofences, lays out their shapes and makes all pages anew.
+func (x *Index) build() {
+	type placed struct {
+		key uint64
+		n   uint32
+	}
+	order := make([]placed, 0, x.fences.live)
+	words, rings, circles := 0, 0, 0
+	for n := range x.fences.len() {
+		g := x.fences.at(uint32(n))
+		if g == nil {
+			continue
+		}
+		switch s := g.Shape.(type) {
+		case *Circle:
+			circles++
+		case *Polygon:
+			if s.flat != nil {
+				words += len(s.flat)
+				rings++
+			}
+		}
+		center := g.Shape.Bounds().Center()
+		order = append(order, placed{zOrder(center), uint32(n)})
+	}
+	slices.SortFunc(order, func(a, b placed) int {
+		if a.key < b.key {
+			return -1
+		}
+		return 1
+	})
+	x.rings = make([]uint32, 0, words)
+	x.circles = make([]Circle, 0, circles)
+	x.numbers = make([]uint32, 0, circles)
+	polygons := make([]Polygon, 0, rings)
+	slab := make([]Geofence, 0, len(order))
+	var all []posted
+	for _, o := range order {
+		slab = append(slab, *x.fences.at(o.n))
+		g := &slab[len(slab)-1]
+		x.fences.set(o.n, g)
+		word := uint32(postAsk<<postKindShift) | o.n
+		switch s := g.Shape.(type) {
+		case *Circle:
+			x.circles = append(x.circles, *s)
+			x.numbers = append(x.numbers, o.n)
+			g.Shape = &x.circles[len(x.circles)-1]
+			if s.gridded() {
+				word = postCircle<<postKindShift | uint32(len(x.circles)-1)
+			}
+		case *Polygon:
+			if at := len(x.rings); s.flat != nil && at <= postValueMask {
+				x.rings = append(x.rings, s.flat...)
+				flat := flatRing(x.rings[at:len(x.rings):len(x.rings)])
+				flat[0] = o.n
+				polygons = append(polygons, Polygon{flat: flat})
+				g.Shape = &polygons[len(polygons)-1]
+				word = postFlat<<postKindShift | uint32(at)
+			}
+		}
+		all = cover(g.Shape, o.n, word, all)
+	}
+	x.pages, x.directory, x.levels = nil, nil, 0
+	x.setPages(byPage(all))
+}
+
+// zOrder interleaves the cell's column and row: near places get near keys.
+func zOrder(p Point) uint64 {
+	c := cellOf(int64(p.Lng*unitsPerDegree), int64(p.Lat*unitsPerDegree), 0)
+	spread := func(v uint32) uint64 {
+		s := uint64(v)
+		s = (s | s<<16) & 0x0000ffff0000ffff
+		s = (s | s<<8) & 0x00ff00ff00ff00ff
+		s = (s | s<<4) & 0x0f0f0f0f0f0f0f0f
+		s = (s | s<<2) & 0x3333333333333333
+		return (s | s<<1) & 0x5555555555555555
+	}
+	return spread(c.x) | spread(c.y)<<1
+}
+
+// byPage groups postings by page, in place.
+func byPage(all []posted) map[uint32][]posted {
+	slices.SortFunc(all, func(a, b posted) int { return int(a.page) - int(b.page) })
+	pages := map[uint32][]posted{}
+	for from := 0; from < len(all); {
+		to := from + 1
+		for to < len(all) && all[to].page == all[from].page {
+			to++
+		}
+		pages[all[from].page] = all[from:to]
+		from = to
+	}
+	return pages
+}
+
+// setPages encodes pages and enters them. An empty one stays: a page without postings answers nothing.
+func (x *Index) setPages(pages map[uint32][]posted) {
+	fresh := 0
+	for key := range pages {
+		if x.page(key) == nil {
+			fresh++
+		}
+	}
+	if need := 2 * (len(x.pages) + fresh); need > len(x.directory) || len(x.directory) == 0 {
+		old := x.directory
+		x.directory = make([]uint64, 1<<bits.Len(uint(max(need, 8))))
+		for _, entry := range old {
+			if entry != 0 {
+				x.enter(entry)
+			}
+		}
+	}
+	for key, all := range pages {
+		words := encodePage(all)
+		if at, ok := x.find(key); ok {
+			x.pages[at] = words
+			continue
+		}
+		x.enter(uint64(key)<<32 | uint64(len(x.pages)))
+		x.pages = append(x.pages, words)
+		x.levels |= 1 << (key>>26 - 1)
+	}
+}
+
+func (x *Index) enter(entry uint64) {
+	mask := uint32(len(x.directory) - 1)
+	for i := pageHash(uint32(entry>>32)) & mask; ; i = (i + 1) & mask {
+		if x.directory[i] == 0 {
+			x.directory[i] = entry
+			return
+		}
+	}
+}
+
+func pageHash(key uint32) uint32 {
+	h := key * 0x9e3779b1
+	return h ^ h>>15
+}
+
+// find is the place of a page.
+func (x *Index) find(key uint32) (uint32, bool) {
+	if len(x.directory) == 0 {
+		return 0, false
+	}
+	mask := uint32(len(x.directory) - 1)
+	for i := pageHash(key) & mask; ; i = (i + 1) & mask {
+		entry := x.directory[i]
+		if uint32(entry>>32) == key {
+			return uint32(entry), true
+		}
+		if entry == 0 {
+			return 0, false
+		}
+	}
+}
+
+func (x *Index) page(key uint32) []uint32 {
+	if at, ok := x.find(key); ok {
+		return x.pages[at]
+	}
+	return nil
+}
 
 // ApproachMeters bounds the approach distances of all geofences: how far to look around a shopper.
 func (x *Index) ApproachMeters() float64 { return x.approach }
 
+// Len is the number of geofences.
+func (x *Index) Len() int { return x.fences.live }
+
 // Fence is the geofence with number n, nil if there is none. It is shared: do not write to it.
 func (x *Index) Fence(n uint32) *Geofence {
-	if int(n) >= len(x.fences) {
+	if int(n) >= x.fences.len() {
 		return nil
 	}
-	return x.fences[n]
+	return x.fences.at(n)
 }
 
 // Lookup finds the number of a geofence by its id.
-func (x *Index) Lookup(id string) (n uint32, ok bool) {
-	n, ok = x.ids[id]
-	return n, ok
+func (x *Index) Lookup(id string) (n uint32, ok bool) { return x.ids.lookup(id, &x.fences) }
+
+// Match appends to dst the numbers of the geofences that contain p, in ascending order. It allocates nothing but room in
+// dst. A point that is off the globe or no number is in none.
+func (x *Index) Match(p Point, dst []uint32) []uint32 {
+	if !(p.Lat >= -90 && p.Lat <= 90 && p.Lng >= -180 && p.Lng <= 180) {
+		return dst
+	}
+	start := len(dst)
+	q := spotOf(p)
+	dst = x.match(&q, dst)
+	if math.Abs(p.Lng) == 180 { // the antimeridian is in the cells of both its names
+		q = spotOf(Point{Lat: p.Lat, Lng: -p.Lng})
+		dst = x.match(&q, dst)
+		slices.Sort(dst[start:])
+		return dst[:start+len(slices.Compact(dst[start:]))]
+	}
+	if found := dst[start:]; len(found) > 24 {
+		slices.Sort(found)
+	} else {
+		for i := 1; i < len(found); i++ {
+			for j := i; j > 0 && found[j] < found[j-1]; j-- {
+				found[j], found[j-1] = found[j-1], found[j]
+			}
+		}
+	}
+	return dst
 }
 
-// Match appends to dst the numbers of the geofences that contain p, in ascending order.
-func (x *Index) Match(p Point, dst []uint32) []uint32 {
-	start := len(dst)
-	x.tree.Search([2]float64{p.Lng, p.Lat}, [2]float64{p.Lng, p.Lat}, func(_, _ [2]float64, n uint32) bool {
-		if x.fences[n].Shape.Contains(p) {
-			dst = append(dst, n)
+func (x *Index) match(q *spot, dst []uint32) []uint32 {
+	var around circleSight
+	for levels := x.levels; levels != 0; levels &= levels - 1 {
+		level := bits.TrailingZeros32(levels)
+		cell := cellOf(q.x, q.y, level)
+		at, ok := x.find(cell.pageKey(level))
+		if !ok {
+			continue
 		}
-		return true
-	})
-	slices.Sort(dst[start:])
-	return slices.Compact(dst)
+		all := postings(x.pages[at], cell.place())
+		for i := 0; i < len(all); i++ {
+			value := all[i] & postValueMask
+			switch all[i] >> postKindShift {
+			case postInside:
+				dst = append(dst, value)
+			case postFlat:
+				i++
+				edges := all[i]
+				f := flatRing(x.rings[value:])
+				if f.locate(q, int(edges&0x7fff), int(edges>>16), edges&edgesWest != 0) != offRing {
+					dst = append(dst, f[0])
+				}
+			case postCircle:
+				if around.in(q, &x.circles[value]) {
+					dst = append(dst, x.numbers[value])
+				}
+			default:
+				if x.fences.at(value).Shape.Contains(q.Point) {
+					dst = append(dst, value)
+				}
+			}
+		}
+	}
+	return dst
 }
+
+// circleSight looks at circles from one point: what depends on the point alone is computed once.
+type circleSight struct {
+	cos, tan float64
+	ready    bool
+}
+
+// in is Circle.Contains for circles that do not cross the antimeridian: in the plane when that is clear, else as it is.
+func (s *circleSight) in(q *spot, c *Circle) bool {
+	if !s.ready {
+		sin, cos := math.Sincos(q.Lat * radian)
+		s.cos, s.tan, s.ready = cos, math.Abs(sin/cos), true
+	}
+	y := (q.Lat - c.center.Lat) * radian
+	x := (q.Lng - c.center.Lng) * radian * s.cos
+	r := c.radiusMeters * (1 / EarthRadiusMeters)
+	xx := x * x
+	d, r2 := xx+y*y, r*r
+	// The cosine at the point stands for the mean of both ends, the plane for the sphere.
+	off := 1.2*(xx*(s.tan*math.Abs(y)+y*y)+d*d) + 1e-13*d + 1e-24
+	if d+off < r2 {
+		return true
+	}
+	if d-off > r2 && d < 0.01 {
+		return false
+	}
+	return c.Contains(q.Point)
+}
+
+// candidates is room for numbers while Near works.
+var candidates = sync.Pool{New: func() any { return new([]uint32) }}
 
 // Near appends to dst, in ascending order of number, every geofence that contains p or whose boundary is within
 // reachMeters of it.
 func (x *Index) Near(p Point, reachMeters float64, dst []Neighbour) []Neighbour {
-	start := len(dst)
-	for _, b := range planes(boundsAround(p, reachMeters)) {
-		x.tree.Search([2]float64{b.minX, b.minY}, [2]float64{b.maxX, b.maxY}, func(_, _ [2]float64, n uint32) bool {
-			if d := x.fences[n].Shape.Distance(p); d <= reachMeters {
-				dst = append(dst, Neighbour{n, d})
-			}
-			return true
-		})
+	if p.Check() != nil || !(reachMeters >= 0) {
+		return dst
 	}
-	slices.SortFunc(dst[start:], func(a, b Neighbour) int { return int(a.Fence) - int(b.Fence) })
-	return slices.Compact(dst)
+	room := candidates.Get().(*[]uint32)
+	found := (*room)[:0]
+	// The longitudes of what reaches a pole are all of them; the planes see to that.
+	for _, plane := range planes(boundsAround(p, min(reachMeters, MaxRadiusMeters))) {
+		found = x.meet(plane, found)
+	}
+	slices.Sort(found)
+	for _, n := range slices.Compact(found) {
+		if d := x.fences.at(n).Shape.Distance(p); d <= reachMeters {
+			dst = append(dst, Neighbour{n, d})
+		}
+	}
+	*room = found
+	candidates.Put(room)
+	return dst
+}
+
+// meet appends the numbers of all that is posted in cells that meet the box, some of them repeatedly.
+func (x *Index) meet(b box, found []uint32) []uint32 {
+	minX, minY, maxX, maxY := unitBox(b)
+	for levels := x.levels; levels != 0; levels &= levels - 1 {
+		level := bits.TrailingZeros32(levels)
+		from, to := cellOf(minX, minY, level), cellOf(maxX, maxY, level)
+		across, up := to.x>>pageShift-from.x>>pageShift+1, to.y>>pageShift-from.y>>pageShift+1
+		if uint64(across)*uint64(up) > uint64(len(x.pages)) {
+			for _, entry := range x.directory {
+				if key := uint32(entry >> 32); key>>26 == uint32(level+1) {
+					found = x.meetPage(x.pages[uint32(entry)], key&0xfff<<pageShift, key>>12&0x3fff<<pageShift, from, to, found)
+				}
+			}
+			continue
+		}
+		for py := from.y >> pageShift; py <= to.y>>pageShift; py++ {
+			for px := from.x >> pageShift; px <= to.x>>pageShift; px++ {
+				corner := gridCell{px << pageShift, py << pageShift}
+				if page := x.page(corner.pageKey(level)); page != nil {
+					found = x.meetPage(page, corner.x, corner.y, from, to, found)
+				}
+			}
+		}
+	}
+	return found
+}
+
+// meetPage appends what is posted in the cells from and to, both included, of the page that begins in column px, row py.
+func (x *Index) meetPage(page []uint32, px, py uint32, from, to gridCell, found []uint32) []uint32 {
+	for tile := range uint32(pageTiles) {
+		bitmap := uint64(page[tile*tileWords]) | uint64(page[tile*tileWords+1])<<32
+		used := bits.OnesCount64(bitmap)
+		tx, ty := px+tile&7<<3, py+tile>>3<<3
+		if bitmap == 0 || tx > to.x || tx+7 < from.x || ty > to.y || ty+7 < from.y {
+			continue
+		}
+		for k := range used {
+			cell := uint32(bits.TrailingZeros64(bitmap))
+			bitmap &= bitmap - 1
+			if cx, cy := tx+cell&7, ty+cell>>3; cx < from.x || cx > to.x || cy < from.y || cy > to.y {
+				continue
+			}
+			all := cellPostings(page, page[tile*tileWords+2], used, k)
+			for i := 0; i < len(all); i++ {
+				found = append(found, x.number(all[i]))
+				if all[i]>>postKindShift == postFlat {
+					i++
+				}
+			}
+		}
+	}
+	return found
+}
+
+// number is that of the geofence that a posting is about.
+func (x *Index) number(word uint32) uint32 {
+	value := word & postValueMask
+	switch word >> postKindShift {
+	case postFlat:
+		return x.rings[value]
+	case postCircle:
+		return x.numbers[value]
+	}
+	return value
 }
 
 // Distance is the distance in metres from p to the boundary of geofence n, negative inside; NaN when there is no such
@@ -92,63 +428,72 @@ func (x *Index) Distance(n uint32, p Point) float64 {
 }
 
 // Edit is a new snapshot with the geofences put, new or instead of those with the same id, and without the ids removed. Ids
-// that are not there to be removed are no mistake.
+// that are not there to be removed are no mistake; one that is both removed and put is put. It takes time in proportion to
+// what is edited, unless that is most of the index: then it is built anew.
 func (x *Index) Edit(put []Geofence, remove []string) *Index {
-	y := &Index{fences: slices.Clone(x.fences), ids: make(map[string]uint32, len(x.ids)+len(put)), free: slices.Clone(x.free), tree: x.tree.Copy(), approach: x.approach}
-	for id, n := range x.ids {
-		y.ids[id] = n
+	y := *x
+	y.fences, y.ids = x.fences.clone(), x.ids.clone()
+	gone := map[uint32]bool{} // numbers whose postings are to go
+	touched := map[uint32]bool{}
+	var fresh []posted
+	take := func(n uint32) {
+		if !gone[n] {
+			gone[n] = true
+			for _, p := range cover(x.fences.at(n).Shape, n, postAsk<<postKindShift|n, nil) {
+				touched[p.page] = true
+			}
+		}
 	}
 	for _, id := range remove {
-		if n, ok := y.ids[id]; ok {
-			y.unplace(n)
-			y.fences[n] = nil
-			y.free = append(y.free, n)
-			delete(y.ids, id)
+		if n, ok := y.ids.lookup(id, &y.fences); ok {
+			take(n)
+			y.ids.remove(id, &y.fences)
+			y.fences.remove(n)
 		}
 	}
+	// Of two with the same id the later one counts.
+	last := make(map[string]int, len(put))
 	for i := range put {
-		g := put[i]
-		n, known := y.ids[g.ID]
-		switch {
-		case known:
-			y.unplace(n)
-		case len(y.free) > 0:
-			n = y.free[len(y.free)-1]
-			y.free = y.free[:len(y.free)-1]
-		default:
-			n = uint32(len(y.fences))
-			y.fences = append(y.fences, nil)
+		last[put[i].ID] = i
+	}
+	slab := make([]Geofence, 0, len(last))
+	for i := range put {
+		if last[put[i].ID] != i {
+			continue
 		}
-		y.ids[g.ID] = n
-		y.fences[n] = &g
+		slab = append(slab, put[i])
+		g := &slab[len(slab)-1]
 		y.approach = max(y.approach, g.ApproachMeters)
-		for _, b := range planes(g.Shape.Bounds()) {
-			y.tree.Insert([2]float64{b.minX, b.minY}, [2]float64{b.maxX, b.maxY}, n)
+		n, known := y.ids.lookup(g.ID, &y.fences)
+		if known {
+			take(n)
+			y.fences.set(n, g)
+		} else {
+			n = y.fences.add(g)
+			y.ids.put(g.ID, n, &y.fences)
+		}
+		fresh = cover(g.Shape, n, postAsk<<postKindShift|n, fresh)
+	}
+	if len(last)+len(gone) > 10_000+y.fences.live/4 {
+		y.build()
+		return &y
+	}
+	y.pages, y.directory = slices.Clone(x.pages), slices.Clone(x.directory)
+	pages := byPage(fresh)
+	for key := range touched {
+		if _, ok := pages[key]; !ok {
+			pages[key] = nil
 		}
 	}
-	return y
-}
-
-func (x *Index) unplace(n uint32) {
-	for _, b := range planes(x.fences[n].Shape.Bounds()) {
-		x.tree.Delete([2]float64{b.minX, b.minY}, [2]float64{b.maxX, b.maxY}, n)
+	for key, more := range pages {
+		page := x.page(key)
+		if page == nil {
+			continue
+		}
+		all := decodePage(page, nil)
+		all = slices.DeleteFunc(all, func(p posted) bool { return gone[x.number(p.word)] })
+		pages[key] = append(all, more...)
 	}
-}
-
-// planes cuts a box at the antimeridian. What reaches the antimeridian or a pole is given both its names, or all.
-func planes(b Bounds) []box {
-	if b.South == -90 || b.North == 90 {
-		b.West, b.East = -180, 180
-	}
-	if b.West > b.East {
-		return []box{{b.West, b.South, 180, b.North}, {-180, b.South, b.East, b.North}}
-	}
-	boxes := []box{{b.West, b.South, b.East, b.North}}
-	if b.East == 180 && b.West > -180 {
-		boxes = append(boxes, box{-180, b.South, -180, b.North})
-	}
-	if b.West == -180 && b.East < 180 {
-		boxes = append(boxes, box{180, b.South, 180, b.North})
-	}
-	return boxes
+	y.setPages(pages)
+	return &y
 }

@@ -16,6 +16,12 @@ type Ring []Point
 // A pole is inside when the area reaches its latitude at any longitude, for there the map has no longitudes. Both
 // names of the antimeridian, 180 and -180, are the same line.
 type Polygon struct {
+	flat   flatRing // nil: see pieces
+	pieces *pieces
+}
+
+// pieces is a polygon that has no flat form.
+type pieces struct {
 	parts  []part
 	bounds Bounds
 	seams  [][2]Point // pieces of edges along the antimeridian that have nothing on the other side
@@ -38,7 +44,12 @@ func NewPolygon(parts [][]Ring) (*Polygon, []Mending, error) {
 	if err != nil {
 		return nil, mended, err
 	}
-	poly := &Polygon{parts: make([]part, 0, len(parts))}
+	if len(checked) == 1 && len(checked[0].rings) == 1 && !checked[0].opposite {
+		if flat := flatten(checked[0].rings[0].points()); flat != nil {
+			return &Polygon{flat: flat}, mended, nil
+		}
+	}
+	poly := &pieces{parts: make([]part, 0, len(parts))}
 	boxes := make([]Bounds, 0, len(parts))
 	for _, c := range checked {
 		p := part{opposite: c.opposite}
@@ -51,7 +62,7 @@ func NewPolygon(parts [][]Ring) (*Polygon, []Mending, error) {
 	}
 	poly.bounds = unionBounds(boxes)
 	poly.seams = openSeams(poly.parts)
-	return poly, mended, nil
+	return &Polygon{pieces: poly}, mended, nil
 }
 
 // bounds is the box of the part, across the antimeridian if need be.
@@ -68,8 +79,15 @@ func (p *part) bounds() Bounds {
 
 // Parts gives the rings back, closed, outer rings counter-clockwise and holes clockwise.
 func (g *Polygon) Parts() [][]Ring {
-	parts := make([][]Ring, len(g.parts))
-	for i, p := range g.parts {
+	if g.flat != nil {
+		ring := make(Ring, 0, g.flat.len()+1)
+		for i := range g.flat.len() {
+			ring = append(ring, g.flat.corner(i))
+		}
+		return [][]Ring{{append(ring, ring[0])}}
+	}
+	parts := make([][]Ring, len(g.pieces.parts))
+	for i, p := range g.pieces.parts {
 		for _, r := range p.rings {
 			corners := r.corners()
 			if p.opposite {
@@ -84,10 +102,24 @@ func (g *Polygon) Parts() [][]Ring {
 }
 
 // Bounds is exact.
-func (g *Polygon) Bounds() Bounds { return g.bounds }
+func (g *Polygon) Bounds() Bounds {
+	if g.flat != nil {
+		minX, minY, maxX, maxY := g.flat.span()
+		return Bounds{South: degreesOf(int32(minY)), West: degreesOf(int32(minX)), North: degreesOf(int32(maxY)), East: degreesOf(int32(maxX))}
+	}
+	return g.pieces.bounds
+}
 
 // Contains counts crossings of a ray with exact arithmetic.
 func (g *Polygon) Contains(p Point) bool {
+	if g.flat != nil {
+		q := spotOf(p)
+		return g.flat.contains(&q)
+	}
+	return g.pieces.contains(p)
+}
+
+func (g *pieces) contains(p Point) bool {
 	if math.Abs(p.Lat) == 90 {
 		for i := range g.parts {
 			if b := g.parts[i].box; b.minY == p.Lat || b.maxY == p.Lat {
@@ -136,7 +168,12 @@ func (g *Polygon) Distance(p Point) float64 {
 	for a, b := range g.edges {
 		n.add(a, b)
 	}
-	d := n.meters(g.edges)
+	d := n.meters()
+	if !n.near() {
+		for a, b := range g.edges {
+			d = sphereDistance(p, a, b, d)
+		}
+	}
 	if g.Contains(p) {
 		return -d
 	}
@@ -146,6 +183,21 @@ func (g *Polygon) Distance(p Point) float64 {
 // edges yields every edge that bounds the area, in degrees; longitudes may go on beyond 180. Edges along the
 // antimeridian or at a pole are where the map was cut, and bound nothing, unless only one side of the cut is covered.
 func (g *Polygon) edges(yield func(a, b Point) bool) {
+	if f := g.flat; f != nil {
+		a := f.corner(f.len() - 1)
+		for i := range f.len() {
+			b := f.corner(i)
+			if !yield(a, b) {
+				return
+			}
+			a = b
+		}
+		return
+	}
+	g.pieces.edges(yield)
+}
+
+func (g *pieces) edges(yield func(a, b Point) bool) {
 	for i := range g.parts {
 		for a, b := range g.parts[i].lines {
 			if !cut(a, b) && !yield(a, b) {

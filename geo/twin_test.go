@@ -21,8 +21,8 @@ func twinContains(parts [][]Ring, p Point) bool {
 			continue
 		}
 		for _, turn := range []int64{-1, 0, 1} {
-			x := new(big.Rat).Add(meaning(p.Lng), big.NewRat(turn*360*unitsPerDegree, 1))
-			y := meaning(p.Lat)
+			x := new(big.Rat).Add(fraction(p.Lng), big.NewRat(turn*360*unitsPerDegree, 1))
+			y := fraction(p.Lat)
 			in, on := false, false
 			for _, ring := range rings {
 				odd, edge := twinRing(ring, rings[0][0], x, y)
@@ -51,9 +51,9 @@ func twinRing(ring Ring, start Point, x, y *big.Rat) (odd, on bool) {
 		}
 		return v
 	}
-	ax, ay := near(meaning(ring[0].Lng), meaning(start.Lng)), meaning(ring[0].Lat)
+	ax, ay := near(fraction(ring[0].Lng), fraction(start.Lng)), fraction(ring[0].Lat)
 	for _, q := range ring[1:] {
-		bx, by := near(meaning(q.Lng), ax), meaning(q.Lat)
+		bx, by := near(fraction(q.Lng), ax), fraction(q.Lat)
 		low, high := ay, by
 		if low.Cmp(high) > 0 {
 			low, high = high, low
@@ -138,4 +138,13 @@ func hardPoints(rng *rand.Rand, parts [][]Ring, n int) []Point {
 		points = append(points, p)
 	}
 	return points
+}
+
+// fraction is what a coordinate means, in units.
+func fraction(deg float64) *big.Rat {
+	if u, whole := wholeUnits(deg); whole {
+		return new(big.Rat).SetInt64(int64(u))
+	}
+	r := new(big.Rat).SetFloat64(deg)
+	return r.Mul(r, big.NewRat(unitsPerDegree, 1))
 }

@@ -1,9 +1,6 @@
 package geo
 
-import (
-	"math"
-	"math/big"
-)
+import "math"
 
 // Coordinates are decimal degrees, written by people and programs with a few decimals. A double that is
 // the nearest one to a number of at most seven decimals means that number, exactly; any other double
@@ -84,6 +81,9 @@ func turn(a, b, p Point) int {
 }
 
 func turnExact(a, b, p Point) int {
+	if p == a || p == b || a == b {
+		return 0
+	}
 	if ax, ay, ok := wholePoint(a); ok {
 		if bx, by, ok := wholePoint(b); ok {
 			if px, py, ok := wholePoint(p); ok {
@@ -91,12 +91,10 @@ func turnExact(a, b, p Point) int {
 			}
 		}
 	}
-	ax, ay := meaning(a.Lng), meaning(a.Lat)
-	left := new(big.Rat).Sub(meaning(b.Lng), ax)
-	left.Mul(left, new(big.Rat).Sub(meaning(p.Lat), ay))
-	right := new(big.Rat).Sub(meaning(b.Lat), ay)
-	right.Mul(right, new(big.Rat).Sub(meaning(p.Lng), ax))
-	return left.Cmp(right)
+	var sum expansion
+	sum.addProduct(lessMeaning(b.Lng, a.Lng), lessMeaning(p.Lat, a.Lat), 1)
+	sum.addProduct(lessMeaning(b.Lat, a.Lat), lessMeaning(p.Lng, a.Lng), -1)
+	return sum.sign()
 }
 
 // turnUnits is turn for whole units. Products stay below 2^63, their difference might not.
@@ -117,11 +115,68 @@ func wholePoint(p Point) (x, y int64, ok bool) {
 	return int64(ux), int64(uy), okx && oky
 }
 
-// meaning is what a coordinate means, in units.
-func meaning(deg float64) *big.Rat {
+// lessMeaning is the difference of what two coordinates mean, in units, as an unevaluated sum of four doubles.
+func lessMeaning(v, w float64) [4]float64 {
+	a, b := meaning(v)
+	c, d := meaning(w)
+	return [4]float64{a, b, -c, -d}
+}
+
+// meaning is what a coordinate means, in units, as an unevaluated sum of two doubles.
+func meaning(deg float64) (high, low float64) {
 	if u, whole := wholeUnits(deg); whole {
-		return new(big.Rat).SetInt64(int64(u))
+		return float64(u), 0
 	}
-	r := new(big.Rat).SetFloat64(deg)
-	return r.Mul(r, big.NewRat(unitsPerDegree, 1))
+	high = deg * unitsPerDegree
+	return high, math.FMA(deg, unitsPerDegree, -high)
+}
+
+// expansion is an exact sum of doubles: parts that do not overlap, smallest first (J. Shewchuk, Adaptive Precision
+// Floating-Point Arithmetic, 1997). Two products of four by four terms fill it at most.
+type expansion struct {
+	parts [64]float64
+	n     int
+}
+
+func (e *expansion) addProduct(v, w [4]float64, sign float64) {
+	for _, a := range v {
+		for _, b := range w {
+			if a == 0 || b == 0 {
+				continue
+			}
+			high := a * b
+			e.add(sign * math.FMA(a, b, -high))
+			e.add(sign * high)
+		}
+	}
+}
+
+// add is Shewchuk's GROW-EXPANSION, without the zeros.
+func (e *expansion) add(x float64) {
+	n := 0
+	for _, part := range e.parts[:e.n] {
+		sum := x + part
+		of := sum - x
+		err := (x - (sum - of)) + (part - of)
+		if x = sum; err != 0 {
+			e.parts[n] = err
+			n++
+		}
+	}
+	if x != 0 {
+		e.parts[n] = x
+		n++
+	}
+	e.n = n
+}
+
+// sign is that of the largest part.
+func (e *expansion) sign() int {
+	switch {
+	case e.n == 0:
+		return 0
+	case e.parts[e.n-1] > 0:
+		return 1
+	}
+	return -1
 }
