@@ -75,6 +75,7 @@ func Open(ctx context.Context, o Options) (*App, error) {
 		return nil, errors.Join(err, a.Close())
 	}
 	a.running.Go(func() { a.Retailers.Follow(background) })
+	a.running.Go(func() { a.Retailers.LearnWhenDue(background) })
 	return a, nil
 }
 

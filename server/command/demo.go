@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"satnav/config"
+	"satnav/geo"
 	"satnav/sdk-contract/wire"
 	"satnav/server/app"
 	"satnav/server/demo"
@@ -68,7 +69,7 @@ func introduce(std IO, c config.Config, city *demo.City, address string) error {
 	}
 	now := time.Now()
 	token, err := identity.Issuer{Key: key, Issuer: c.Identity.Issuer, Audience: c.Identity.Audience}.Issue(identity.Claims{
-		Retailer: demo.Retailer, Role: identity.Shopper, Subject: walk.Shopper, Expires: now.Add(demoTokenLife),
+		Retailer: demo.Retailer, Role: identity.Backend, Subject: "kiosk", Expires: now.Add(demoTokenLife),
 	}, now)
 	if err != nil {
 		return err
@@ -77,44 +78,42 @@ func introduce(std IO, c config.Config, city *demo.City, address string) error {
 	if err := writeWalk(walked, walk); err != nil {
 		return err
 	}
-	store := city.Stores()[0]
+	store, shopper := city.Stores()[0], city.ID(0)
 	fmt.Fprintf(std.Out, `
 Satnav serves the demo city at %[1]s (its API is described at %[1]s/docs).
-This token speaks for shopper %[2]s for a day:
+This token is a back end's: for a day it may speak for any shopper of the city.
 
-  export TOKEN=%[3]s
+  export TOKEN=%[2]s
 
-What would help this shopper, standing in front of %[4]s?
+What would help shopper %[3]s, standing in front of %[4]s?
 
-  curl -s %[1]s/v1/context -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"where": {"lat": %[5]g, "lng": %[6]g, "accuracy_m": 10}, "limit": 5}'
+  curl -s %[1]s/v1/context -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"shopper": "%[3]s", "where": {"lat": %[5]g, "lng": %[6]g, "accuracy_m": 10}, "limit": 5}'
 
-The same shopper %[7]s; which geofences were entered and left?
+Shopper %[7]s %[8]s. Which geofences were entered and left?
 
-  curl -s %[1]s/v1/context -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d @%[8]s
+  curl -s %[1]s/v1/context -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d @%[9]s
 
-`, address, walk.Shopper, token, store.Name, store.Position.Lat, store.Position.Lng, walk.Story, walked)
+`, address, token, shopper, store.Name, store.Position.Lat, store.Position.Lng, walk.Shopper, walk.Story, walked)
 	return nil
 }
 
-// maxTrail is how many fixes one call takes beside its own.
-const maxTrail = 100
+// toldFixes is how many fixes of the walk are told: few enough that presence still knows them all, so that the
+// line may be pasted twice and answers the same.
+const toldFixes = 32
 
-// writeWalk writes the end of a recorded walk as the body of one call.
+// writeWalk writes a recorded walk as the body of one call.
 func writeWalk(name string, walk demo.Walk) error {
-	fixes := walk.Fixes
-	if len(fixes) > maxTrail+1 {
-		thin := fixes[:0:0]
-		for i := range maxTrail + 1 { // evenly, with the first and the last
-			thin = append(thin, fixes[i*(len(fixes)-1)/maxTrail])
-		}
-		fixes = thin
+	fixes := make([]geo.Fix, 0, toldFixes) // evenly, with the first and the last
+	for i := range toldFixes {
+		fixes = append(fixes, walk.Fixes[i*(len(walk.Fixes)-1)/(toldFixes-1)])
 	}
 	last := fixes[len(fixes)-1]
 	limit := 0
 	body := wire.ContextRequest{
-		At:    last.At,
-		Where: &wire.Where{Lat: &last.Lat, Lng: &last.Lng, AccuracyM: last.AccuracyMeters},
-		Limit: &limit,
+		Shopper: walk.Shopper,
+		At:      last.At,
+		Where:   &wire.Where{Lat: &last.Lat, Lng: &last.Lng, AccuracyM: last.AccuracyMeters},
+		Limit:   &limit,
 	}
 	for _, fix := range fixes[:len(fixes)-1] {
 		body.Trail = append(body.Trail, wire.Fix{At: fix.At, Lat: fix.Lat, Lng: fix.Lng, AccuracyM: fix.AccuracyMeters, Mocked: fix.Mocked, Floor: fix.Floor})

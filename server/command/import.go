@@ -77,7 +77,12 @@ func (i *importFile) local(ctx context.Context, std IO, file *os.File) (summary 
 	options.Rejected = rejected
 	options.Progress = progress(std, file)
 	by := retailer.Editor{Role: "admin", Subject: "satnav import"}
-	return importer.Run(ctx, importer.Kind(i.Kind), file, a.Sink(i.Retailer, by), options)
+	summary, err = importer.Run(ctx, importer.Kind(i.Kind), file, a.Sink(i.Retailer, by), options)
+	if err == nil && summary.Stored > 0 && (summary.Kind == importer.KindPurchases || summary.Kind == importer.KindEvents) {
+		fmt.Fprintln(std.Err, "learning from what was imported …")
+		_, err = a.Retailers.Learn(ctx, i.Retailer)
+	}
+	return summary, err
 }
 
 // remote sends the file to a running server and reads its report.

@@ -26,6 +26,8 @@ type picture struct {
 	gate     sync.RWMutex // held for reading while events are recorded, for writing while the crowd is counted anew
 	crowd    *learn.Crowd // guarded by gate
 	learnt   atomic.Bool  // the crowd changed since it was published
+	recorded atomic.Int64 // changes of histories since the model was learnt
+	learning sync.Mutex   // held while a model is learnt
 	moved    atomic.Bool  // the retailer's zone changed, and with it the hours that the crowd counts in
 	snapshot atomic.Pointer[Snapshot]
 	ready    chan struct{} // closed once loading ended
@@ -88,6 +90,7 @@ func (p *picture) apply(entries []store.Entry) (errs []error) {
 type change struct {
 	settings bool
 	stores   bool
+	model    bool
 	products map[string]bool // items to build anew
 	put      []geo.Geofence
 	remove   []string
@@ -148,6 +151,15 @@ func (p *picture) take(e store.Entry, fresh *change) error {
 			p.stock[shelf.Item] = map[string]float64{}
 		}
 		p.stock[shelf.Item][shelf.Store] = shelf.Stock
+	case store.ModelEntry:
+		model := new(recommend.Model)
+		if err := json.Unmarshal(e.Body, model); err != nil {
+			return err
+		}
+		if err := model.Check(); err != nil {
+			return err
+		}
+		p.model, fresh.model = model, true
 	case store.GeofenceEntry:
 		if e.Deleted {
 			fresh.remove = append(fresh.remove, e.ID)
@@ -202,7 +214,7 @@ func (p *picture) rebuild(fresh *change, errs *[]error) bool {
 		p.catalogue = p.catalogue.With(put, remove)
 	}
 	p.editFences(fresh)
-	return fresh.settings || fresh.stores || len(fresh.products) > 0 || len(fresh.put) > 0 || len(fresh.remove) > 0
+	return fresh.settings || fresh.stores || fresh.model || len(fresh.products) > 0 || len(fresh.put) > 0 || len(fresh.remove) > 0
 }
 
 // editFences moves each geofence to the index of its status, live or drafts.

@@ -120,7 +120,7 @@ func (r *Retailers) load(ctx context.Context, p *picture) error {
 }
 
 // loadOrder loads what others depend on first.
-var loadOrder = []store.EntryKind{store.RetailerEntry, store.StoreEntry, store.ProductEntry, store.StockEntry, store.GeofenceEntry}
+var loadOrder = []store.EntryKind{store.RetailerEntry, store.StoreEntry, store.ProductEntry, store.StockEntry, store.GeofenceEntry, store.ModelEntry}
 
 func (r *Retailers) create(ctx context.Context, retailer string) error {
 	body, err := json.Marshal(Defaults())
@@ -180,6 +180,7 @@ func (r *Retailers) Record(ctx context.Context, retailer string, write func() ([
 	for _, step := range steps {
 		p.crowd.Replace(step.Before, step.After)
 		p.learnt.Store(true)
+		p.recorded.Add(1)
 	}
 	return err
 }
