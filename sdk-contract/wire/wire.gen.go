@@ -342,7 +342,7 @@ type ContextRequest struct {
 	// Permissions What the device allows now. It can only reduce what the shopper granted. Absent: the grants alone decide.
 	Permissions *DevicePermissions `json:"permissions,omitempty"`
 
-	// SentAt The phone's clock when it sent the call. Compared with the arrival, it tells how far the clock is off; more than 24 hours is refused.
+	// SentAt The phone's clock when it sent the call. Compared with the arrival, it tells how far the clock is off, and the times of the call are corrected by it; more than 12 hours is refused.
 	SentAt time.Time `json:"sent_at,omitempty,omitzero"`
 
 	// Shopper Whose moment it is. A backend token must name one; a shopper token names none but its own.

@@ -6,11 +6,14 @@ import (
 	"io"
 	"mime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/klauspost/compress/gzip"
+
+	"satnav/sdk-contract/wire"
 )
 
 // MaxBody is the largest body of a call in bytes, before and after gzip is undone. Imports are streamed and
@@ -25,6 +28,27 @@ func decode(c *fiber.Ctx, into any) error {
 		return err
 	}
 	return decodeJSON(data, into)
+}
+
+// decodeEvents reads a batch of events. What is wrong with one event is that event's own affair: bad holds its
+// faults by its place in the list, and the good ones stand. Everything else that is wrong refuses the call.
+func decodeEvents(c *fiber.Ctx, into *wire.EventsRequest) (bad map[int]Faults, err error) {
+	err = decode(c, into)
+	var faults Faults
+	if !errors.As(err, &faults) || len(faults) >= maxFaults { // not all were found: nothing of it can be trusted
+		return nil, err
+	}
+	bad = map[int]Faults{}
+	for _, fault := range faults {
+		rest, inside := strings.CutPrefix(fault.Pointer, "/events/")
+		index, _, _ := strings.Cut(rest, "/")
+		n, numberErr := strconv.Atoi(index)
+		if !inside || numberErr != nil || fault.Code == codeMalformed || fault.Code == codeTooDeep {
+			return nil, faults
+		}
+		bad[n] = append(bad[n], fault)
+	}
+	return bad, nil
 }
 
 // body returns the body of a call, inflated, of at most MaxBody bytes. It is the request's own memory when

@@ -148,3 +148,54 @@ func serve(t *testing.T, app *fiber.App) (address string) {
 	})
 	return "http://" + listener.Addr().String()
 }
+
+func TestDecodeEvents(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name, give string
+		bad        map[int]string // code of the first fault of each bad event
+		refused    string         // the whole call, with this
+	}{
+		{"all good", `{"events":[{"id":"a","kind":"view"},{"id":"b","kind":"like"}]}`, map[int]string{}, ""},
+		{"bad ones among good ones", `{"events":[{"id":"a","kind":"veiw"},{"id":"b","kind":"like"},7,{"id":"c","kind":"view","prise":1}]}`,
+			map[int]string{0: codeUnknownValue, 2: codeWrongType, 3: codeUnknownField}, ""},
+		{"a field that the call does not have", `{"events":[{"id":"a","kind":"veiw"}],"more":1}`, nil, "/more: is no field here; want events and sent_at (and 1 more)"},
+		{"broken JSON inside an event", `{"events":[{"id":"a","kind":}]}`, nil, "/events/0/kind: line 1, column 28"},
+		{"too many", `{"events":[` + strings.Repeat(`{"id":"a","kind":"view"},`, 500) + `{}]}`, nil, "/events: got 501 elements, want at most 500"},
+		{"none", `{"events":[]}`, nil, "/events: got 0 elements, want at least 1"},
+		{"more faults than are kept", `{"events":[` + strings.Repeat(`{"a":1,"b":1,"c":1},`, 499) + `{}]}`, nil, "(and 999 more)"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			var in wire.EventsRequest
+			var bad map[int]Faults
+			app := fiber.New()
+			app.Post("/", func(c *fiber.Ctx) (err error) {
+				if bad, err = decodeEvents(c, &in); err != nil {
+					return c.Status(400).SendString(err.Error())
+				}
+				return nil
+			})
+			response, err := app.Test(httptest.NewRequest("POST", "/", strings.NewReader(tc.give)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			text, err := io.ReadAll(response.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tc.refused == "" && len(text) > 0 || !strings.Contains(string(text), tc.refused) {
+				t.Fatalf("got %s, want %q", text, tc.refused)
+			}
+			if len(bad) != len(tc.bad) {
+				t.Errorf("got %v, want %v", bad, tc.bad)
+			}
+			for n, code := range tc.bad {
+				if len(bad[n]) == 0 || bad[n][0].Code != code {
+					t.Errorf("event %d: got %v, want %s", n, bad[n], code)
+				}
+			}
+		})
+	}
+}

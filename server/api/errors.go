@@ -2,12 +2,15 @@ package api
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
 
+	"satnav/sdk-contract/wire"
 	"satnav/server/store"
+	"satnav/server/visit"
 )
 
 // known is the one table from an error to what a caller is told. What is not in it is internal.
@@ -26,6 +29,15 @@ var known = []struct {
 	{store.ErrClosed, unavailable, "the service is draining", time.Second},
 	{context.DeadlineExceeded, unavailable, "the call took too long", time.Second},
 	{context.Canceled, unavailable, "the call was given up", time.Second},
+}
+
+// refusal finds the refusal of a value that was judged below this floor; nil when the error is none.
+func refusal(err error) *failure {
+	var skew *visit.SkewError
+	if errors.As(err, &skew) {
+		return refused(Faults{wire.ProblemError{Pointer: "/sent_at", Code: "clock_skew", Detail: skew.Error()}})
+	}
+	return nil
 }
 
 // failer is fiber's error handler: it tells the caller what is theirs to know, and logs what is ours to

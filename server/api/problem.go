@@ -126,6 +126,9 @@ func problemOf(err error) *failure {
 	case errors.As(err, &faults):
 		return refused(faults)
 	}
+	if p := refusal(err); p != nil {
+		return p
+	}
 	for _, row := range known {
 		if errors.Is(err, row.is) {
 			return &failure{kind: row.kind, detail: row.detail, retryAfter: row.retryAfter, cause: err}
