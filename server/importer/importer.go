@@ -115,7 +115,7 @@ type Options struct {
 	Currency string
 	// Zone finds the time zone of a store ("" is the retailer itself), by which a date without a time
 	// means noon and a purchase without a basket finds its day. nil, or a nil answer: UTC. It is called
-	// for each row that needs it and must be quick.
+	// for each row that needs it, in another goroutine than the Sink, and must be quick.
 	Zone func(store string) *time.Location
 	// Rejected gets each Refusal as one JSON object a line, in file order. nil: refusals are counted only.
 	Rejected io.Writer
@@ -123,7 +123,8 @@ type Options struct {
 	Progress func(Progress)
 	// Batch is the most rows in one call of the Sink; 0 means 4,096.
 	Batch int
-	// FirstLine is the number of the first line, when r is a later piece of a file; 0 means 1.
+	// FirstLine is the number of the first line, when r is a later piece of a file; 0 means 1. Each piece has
+	// a header of its own, and is best cut between two shoppers: equal lines are told apart within a piece.
 	FirstLine int
 }
 
