@@ -9,6 +9,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"satnav/context/who"
 	"satnav/recommend"
 	"satnav/recommend/learn"
 	"satnav/server/store"
