@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"hash"
 	"math"
-	"strings"
 	"sync"
 	"time"
 
@@ -40,11 +39,11 @@ var ErrNoGrant = errors.New("the shopper has not granted the purpose")
 // A partition is named by the retailer and a pseudonym, so names, marks and logs tell nothing about a person; the
 // shopper's own id stands inside the profile.
 type Shoppers struct {
-	documents Documents
-	names     func(retailer string) *who.Names
-	alone     bool
-	cache     *shopperCache
-	macs      sync.Pool // of hash.Hash, keyed with the secret
+	documents      Documents
+	names          func(retailer string) *who.Names
+	alone          bool
+	cache          *shopperCache
+	pseudonymizers sync.Pool
 }
 
 // ShoppersConfig is what Shoppers are made of.
@@ -63,7 +62,7 @@ type ShoppersConfig struct {
 // NewShoppers keeps shoppers in the documents.
 func NewShoppers(documents Documents, config ShoppersConfig) *Shoppers {
 	s := &Shoppers{documents: documents, names: config.Names, alone: config.Alone, cache: newShopperCache(config.CacheBytes)}
-	s.macs.New = func() any { return hmac.New(sha256.New, config.Secret) }
+	s.pseudonymizers.New = func() any { return &pseudonymizer{mac: hmac.New(sha256.New, config.Secret)} }
 	return s
 }
 
@@ -86,45 +85,52 @@ const (
 // pseudonymEncoding is base32 in lower case: 26 letters and digits for 128 bits.
 var pseudonymEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// pseudonym is 128 bits of HMAC-SHA-256 over the parts. Each part goes in behind its length, so that no two lists of
-// parts are one string.
-func (s *Shoppers) pseudonym(parts ...string) string {
-	mac := s.macs.Get().(hash.Hash)
-	defer s.macs.Put(mac)
-	mac.Reset()
-	var buffer [sha256.Size]byte
+// pseudonymizer makes one pseudonym at a time. It is kept between uses, for each call needs one.
+type pseudonymizer struct {
+	mac    hash.Hash
+	buffer []byte
+}
+
+// appendPseudonym appends 128 bits of HMAC-SHA-256 over the parts. Each part goes in behind its length, so that no two
+// lists of parts are one string.
+func (s *Shoppers) appendPseudonym(dst []byte, parts ...string) []byte {
+	p := s.pseudonymizers.Get().(*pseudonymizer)
+	defer s.pseudonymizers.Put(p)
+	p.buffer = p.buffer[:0]
 	for _, part := range parts {
-		mac.Write(binary.BigEndian.AppendUint64(buffer[:0], uint64(len(part))))
-		mac.Write([]byte(part))
+		p.buffer = append(binary.BigEndian.AppendUint64(p.buffer, uint64(len(part))), part...)
 	}
-	return pseudonymEncoding.EncodeToString(mac.Sum(buffer[:0])[:16])
+	p.mac.Reset()
+	p.mac.Write(p.buffer)
+	p.buffer = p.mac.Sum(p.buffer[:0])
+	return pseudonymEncoding.AppendEncode(dst, p.buffer[:16])
 }
 
 // Pseudonym names a shopper where the shopper's own id may not stand: in logs, marks, audit entries and the ids of
 // crossings. The same id with two retailers has two.
-func (s *Shoppers) Pseudonym(key who.Key) string { return s.pseudonym(key.Retailer, key.Shopper) }
+func (s *Shoppers) Pseudonym(key who.Key) string {
+	var b [32]byte
+	return string(s.appendPseudonym(b[:0], key.Retailer, key.Shopper))
+}
 
 // Partition is where all that is known of a shopper is kept.
 func (s *Shoppers) Partition(key who.Key) string {
-	return retailerPrefix(key.Retailer) + s.Pseudonym(key)
+	var b [64]byte
+	return string(s.appendPseudonym(appendRetailer(b[:0], key.Retailer), key.Retailer, key.Shopper))
 }
 
-// retailerPrefix begins the partitions of a retailer, and of nobody else. A slash inside the retailer's id could
-// reach into another one's, so all but plain characters are spelt out.
-func retailerPrefix(retailer string) string {
-	plain := func(c byte) bool {
-		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.'
-	}
-	var b strings.Builder
-	for i := range len(retailer) {
-		if c := retailer[i]; plain(c) {
-			b.WriteByte(c)
+// appendRetailer appends the beginning of the partitions of a retailer, and of nobody else. A slash inside the retailer's
+// id could reach into another one's, so all but plain characters are spelt out.
+func appendRetailer(b []byte, retailer string) []byte {
+	const digits = "0123456789ABCDEF"
+	for _, c := range []byte(retailer) {
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.' {
+			b = append(b, c)
 		} else {
-			fmt.Fprintf(&b, "%%%02X", c)
+			b = append(b, '%', digits[c>>4], digits[c&15])
 		}
 	}
-	b.WriteByte('/')
-	return b.String()
+	return append(b, '/')
 }
 
 // Shopper returns one shopper, or who.ErrUnknown. It costs at most one read of the store, and none when the
@@ -363,11 +369,17 @@ func (s *Shoppers) Decisions(ctx context.Context, key who.Key) ([]who.Grant, err
 
 // putEvent adds an event and the note that it was seen.
 func (s *Shoppers) putEvent(batch *bodies, e *who.Event) {
-	name := s.pseudonym("event", e.ID)
+	name := s.eventName(e.ID)
 	batch.b = appendEvent(batch.b, e)
 	batch.cut(eventID(e.At, name))
 	batch.b = document(batch.b, func(b []byte) []byte { return bsoncore.AppendDateTimeElement(b, "at", e.At.UnixMilli()) })
 	batch.cut(seenFrom + name)
+}
+
+// eventName is the pseudonym of an event's id, which a client chose and which may say anything.
+func (s *Shoppers) eventName(id string) string {
+	var b [32]byte
+	return string(s.appendPseudonym(b[:0], "event", "", id))
 }
 
 // eventID puts later events before earlier ones.
@@ -384,4 +396,10 @@ func eventPosition(at time.Time) string {
 	}
 	b[16] = '-'
 	return string(b[:])
+}
+
+// CachedBytes is about how much memory the decoded shoppers take, for a metric.
+func (s *Shoppers) CachedBytes() uint64 {
+	s.cache.entries.CleanUp()
+	return s.cache.entries.WeightedSize()
 }

@@ -471,3 +471,48 @@ func FuzzReadShopperDocuments(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkHistory pays for the history of a regular shopper: 60 items in 16 baskets.
+func BenchmarkHistory(b *testing.B) {
+	names := who.NewNames()
+	var events []who.Event
+	for basket := range 16 {
+		for line := range 8 {
+			events = append(events, who.Event{Kind: who.Purchased, Quantity: 1, Item: fmt.Sprint("item ", (basket*5+line*7)%60), Basket: fmt.Sprint(basket),
+				Store: fmt.Sprint("store ", basket%3), At: time.Unix(int64(1e9+basket*86_400), 0)})
+		}
+	}
+	h := (*who.History)(nil).With(names, events...)
+	body := appendHistory(nil, names, h)
+	b.Run("read", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := readHistory(body, names); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(len(body)), "bytes")
+	})
+	b.Run("read reflective", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			var d historyDocument
+			if err := bson.Unmarshal(body, &d); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("append", func(b *testing.B) {
+		b.ReportAllocs()
+		var buffer []byte
+		for b.Loop() {
+			buffer = appendHistory(buffer[:0], names, h)
+		}
+	})
+	b.Run("fold 8", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			h.With(names, events[:8]...)
+		}
+	})
+}

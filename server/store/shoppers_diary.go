@@ -15,7 +15,7 @@ func (s *Shoppers) Known(ctx context.Context, key who.Key, ids []string) ([]bool
 	partition := s.Partition(key)
 	known := make([]bool, len(ids))
 	for i, id := range ids {
-		_, err := s.documents.Get(ctx, partition, seenFrom+s.pseudonym("event", id))
+		_, err := s.documents.Get(ctx, partition, seenFrom+s.eventName(id))
 		switch {
 		case err == nil:
 			known[i] = true

@@ -20,7 +20,7 @@ const readers = 8
 // It walks over the partitions rather than over a mark on each history: a mark would be written again with every event, and
 // read once a start.
 func (s *Shoppers) Each(ctx context.Context, retailer string, fn func(*who.History) error) error {
-	prefix := retailerPrefix(retailer)
+	prefix := string(appendRetailer(nil, retailer))
 	from, to := prefix, prefix+"~" // pseudonyms are letters and digits; what else a retailer has begins with '~'
 	names := s.names(retailer)
 	var one sync.Mutex
