@@ -512,19 +512,13 @@ func BenchmarkImportPurchases(b *testing.B) {
 	b.SetBytes(int64(file.Len()))
 	rows := 0
 	for b.Loop() {
-		got, err := importer.Run(b.Context(), importer.KindPurchases, strings.NewReader(file.String()), nowhere{}, importer.Options{Currency: Currency})
+		got, err := importer.Run(b.Context(), importer.KindPurchases, strings.NewReader(file.String()), importer.Nowhere{}, importer.Options{Currency: Currency})
 		if err != nil || got.Refused > 0 {
 			b.Fatal(got, err)
 		}
 		rows += got.Read
 	}
 	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
-}
-
-type nowhere struct{ importer.Sink }
-
-func (nowhere) PutPurchases(context.Context, []importer.Purchase) ([]importer.Result, error) {
-	return nil, nil
 }
 
 // What a shopper buys next can be foreseen, but not by the shop's best sellers and not wholly by habit:

@@ -495,10 +495,6 @@ func (e *endless) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-type nowhere struct{ memory }
-
-func (*nowhere) PutPurchases(context.Context, []Purchase) ([]Result, error) { return nil, nil }
-
 // A gzip bomb's worth of one line, or of bad lines, takes no more memory than good ones.
 func TestRunHoldsItsMemory(t *testing.T) {
 	t.Parallel()
@@ -509,7 +505,7 @@ func TestRunHoldsItsMemory(t *testing.T) {
 	if cap(one.buf) > 4*maxRecordBytes {
 		t.Errorf("held %d bytes of a line that is refused", cap(one.buf))
 	}
-	got, err := Run(t.Context(), KindPurchases, &endless{header: purchasesHeader, row: "u1,\"2026\n", rows: 200_000}, &nowhere{}, Options{})
+	got, err := Run(t.Context(), KindPurchases, &endless{header: purchasesHeader, row: "u1,\"2026\n", rows: 200_000}, Nowhere{}, Options{})
 	if err != nil || got.Refused != 200_000 || len(got.First) != firstRefusals {
 		t.Errorf("got %d refused, %d of them told, %v", got.Refused, len(got.First), err)
 	}
@@ -520,7 +516,7 @@ func BenchmarkRunPurchases(b *testing.B) {
 	const rows = 100_000
 	row := "shopper-00123,2026-11-20T10:00:00Z,b-77,p-1042,2,12.34,baixa\n"
 	for b.Loop() {
-		got, err := Run(b.Context(), KindPurchases, &endless{header: purchasesHeader, row: row, rows: rows}, &nowhere{}, Options{Currency: "EUR"})
+		got, err := Run(b.Context(), KindPurchases, &endless{header: purchasesHeader, row: row, rows: rows}, Nowhere{}, Options{Currency: "EUR"})
 		if err != nil || got.Stored != rows {
 			b.Fatal(got, err)
 		}
