@@ -81,7 +81,7 @@ func (w *work) add(item who.Item, own int, source Source) bool {
 	if c.barred || !w.allowed(item) {
 		return false
 	}
-	w.candidates = append(w.candidates, candidate{item: item, kind: KindProduct, sources: source, own: own})
+	w.candidates = append(w.candidates, candidate{item: item, kind: aProduct, sources: source, own: own})
 	c.candidate = int32(len(w.candidates))
 	return true
 }
@@ -148,20 +148,25 @@ const evidence = 8
 
 // neighbours brings what is bought with what the shopper buys.
 func (w *work) neighbours() {
-	w.touched = w.touched[:0]
+	touched := w.touched[:0]
 	for _, s := range w.seeds {
 		stats := w.crowd.item(s.item)
 		weight := s.weight / (float32(stats.Lines) + evidence)
 		for _, n := range stats.Neighbours {
 			c := w.cell(n.Item)
 			if c.near == 0 {
-				w.touched = append(w.touched, n.Item)
+				touched = append(touched, ranked{item: n.Item})
 			}
-			c.near += weight * float32(n.Count)
+			part := weight * float32(n.Count)
+			c.near += part
+			if part > c.nearest {
+				c.nearest, c.with = part, s.item
+			}
 		}
 	}
-	for _, item := range w.strongest(maxNear, func(c *cell) float32 { return c.near }) {
-		w.add(item, -1, FromCrowd)
+	w.touched = touched
+	for _, r := range w.strongest(maxNear, func(c *cell) float32 { return c.near }) {
+		w.add(r.item, -1, FromCrowd)
 	}
 }
 
@@ -177,14 +182,14 @@ func (w *work) together() {
 		for _, n := range stats.Neighbours {
 			c := w.cell(n.Item)
 			if c.together == 0 {
-				w.touched = append(w.touched, n.Item)
+				w.touched = append(w.touched, ranked{item: n.Item})
 			}
 			c.together += weight * float32(n.Count)
 		}
 	}
-	for _, item := range w.strongest(maxTogether, func(c *cell) float32 { return c.together }) {
-		own, _ := w.find(item)
-		w.add(item, own, FromBasket)
+	for _, r := range w.strongest(maxTogether, func(c *cell) float32 { return c.together }) {
+		own, _ := w.find(r.item)
+		w.add(r.item, own, FromBasket)
 	}
 }
 
@@ -197,21 +202,27 @@ func (w *work) find(item who.Item) (int, bool) {
 	return i, true
 }
 
+// ranked is an item, or a place in a list, with what it is worth.
+type ranked struct {
+	item  who.Item
+	worth float32
+}
+
+func (r ranked) before(o ranked) bool {
+	return r.worth > o.worth || r.worth == o.worth && r.item < o.item
+}
+
 // strongest keeps the n touched items with the greatest weight that can still become candidates; of
 // equals the one with the smaller number. It reorders touched.
-func (w *work) strongest(n int, weight func(*cell) float32) []who.Item {
+func (w *work) strongest(n int, weight func(*cell) float32) []ranked {
 	items := w.touched[:0]
-	for _, item := range w.touched {
-		if c := &w.cells[item]; c.candidate == 0 && !c.barred {
-			items = append(items, item)
+	for _, r := range w.touched {
+		if c := &w.cells[r.item]; c.candidate == 0 && !c.barred {
+			items = append(items, ranked{r.item, weight(c)})
 		}
 	}
 	if len(items) <= n {
 		return items
-	}
-	before := func(a, b who.Item) bool {
-		x, y := weight(&w.cells[a]), weight(&w.cells[b])
-		return x > y || x == y && a < b
 	}
 	// Quickselect: the order within the n does not matter here.
 	low, high := 0, len(items)
@@ -219,10 +230,10 @@ func (w *work) strongest(n int, weight func(*cell) float32) []who.Item {
 		pivot := items[int(uint(low+high)>>1)]
 		i, j := low, high-1
 		for i <= j {
-			for before(items[i], pivot) {
+			for items[i].before(pivot) {
 				i++
 			}
-			for before(pivot, items[j]) {
+			for pivot.before(items[j]) {
 				j--
 			}
 			if i <= j {

@@ -24,11 +24,8 @@ func (w *work) explain(chosen []candidate) []Suggestion {
 	until := w.validUntil()
 	for i := range chosen {
 		c := &chosen[i]
-		layout, blend := w.blend(c)
 		var parts [groups]float64
-		var buckets [max(productFeatures, storeFeatures)]uint8
-		layout.Buckets(w.row(c), buckets[:])
-		layout.contributions(blend, buckets[:], &parts)
+		w.scorer(c).contributions(w.row(c), &parts)
 		from := len(contributions)
 		sum := 0.0
 		for g, value := range parts {
@@ -39,12 +36,12 @@ func (w *work) explain(chosen []candidate) []Suggestion {
 		}
 		s := &suggestions[i]
 		s.ID = ids[i*idLength : (i+1)*idLength]
-		s.Kind, s.Item = c.kind, w.id(c)
+		s.Kind, s.Item = kinds[c.kind], w.id(c)
 		s.Score = 1 / (1 + math.Exp(-sum))
 		s.ValidUntil = until
 		s.Contributions = contributions[from:len(contributions):len(contributions)]
 		first := len(reasons)
-		if c.kind == KindStore {
+		if c.kind == aStore {
 			s.Title = w.snapshot.store(c.item).Name
 			reasons = w.storeReasons(reasons, c, &parts)
 		} else {
@@ -99,9 +96,7 @@ func (w *work) productReasons(reasons []Reason, c *candidate, parts *[groups]flo
 		}
 	}
 	if parts[gNeighbour] > 0 && x[fNeighbour] > 0 && c.own < 0 {
-		if with, ok := w.partnerInPast(c.item); ok {
-			t.tell(Reason{Code: BoughtTogether, Contribution: parts[gNeighbour], Values: Values{With: w.name(with)}})
-		}
+		t.tell(Reason{Code: BoughtTogether, Contribution: parts[gNeighbour], Values: Values{With: w.name(w.cell(c.item).with)}})
 	}
 	if parts[gActs] > 0 {
 		code := Viewed
@@ -171,17 +166,6 @@ func (w *work) partnerInBasket(item who.Item) (best who.Item, ok bool) {
 	return best, ok
 }
 
-// partnerInPast is the item that the shopper buys that speaks most for another.
-func (w *work) partnerInPast(item who.Item) (best who.Item, ok bool) {
-	var most float32
-	for _, s := range w.seeds {
-		if n := s.weight * w.bond(s.item, item); n > most {
-			best, most, ok = s.item, n, true
-		}
-	}
-	return best, ok
-}
-
 // bond is how often baskets with one item hold another.
 func (w *work) bond(from, to who.Item) float32 {
 	stats := w.crowd.item(from)
@@ -193,7 +177,13 @@ func (w *work) bond(from, to who.Item) float32 {
 	return 0
 }
 
-func (w *work) name(item who.Item) string { return w.snapshot.Names.Items.Name(item) }
+// name is an item's id; the catalogue knows it without a lock.
+func (w *work) name(item who.Item) string {
+	if p := w.snapshot.Catalogue.Product(item); p != nil {
+		return p.ID
+	}
+	return w.snapshot.Names.Items.Name(item)
+}
 
 // storeReasons appends the reasons for a store.
 func (w *work) storeReasons(reasons []Reason, c *candidate, parts *[groups]float64) []Reason {
@@ -234,7 +224,7 @@ func (w *work) ids(chosen []candidate) string {
 	seed = mixBits(seed ^ uint64(w.here.at.UnixNano()))
 	buffer := make([]byte, 0, idLength*len(chosen))
 	for i := range chosen {
-		second := hash(hash(seed, string(chosen[i].kind)), w.id(&chosen[i]))
+		second := hash(hash(seed, string(kinds[chosen[i].kind])), w.id(&chosen[i]))
 		for _, half := range [2]uint64{seed, second} {
 			for range 16 {
 				half = bits.RotateLeft64(half, 4)

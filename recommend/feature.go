@@ -100,6 +100,9 @@ type scale struct {
 	steps int     // half doublings
 }
 
+// halfStep is how many lower bits of a float32 tell apart what falls into one half doubling.
+const halfStep = 22
+
 func (s scale) buckets() int { return s.steps + 2 }
 
 // bucket of a value. A float's upper bits are its exponent and the first bit of its fraction, so they
@@ -111,8 +114,7 @@ func (s scale) bucket(x float32) int {
 		}
 		return 1
 	}
-	const half = 22
-	step := int(math.Float32bits(x)>>half) - int(math.Float32bits(s.low)>>half)
+	step := int(math.Float32bits(x)>>halfStep) - int(math.Float32bits(s.low)>>halfStep)
 	return 2 + min(max(step, 0), s.steps-1)
 }
 

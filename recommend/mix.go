@@ -1,7 +1,5 @@
 package recommend
 
-import "slices"
-
 // storesAmongProducts is how many stores a list of products may hold.
 const storesAmongProducts = 1
 
@@ -11,20 +9,21 @@ const storesAmongProducts = 1
 func (w *work) mix(limit int, products bool) []candidate {
 	w.sift(limit + slack)
 	chosen, stores := w.chosen[:0], 0
-	for _, c := range w.chosen {
+	for _, i := range w.best {
 		if len(chosen) == limit {
 			break
 		}
-		if c.kind == KindStore && products {
+		c := &w.candidates[i]
+		if c.kind == aStore && products {
 			if stores == storesAmongProducts {
 				continue
 			}
 			stores++
 		}
-		if c.kind == KindProduct && w.repeats(chosen, c) {
+		if c.kind == aProduct && w.repeats(chosen, c) {
 			continue
 		}
-		chosen = append(chosen, c)
+		chosen = append(chosen, *c)
 	}
 	w.chosen = chosen
 	return chosen
@@ -33,25 +32,25 @@ func (w *work) mix(limit int, products bool) []candidate {
 // slack is how many more than asked for are put in order, since some are passed over.
 const slack = 12
 
-// sift puts the n best candidates in order into chosen: a heap of the best so far, its worst on top.
+// sift puts the n best candidates in order into best: a heap of the best so far, its worst on top.
 func (w *work) sift(n int) {
-	best := w.chosen[:0]
-	for _, c := range w.candidates {
+	best := w.best[:0]
+	for c := range w.candidates {
 		if len(best) < n {
-			best = append(best, c)
-			for i := len(best) - 1; i > 0 && w.before(&best[(i-1)/2], &best[i]); i = (i - 1) / 2 {
+			best = append(best, int32(c))
+			for i := len(best) - 1; i > 0 && w.before(best[(i-1)/2], best[i]); i = (i - 1) / 2 {
 				best[i], best[(i-1)/2] = best[(i-1)/2], best[i]
 			}
 			continue
 		}
-		if !w.before(&c, &best[0]) {
+		if !w.before(int32(c), best[0]) {
 			continue
 		}
-		best[0] = c
+		best[0] = int32(c)
 		for i := 0; ; {
 			worst := i
 			for child := 2*i + 1; child <= 2*i+2 && child < n; child++ {
-				if w.before(&best[worst], &best[child]) {
+				if w.before(best[worst], best[child]) {
 					worst = child
 				}
 			}
@@ -62,17 +61,18 @@ func (w *work) sift(n int) {
 			i = worst
 		}
 	}
-	slices.SortFunc(best, func(a, b candidate) int {
-		if w.before(&a, &b) {
-			return -1
+	// Few are left: insertion sort.
+	for i := range best {
+		for j := i; j > 0 && w.before(best[j], best[j-1]); j-- {
+			best[j], best[j-1] = best[j-1], best[j]
 		}
-		return 1
-	})
-	w.chosen = best
+	}
+	w.best = best
 }
 
-// before tells whether a stands before b in the list.
-func (w *work) before(a, b *candidate) bool {
+// before tells whether one candidate stands before another in the list.
+func (w *work) before(i, j int32) bool {
+	a, b := &w.candidates[i], &w.candidates[j]
 	if a.logOdds != b.logOdds {
 		return a.logOdds > b.logOdds
 	}
@@ -84,20 +84,20 @@ func (w *work) before(a, b *candidate) bool {
 
 // id names a candidate as the retailer does.
 func (w *work) id(c *candidate) string {
-	if c.kind == KindStore {
+	if c.kind == aStore {
 		return w.snapshot.Names.Stores.Name(c.item)
 	}
-	return w.snapshot.Names.Items.Name(c.item)
+	return w.name(c.item)
 }
 
 // repeats tells whether a product is a variant of one that was chosen already.
-func (w *work) repeats(chosen []candidate, c candidate) bool {
+func (w *work) repeats(chosen []candidate, c *candidate) bool {
 	p := w.snapshot.Catalogue.Product(c.item)
 	if p == nil || c.own >= 0 {
 		return false
 	}
 	for i := range chosen {
-		if chosen[i].kind != KindProduct {
+		if chosen[i].kind != aProduct {
 			continue
 		}
 		other := w.snapshot.Catalogue.Product(chosen[i].item)

@@ -131,37 +131,6 @@ func (m *Model) Check() error {
 	return nil
 }
 
-// logOdds adds the weights that a candidate's buckets find in the tables.
-func (l *Layout) logOdds(b *Blend, buckets []uint8) float64 {
-	sum := float64(b.Bias)
-	singles := len(l.scales)
-	for f, table := range b.Tables[:singles] {
-		sum += float64(table[buckets[f]])
-	}
-	for i, c := range l.crosses {
-		sum += float64(b.Tables[singles+i][int(buckets[c.a])*l.scales[c.b].buckets()+int(buckets[c.b])])
-	}
-	return sum
-}
-
-// contributions tells how much each group of features added to logOdds. A crossed pair belongs to the
-// group of its first feature that is about the candidate, so that none is lost and none counts twice.
-func (l *Layout) contributions(b *Blend, buckets []uint8, parts *[groups]float64) {
-	clear(parts[:])
-	parts[gBase] = float64(b.Bias)
-	singles := len(l.scales)
-	for f, table := range b.Tables[:singles] {
-		parts[l.scales[f].group] += float64(table[buckets[f]])
-	}
-	for i, c := range l.crosses {
-		group := l.scales[c.a].group
-		if group == gBase {
-			group = l.scales[c.b].group
-		}
-		parts[group] += float64(b.Tables[singles+i][int(buckets[c.a])*l.scales[c.b].buckets()+int(buckets[c.b])])
-	}
-}
-
 // BuiltIn is the model for a retailer of whom too little is known to learn one: plain common sense in
 // the same tables. Learning starts from it, and stays near it where a table sees little data. Popularity
 // is told against that of a usual candidate, as in a learnt model.

@@ -94,7 +94,7 @@ func (w *work) stores() {
 		w.addStore(store, FromFiller)
 	}
 	for i := range w.candidates {
-		if w.candidates[i].kind == KindStore {
+		if w.candidates[i].kind == aStore {
 			w.describeStore(&w.candidates[i])
 		}
 	}
@@ -110,7 +110,7 @@ func (w *work) addStore(store who.Item, source Source) {
 		w.candidates[s.candidate-1].sources |= source
 		return
 	}
-	w.candidates = append(w.candidates, candidate{item: store, kind: KindStore, sources: source, own: -1})
+	w.candidates = append(w.candidates, candidate{item: store, kind: aStore, sources: source, own: -1})
 	s.candidate = int32(len(w.candidates))
 }
 

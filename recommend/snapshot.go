@@ -15,9 +15,10 @@ type Snapshot struct {
 	Crowd     *Crowd     // nil: nobody has bought anything
 	Model     *Model     // nil: BuiltIn
 
-	stores []*where.Store // by number in Names.Stores; nil: not known
-	points []flat         // where they are
-	listed []who.Item     // the numbers of the stores that are known
+	products, places *scorer
+	stores           []*where.Store // by number in Names.Stores; nil: not known
+	points           []flat         // where they are
+	listed           []who.Item     // the numbers of the stores that are known
 	// open: an item without a product row may be suggested, because the catalogue covers less than half
 	// of what is bought. A shop that imported its purchases alone still gets suggestions.
 	open bool
@@ -50,6 +51,9 @@ func (s *Snapshot) With(crowd *Crowd, model *Model) *Snapshot {
 	}
 	if model == nil || model.Check() != nil {
 		next.Model = builtIn
+	}
+	if s.products == nil || next.Model != s.Model {
+		next.products, next.places = newScorer(Products, next.Model.Product), newScorer(Places, next.Model.Store)
 	}
 	next.open = next.uncovered()
 	return &next

@@ -20,11 +20,12 @@ type work struct {
 
 	stamp      uint32
 	cells      []cell // by item number; those with another stamp are empty
-	touched    []who.Item
+	touched    []ranked
 	held       []held // by place in History.Items
 	seeds      []seed
 	candidates []candidate
 	values     []float32 // productFeatures or storeFeatures for each candidate
+	best       []int32   // places in candidates, best first
 	chosen     []candidate
 	tastes     tastes
 	decays     [who.Tail][3]float32 // by basket, for 30, 90 and 365 days
@@ -37,7 +38,9 @@ type cell struct {
 	candidate int32 // number + 1 in candidates; 0: none
 	barred    bool
 	near      float32 // how often it is bought with what the shopper buys
-	together  float32 // … with what is in the basket
+	nearest   float32 // of that, the part of the item which speaks most for it
+	with      who.Item
+	together  float32 // how often it is bought with what is in the basket
 }
 
 // held is what is known of one item in the shopper's past.
@@ -62,12 +65,22 @@ type here struct {
 // candidate is one thing that may be suggested.
 type candidate struct {
 	item    who.Item // of a product, or the number of a store
-	kind    Kind
+	kind    sort
 	sources Source
 	own     int // place in History.Items, -1: never bought
 	values  int // where its features begin
 	logOdds float64
 }
+
+// sort is a Kind in a byte.
+type sort uint8
+
+const (
+	aProduct sort = iota
+	aStore
+)
+
+var kinds = [...]Kind{aProduct: KindProduct, aStore: KindStore}
 
 var works = sync.Pool{New: func() any { return new(work) }}
 
