@@ -91,7 +91,7 @@ func (x *Index) build() {
 	x.numbers = make([]uint32, 0, circles)
 	polygons := make([]Polygon, 0, rings)
 	slab := make([]Geofence, 0, len(order))
-	var all []posted
+	all := make([]posted, 0, 16*len(order))
 	for _, o := range order {
 		slab = append(slab, *x.fences.at(o.n))
 		g := &slab[len(slab)-1]
@@ -135,17 +135,39 @@ func zOrder(p Point) uint64 {
 	return spread(c.x) | spread(c.y)<<1
 }
 
-// byPage groups postings by page, in place.
+// byPage groups postings by page, keeping their order.
 func byPage(all []posted) map[uint32][]posted {
-	slices.SortFunc(all, func(a, b posted) int { return int(a.page) - int(b.page) })
-	pages := map[uint32][]posted{}
-	for from := 0; from < len(all); {
-		to := from + 1
-		for to < len(all) && all[to].page == all[from].page {
-			to++
+	places := map[uint32]int32{}
+	var counts []int
+	last, lastPlace := uint32(0), int32(0)
+	for i := range all {
+		if key := all[i].page; key != last { // mostly the same as before
+			place, known := places[key]
+			if !known {
+				place = int32(len(counts))
+				places[key], counts = place, append(counts, 0)
+			}
+			last, lastPlace = key, place
 		}
-		pages[all[from].page] = all[from:to]
-		from = to
+		counts[lastPlace]++
+	}
+	sorted := make([]posted, len(all))
+	pages := make(map[uint32][]posted, len(places))
+	begin := 0
+	groups := make([][]posted, len(counts))
+	for i, n := range counts {
+		groups[i] = sorted[begin : begin : begin+n]
+		begin += n
+	}
+	last = 0
+	for i := range all {
+		if key := all[i].page; key != last {
+			last, lastPlace = key, places[key]
+		}
+		groups[lastPlace] = append(groups[lastPlace], all[i])
+	}
+	for key, place := range places {
+		pages[key] = groups[place]
 	}
 	return pages
 }
