@@ -40,11 +40,11 @@ func (s Source) Names() []string {
 
 // How many candidates a source may bring: enough that its last one is hardly ever chosen.
 const (
-	maxNear     = 80
-	maxTogether = 40
-	maxPopular  = 100
-	maxHere     = 30
-	maxSeeds    = 48 // items of the past that neighbours are looked up for
+	maxNear     = 60
+	maxTogether = 30
+	maxPopular  = 70
+	maxHere     = 25
+	maxSeeds    = 32 // items of the past that neighbours are looked up for
 )
 
 // seed is an item whose neighbours are looked up, and how much it stands for the shopper.
