@@ -16,6 +16,12 @@ import (
 // is written here, so that a new language is one more row.
 type phrases map[recommend.Code]string
 
+// Phrases of their own for a count of one.
+const (
+	boughtOnce  = recommend.UsuallyBought + "_once"
+	visitedOnce = recommend.UsuallyVisited + "_once"
+)
+
 // In a phrase, {every}, {last}, {times}, {with}, {store} and {meters} stand for a reason's values.
 var phrasesOf = map[language.Tag]phrases{
 	language.English: {
@@ -32,6 +38,8 @@ var phrasesOf = map[language.Tag]phrases{
 		recommend.Liked:          "You liked this",
 		recommend.Viewed:         "You looked at this lately",
 		recommend.InCatalogue:    "From the catalogue",
+		boughtOnce:               "You have bought this before",
+		visitedOnce:              "You have been here before",
 	},
 	language.German: {
 		recommend.DueAgain:       "Sie kaufen das etwa alle {every} Tage; zuletzt vor {last} Tagen",
@@ -47,6 +55,8 @@ var phrasesOf = map[language.Tag]phrases{
 		recommend.Liked:          "Das hat Ihnen gefallen",
 		recommend.Viewed:         "Das haben Sie sich angesehen",
 		recommend.InCatalogue:    "Aus dem Sortiment",
+		boughtOnce:               "Sie haben das schon gekauft",
+		visitedOnce:              "Sie waren schon hier",
 	},
 	language.French: {
 		recommend.DueAgain:       "Vous l’achetez environ tous les {every} jours ; la dernière fois il y a {last} jours",
@@ -62,6 +72,8 @@ var phrasesOf = map[language.Tag]phrases{
 		recommend.Liked:          "Vous l’avez aimé",
 		recommend.Viewed:         "Vous l’avez regardé récemment",
 		recommend.InCatalogue:    "Du catalogue",
+		boughtOnce:               "Vous l’avez déjà acheté",
+		visitedOnce:              "Vous y êtes déjà allé",
 	},
 	language.Portuguese: {
 		recommend.DueAgain:       "Compra isto cerca de cada {every} dias; a última vez foi há {last} dias",
@@ -77,6 +89,8 @@ var phrasesOf = map[language.Tag]phrases{
 		recommend.Liked:          "Gostou disto",
 		recommend.Viewed:         "Viu isto há pouco tempo",
 		recommend.InCatalogue:    "Do catálogo",
+		boughtOnce:               "Já comprou isto",
+		visitedOnce:              "Já aqui esteve",
 	},
 }
 
@@ -111,6 +125,9 @@ func wordsFor(wanted string, snapshot *retailer.Snapshot) words {
 func (w words) reason(r recommend.Reason) wire.Reason {
 	values := map[string]any{}
 	text := w.phrases[r.Code]
+	if once, ok := w.phrases[r.Code+"_once"]; ok && r.Values.Times == 1 {
+		text = once
+	}
 	put := func(name, slot string, value any, shown string) {
 		values[name] = value
 		text = strings.Replace(text, slot, shown, 1)

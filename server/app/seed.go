@@ -93,10 +93,6 @@ func (a *App) seed(ctx context.Context, city *demo.City, said func(part string))
 	if _, err := put(ctx, city.Events(), sink.PutEvents); err != nil {
 		return fmt.Errorf("events: %w", err)
 	}
-	said("what its shoppers teach")
-	if _, err := a.Retailers.Learn(ctx, demo.Retailer); err != nil {
-		return fmt.Errorf("learn: %w", err)
-	}
 	return nil
 }
 

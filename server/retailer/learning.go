@@ -18,10 +18,10 @@ import (
 const (
 	modelID    = "current"
 	learner    = "satnav learning"
-	learnEvery = 30 * time.Second // how often it is looked whether there is enough to learn from
-	// A retailer's model is learnt again once this many events were recorded since, and at least a
-	// tenth of what the crowd knows: sooner nothing would come of it.
-	learnAfter = 10_000
+	learnEvery = 2 * time.Second // how often it is looked whether there is enough to learn from
+	// A retailer's model is learnt again once this many baskets were recorded since, and at least a
+	// tenth of those that the crowd knows: sooner nothing would come of it.
+	learnAfter = 1_000
 )
 
 // Learn learns a retailer's model from all histories and puts it into service, on every replica, unless the
@@ -79,7 +79,7 @@ func (r *Retailers) LearnWhenDue(ctx context.Context) {
 		case <-ticker.C:
 		}
 		for _, p := range r.loaded() {
-			known := p.snapshot.Load().Suggest.Crowd.Lines
+			known := p.snapshot.Load().Suggest.Crowd.Baskets
 			if recorded := p.recorded.Load(); recorded < learnAfter || recorded < int64(known/10) {
 				continue
 			}

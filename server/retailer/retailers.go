@@ -115,6 +115,9 @@ func (r *Retailers) load(ctx context.Context, p *picture) error {
 	if err := r.count(ctx, p); err != nil {
 		return err
 	}
+	if p.model == nil { // nothing was learnt yet, or it was killed while it learnt
+		p.recorded.Store(int64(p.snapshot.Load().Suggest.Crowd.Baskets))
+	}
 	r.log.Debug("retailer loaded", "retailer", p.retailer, "took", time.Since(began))
 	return nil
 }
@@ -180,9 +183,16 @@ func (r *Retailers) Record(ctx context.Context, retailer string, write func() ([
 	for _, step := range steps {
 		p.crowd.Replace(step.Before, step.After)
 		p.learnt.Store(true)
-		p.recorded.Add(1)
+		p.recorded.Add(baskets(step.After) - baskets(step.Before))
 	}
 	return err
+}
+
+func baskets(h *who.History) int64 {
+	if h == nil {
+		return 0
+	}
+	return int64(h.Orders)
 }
 
 const (
