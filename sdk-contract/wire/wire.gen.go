@@ -779,7 +779,7 @@ type ProblemError struct {
 	// Parameter The name of a parameter or header.
 	Parameter string `json:"parameter,omitempty,omitzero"`
 
-	// Pointer A JSON Pointer into the body.
+	// Pointer A JSON Pointer into the body. Absent: the whole of it, or a parameter.
 	Pointer string `json:"pointer,omitempty,omitzero"`
 }
 

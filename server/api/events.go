@@ -1,6 +1,8 @@
 package api
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -15,7 +17,8 @@ import (
 // PostEvents keeps what shoppers did.
 func (a *API) PostEvents(c *fiber.Ctx) error {
 	var in wire.EventsRequest
-	if err := decode(c, &in); err != nil {
+	bad, err := decodeEvents(c, &in)
+	if err != nil {
 		return err
 	}
 	claims, now := caller(c), a.Now()
@@ -29,10 +32,13 @@ func (a *API) PostEvents(c *fiber.Ctx) error {
 	for i := range in.Events {
 		e := &in.Events[i]
 		out.Results[i] = wire.EventResult{ID: e.ID, Status: wire.EventResultStatusRefused}
+		if faults, ok := bad[i]; ok {
+			out.Results[i].Problem = ofEvent(refused(faults), "")
+			continue
+		}
 		entry, err := entryFrom(c, claims, snapshot, e)
 		if err != nil {
-			p := problemOf(err).wire("")
-			out.Results[i].Problem = &p
+			out.Results[i].Problem = ofEvent(problemOf(err), eventPointer(i))
 			continue
 		}
 		entries, indexes = append(entries, entry), append(indexes, i)
@@ -44,7 +50,7 @@ func (a *API) PostEvents(c *fiber.Ctx) error {
 	for n, result := range recorded {
 		out.Results[indexes[n]].Status = wire.EventResultStatus(result.Status)
 		if result.Status == diary.Refused {
-			out.Results[indexes[n]].Problem = refusedEvent(result)
+			out.Results[indexes[n]].Problem = ofEvent(refusedEvent(result), eventPointer(indexes[n]))
 		}
 	}
 	return encode(c, out)
@@ -74,7 +80,7 @@ func entryFrom(c *fiber.Ctx, claims *identity.Claims, snapshot *retailer.Snapsho
 }
 
 // refusedEvent tells why an event was refused.
-func refusedEvent(r diary.Result) *wire.Problem {
+func refusedEvent(r diary.Result) *failure {
 	k := invalidValue
 	if r.Code == diary.NoGrant {
 		k = forbidden
@@ -83,6 +89,18 @@ func refusedEvent(r diary.Result) *wire.Problem {
 	if r.Field != "" {
 		fault.Pointer = "/" + strings.TrimPrefix(r.Field, "/")
 	}
-	p := (&failure{kind: k, detail: r.Problem, faults: Faults{fault}}).wire("")
-	return &p
+	return &failure{kind: k, detail: r.Problem, faults: Faults{fault}}
+}
+
+// eventPointer is the place of an event in the body.
+func eventPointer(i int) string { return "/events/" + strconv.Itoa(i) }
+
+// ofEvent is the problem of one event as it is sent, its places told from the top of the body.
+func ofEvent(p *failure, under string) *wire.Problem {
+	told := p.wire("")
+	told.Errors = slices.Clone(told.Errors)
+	for i := range told.Errors {
+		told.Errors[i].Pointer = under + told.Errors[i].Pointer
+	}
+	return &told
 }
