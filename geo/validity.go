@@ -73,7 +73,7 @@ func checkParts(parts [][]Ring) ([]checkedPart, []Mending, error) {
 			if counterClockwise(r.points()) == (j == 0) {
 				continue
 			}
-			slices.Reverse(r.corners)
+			slices.Reverse(r.corners[1:]) // the first point stays the first
 			want := "counter-clockwise"
 			if j > 0 {
 				want = "clockwise"
