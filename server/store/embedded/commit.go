@@ -361,11 +361,10 @@ func (s *Store) passTurn(w *write) {
 func (s *Store) landAll() {
 	defer close(s.landed)
 	for w := range s.landing {
-		err := w.batch.SyncWait()
-		if err != nil {
-			err = s.fail(err)
+		if err := w.batch.SyncWait(); err != nil {
+			s.fail(err)
 		}
-		s.finish(w, err)
+		s.finish(w, s.broken()) // not before: a sync that failed breaks the store, see disk
 	}
 }
 

@@ -63,8 +63,9 @@ func (h hasty) Commit(ctx context.Context, b store.Batch) (store.Revision, error
 	return h.Store.Commit(ctx, b)
 }
 
-// killWriter runs a writer process for a while, kills it, and notes what it promised.
-func killWriter(t *testing.T, folder string, l *ledger, after time.Duration, fault bool) {
+// killWriter runs a writer process, kills it some while after it is ready (or after it was begun, when early), and notes what
+// it promised.
+func killWriter(t *testing.T, folder string, l *ledger, after time.Duration, early, fault bool) {
 	t.Helper()
 	c := exec.Command(os.Args[0])
 	c.Env = append(os.Environ(), writerFolder+"="+folder)
@@ -80,8 +81,10 @@ func killWriter(t *testing.T, folder string, l *ledger, after time.Duration, fau
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	killed := time.AfterFunc(after, func() { c.Process.Kill() })
-	defer killed.Stop()
+	kill := func() { time.AfterFunc(after, func() { c.Process.Kill() }) }
+	if early {
+		kill()
+	}
 	read := bufio.NewReader(out)
 	for {
 		line, err := read.ReadString('\n')
@@ -92,6 +95,9 @@ func killWriter(t *testing.T, folder string, l *ledger, after time.Duration, fau
 			break
 		}
 		if line == "ready\n" {
+			if !early {
+				kill()
+			}
 			continue
 		}
 		var partition string
@@ -123,7 +129,7 @@ func TestKilledWriterLosesNothing(t *testing.T) {
 		if i == 20*kills {
 			t.Fatalf("%d kills and only %d promises", i, l.total())
 		}
-		killWriter(t, folder, l, time.Duration(20+rng.IntN(180))*time.Millisecond, false) // some while it still recovers from the last
+		killWriter(t, folder, l, time.Duration(rng.IntN(100))*time.Millisecond, i%4 == 3, false) // early: while it still recovers from the last
 		if i%3 == 0 {
 			continue // the next one recovers a log that was recovered before
 		}
@@ -143,7 +149,7 @@ func TestKilledHastyWriterIsFound(t *testing.T) {
 	folder := t.TempDir()
 	for range 40 {
 		l := newLedger()
-		killWriter(t, folder, l, 150*time.Millisecond, true)
+		killWriter(t, folder, l, 50*time.Millisecond, false, true)
 		if err := checkFolder(t, folder, l); err != nil {
 			if !strings.Contains(err.Error(), "promised") && !strings.Contains(err.Error(), "lost") {
 				t.Fatalf("found something else: %v", err)

@@ -57,5 +57,9 @@ func (s *Store) signFormat() error {
 	if err != nil {
 		return fmt.Errorf("data folder %s: write format: %v: %w", s.folder, err, classify(err))
 	}
+	// The log of a folder just made is still of an older kind, in which damage is not told from an end. Begin another one.
+	if _, err := s.db.AsyncFlush(); err != nil {
+		return fmt.Errorf("data folder %s: begin a new log: %v: %w", s.folder, err, classify(err))
+	}
 	return nil
 }

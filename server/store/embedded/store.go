@@ -25,6 +25,7 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,17 +86,19 @@ type Store struct {
 	closed bool
 
 	failure atomic.Pointer[error] // why nothing here is trusted any more
+	serving atomic.Bool           // Open has succeeded
 
 	lanes   [lanes]lane
 	queue   chan *write // to the goroutine that applies
 	landing chan *write // from there to the goroutine that waits for the disk
 	landed  chan struct{}
 
-	stop, stopped chan struct{} // of the goroutine that keeps house
-	reserve       uint64
-	free          atomic.Uint64 // bytes left on the disk when last looked at
-	full          atomic.Bool
-	lazy          atomic.Bool // lazy commits may wait for a sync
+	stop    chan struct{} // closed when the store is to close
+	kept    chan struct{} // closed when the goroutine that keeps house has ended
+	reserve uint64
+	free    atomic.Uint64 // bytes left on the disk when last looked at
+	full    atomic.Bool
+	lazy    atomic.Bool // lazy commits may wait for a sync
 
 	counts counts
 }
@@ -111,7 +114,7 @@ func Open(folder string, o Options) (*Store, error) {
 		landing: make(chan *write, queueLength),
 		landed:  make(chan struct{}),
 		stop:    make(chan struct{}),
-		stopped: make(chan struct{}),
+		kept:    make(chan struct{}),
 	}
 	if s.fs == nil {
 		s.fs = vfs.Default
@@ -137,6 +140,7 @@ func Open(folder string, o Options) (*Store, error) {
 	if err := s.guard("open", func() error { return s.open(o) }); err != nil {
 		return nil, errors.Join(err, owner.release())
 	}
+	s.serving.Store(true)
 	s.look()
 	go s.applyAll()
 	go s.landAll()
@@ -157,7 +161,7 @@ func (s *Store) open(o Options) error {
 	options := &pebble.Options{
 		Cache:                       s.cache,
 		Comparer:                    comparer,
-		FS:                          s.fs,
+		FS:                          newDisk(s.fs, s),
 		Lock:                        s.owner.lock,
 		FormatMajorVersion:          pebble.FormatValueSeparation, // named, so that a newer Pebble does not migrate folders unasked
 		MemTableSize:                uint64(o.MemTableBytes),
@@ -182,9 +186,9 @@ func (s *Store) open(o Options) error {
 	s.db, err = pebble.Open(s.folder, options)
 	if err != nil {
 		s.cache.Unref()
-		return fmt.Errorf("data folder %s: open: %v: %w", s.folder, err, classify(err))
+		return cmp.Or(s.broken(), fmt.Errorf("data folder %s: open: %v: %w", s.folder, err, classify(err)))
 	}
-	if err := s.checkFormat(); err != nil {
+	if err := cmp.Or(s.checkFormat(), s.broken()); err != nil {
 		err = errors.Join(err, s.db.Close())
 		s.cache.Unref()
 		return err
@@ -222,7 +226,7 @@ func (s *Store) Close() error {
 	s.gate.Unlock()
 
 	close(s.stop)
-	<-s.stopped
+	<-s.kept
 	close(s.queue)
 	if s.broken() != nil {
 		return s.abandon()
@@ -295,7 +299,7 @@ func (diskFull) Unwrap() []error { return []error{store.ErrUnavailable, store.Er
 
 // keep looks after the free space and the lazy commits until the store closes.
 func (s *Store) keep() {
-	defer close(s.stopped)
+	defer close(s.kept)
 	tick := time.NewTicker(keepInterval)
 	defer tick.Stop()
 	for {
