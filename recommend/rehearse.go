@@ -1,6 +1,7 @@
 package recommend
 
 import (
+	"math"
 	"time"
 
 	"satnav/context/who"
@@ -23,6 +24,17 @@ func (r *Rehearsal) Products(s *Snapshot, p Past, at time.Time, each func(item w
 	for i := range r.w.candidates {
 		c := &r.w.candidates[i]
 		each(c.item, c.own >= 0, r.w.row(c))
+	}
+}
+
+// Scores calls each for every product that would have been a candidate, with its score, from 0 to 1.
+func (r *Rehearsal) Scores(s *Snapshot, p Past, at time.Time, each func(item who.Item, score float64)) {
+	r.request = Request{Limit: MaxLimit}
+	r.w.start(s, &r.request, p, at)
+	r.w.products()
+	r.w.score()
+	for i := range r.w.candidates {
+		each(r.w.candidates[i].item, 1/(1+math.Exp(-r.w.candidates[i].logOdds)))
 	}
 }
 

@@ -91,19 +91,9 @@ type tally struct {
 }
 
 func (t *tally) count(l lesson, list []who.Item) {
-	h := l.past.History
-	// known tells whether the shopper had it before; of a store, whether they had visited any.
-	known := func(item who.Item) bool {
-		i, ok := h.Find(item)
-		if !ok {
-			return false
-		}
-		_, times := l.past.Held(&h.Items[i])
-		return times > 0
-	}
 	size, again := len(l.target), 0
 	for _, item := range l.target {
-		if known(item) {
+		if l.knows(item) {
 			again++
 		}
 	}
@@ -118,7 +108,7 @@ func (t *tally) count(l lesson, list []who.Item) {
 			if rank < cut {
 				hits[k]++
 				gain[k] += discount(rank)
-				if known(item) {
+				if l.knows(item) {
 					repeats[k]++
 				}
 			}

@@ -100,6 +100,7 @@ type lesson struct {
 	past   recommend.Past
 	at     time.Time // the last moment that knows nothing of it
 	target []who.Item
+	store  bool   // the target is a store, not items
 	dice   uint64 // for what is left to chance: the same at each learning
 }
 
@@ -107,6 +108,19 @@ type lesson struct {
 func (l *lesson) holds(item who.Item) bool {
 	_, ok := slices.BinarySearch(l.target, item)
 	return ok
+}
+
+// knows tells whether the shopper had bought the item, or visited the store, before.
+func (l *lesson) knows(number who.Item) bool {
+	if l.store {
+		return slices.ContainsFunc(l.past.Visits(), func(v who.Visit) bool { return v.Store == number })
+	}
+	i, ok := l.past.History.Find(number)
+	if !ok {
+		return false
+	}
+	_, times := l.past.Held(&l.past.History.Items[i])
+	return times > 0
 }
 
 // baskets makes lessons of each shopper's last basket, and the crowd as it was before them.
@@ -137,7 +151,7 @@ func baskets(zone *time.Location, histories []*who.History) (learners, tested []
 }
 
 // visitLessons is how many of a shopper's last visits are guessed.
-const visitLessons = 10
+const visitLessons = 30
 
 // visits makes lessons of each shopper's last visits, and the crowd as it was before the first of them.
 func visits(zone *time.Location, histories []*who.History) (learners, tested []lesson, before *Crowd) {
@@ -150,7 +164,7 @@ func visits(zone *time.Location, histories []*who.History) (learners, tested []l
 		before.replace(recommend.PastBefore(nil, 0), recommend.PastAt(h, h.Visits[from].At-1))
 		for k := from; k < len(h.Visits); k++ {
 			v := h.Visits[k]
-			l := lesson{past: recommend.PastAt(h, v.At-1), at: time.Unix(int64(v.At), 0), target: []who.Item{v.Store}, dice: scatter(uint64(i))}
+			l := lesson{past: recommend.PastAt(h, v.At-1), at: time.Unix(int64(v.At), 0), target: []who.Item{v.Store}, store: true, dice: scatter(uint64(i))}
 			switch {
 			case len(l.past.Visits()) == 0:
 			case l.tests():

@@ -1,0 +1,160 @@
+package learn
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+	"time"
+
+	"satnav/context/where"
+	"satnav/context/who"
+	"satnav/geo"
+	"satnav/recommend"
+)
+
+// habits is a shop in which half of the goods are bought again each week and the other half never
+// twice, though the second are the more popular.
+func habits(shoppers int) (*recommend.Snapshot, []*who.History) {
+	random := rand.New(rand.NewPCG(7, 7))
+	names := who.NewNames()
+	crowd := NewCrowd(nil)
+	histories := make([]*who.History, shoppers)
+	for i := range histories {
+		var events []who.Event
+		staple := fmt.Sprint("staple ", random.IntN(40))
+		fads := random.Perm(30)
+		for week := range 4 + random.IntN(6) {
+			at := start.AddDate(0, 0, 7*week)
+			for _, item := range []string{staple, fmt.Sprint("fad ", fads[2*week]), fmt.Sprint("fad ", fads[2*week+1])} {
+				if item != staple || random.IntN(8) > 0 {
+					events = append(events, who.Event{Kind: who.Purchased, Item: item, At: at, Quantity: 1})
+				}
+			}
+		}
+		histories[i] = (*who.History)(nil).With(names, events...)
+		crowd.Replace(nil, histories[i])
+	}
+	return recommend.NewSnapshot(names, nil, nil, crowd.View(), nil), histories
+}
+
+func TestFitLearnsWhatIsBoughtAgain(t *testing.T) {
+	t.Parallel()
+	snapshot, histories := habits(600)
+	m, err := Fit(snapshot, histories, "v1", start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Check(); err != nil || m.Version != "v1" || m.Product == snapshot.Model.Product {
+		t.Fatalf("got version %q (%v), want a learnt v1", m.Version, err)
+	}
+	learnt, before := m.Figures[0], m.Figures[1]
+	if learnt.Method != "learnt" || worth(learnt) < worth(before) || learnt.Shoppers < 50 {
+		t.Errorf("figures: %+v, before %+v", learnt, before)
+	}
+	// One staple in three lines: who knows it comes back, and that a fad does not, finds it first.
+	if learnt.NDCG10 < 0.4 {
+		t.Errorf("NDCG %v: the staple is not put first", learnt.NDCG10)
+	}
+	again, err := Fit(snapshot, histories, "v1", start)
+	if err != nil || !reflect.DeepEqual(again, m) {
+		t.Error("learning twice from the same gave two models")
+	}
+}
+
+// What is learnt is calibrated: of the suggestions with a score of about p, about p were bought.
+func TestFitIsCalibrated(t *testing.T) {
+	t.Parallel()
+	snapshot, histories := habits(1500)
+	m, err := Fit(snapshot, histories, "v1", start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, tested, before := baskets(nil, histories)
+	s := snapshot.With(before.View(), m)
+	var rehearsal recommend.Rehearsal
+	expected, bought := 0.0, 0.0
+	for _, l := range tested {
+		rehearsal.Scores(s, l.past, l.at, func(item who.Item, score float64) {
+			expected += score
+			if l.holds(item) {
+				bought++
+			}
+		})
+	}
+	if math.Abs(expected-bought) > 0.1*bought {
+		t.Errorf("scores sum to %.1f purchases, %.0f were made", expected, bought)
+	}
+}
+
+func TestFitRefusesAWorseModel(t *testing.T) {
+	t.Parallel()
+	snapshot, histories := habits(600)
+	good, err := Fit(snapshot, histories, "good", start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	worse := recommend.Products.Empty()
+	_, tested, before := baskets(nil, histories)
+	s := snapshot.With(before.View(), good)
+	kept, figures := choose(s, good, worse, tested)
+	if kept != good.Product || figures[0].Method != "in service before" {
+		t.Errorf("kept the worse one: %+v", figures)
+	}
+}
+
+func TestFitNeedsShoppers(t *testing.T) {
+	t.Parallel()
+	snapshot, histories := habits(20)
+	if m, err := Fit(snapshot, histories, "v1", start); err == nil {
+		t.Errorf("got model %q of 20 shoppers, want an error", m.Version)
+	}
+	if _, err := Fit(snapshot, nil, "v1", start); err == nil {
+		t.Error("got a model of nobody, want an error")
+	}
+}
+
+// Tourists go round the town, always on to the next place: what they did before says little, where
+// others went from here says all.
+func TestFitLearnsTheNextStore(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(9, 9))
+	names := who.NewNames()
+	var stores []*where.Store
+	for i := range 50 {
+		stores = append(stores, &where.Store{ID: fmt.Sprint("s", i), Name: fmt.Sprint("Store ", i), Point: geo.Point{Lat: 50 + float64(i*17%50)/100, Lng: 8}})
+	}
+	crowd := NewCrowd(nil)
+	histories := make([]*who.History, 200)
+	for i := range histories {
+		var events []who.Event
+		first := random.IntN(50)
+		for k := range 12 {
+			events = append(events, who.Event{Kind: who.Visited, Store: fmt.Sprint("s", (first+k)%50), At: start.Add(time.Duration(k) * time.Hour)})
+		}
+		histories[i] = (*who.History)(nil).With(names, events...)
+		crowd.Replace(nil, histories[i])
+	}
+	snapshot := recommend.NewSnapshot(names, nil, stores, crowd.View(), nil)
+	m, err := Fit(snapshot, histories, "v1", start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Store == snapshot.Model.Store || m.Product != snapshot.Model.Product {
+		t.Errorf("figures %+v: want a learnt blend for stores, and the one in service for products", m.Figures)
+	}
+	if f := m.Figures[0]; f.NDCG10 < 0.95 {
+		t.Errorf("figures: %+v, want the round found", f)
+	}
+}
+
+func TestLogisticTable(t *testing.T) {
+	t.Parallel()
+	for x := -20.0; x <= 20; x += 0.0137 {
+		want := 1 / (1 + math.Exp(-x))
+		if got := float64(logistic(float32(x))); math.Abs(got-want) > 1e-6 {
+			t.Fatalf("logistic(%v): got %v, want %v", x, got, want)
+		}
+	}
+}
