@@ -14,23 +14,27 @@ import (
 // hooked lets a test step in between the store and Shoppers.
 type hooked struct {
 	store.Documents
-	mu        sync.Mutex
-	afterScan func()                  // runs once, after a scan was read and before it is returned
-	commit    func(store.Batch) error // runs once, instead of a commit
+	mu          sync.Mutex
+	afterScan   func()                  // runs once, after a scan was read and before it is returned
+	afterCommit func()                  // runs once, after a commit was stored and before its revision is returned
+	commit      func(store.Batch) error // runs once, instead of a commit
 }
 
-func (h *hooked) take() (afterScan func()) {
+// take takes a hook, so that it runs once.
+func (h *hooked) take(hook *func()) func() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	afterScan, h.afterScan = h.afterScan, nil
-	return afterScan
+	taken := *hook
+	*hook = nil
+	if taken == nil {
+		return func() {}
+	}
+	return taken
 }
 
 func (h *hooked) Scan(ctx context.Context, partition, from, to string, limit int) (store.Page, error) {
 	page, err := h.Documents.Scan(ctx, partition, from, to, limit)
-	if hook := h.take(); hook != nil {
-		hook()
-	}
+	h.take(&h.afterScan)()
 	return page, err
 }
 
@@ -42,72 +46,108 @@ func (h *hooked) Commit(ctx context.Context, b store.Batch) (store.Revision, err
 	if hook != nil {
 		return 0, hook(b)
 	}
-	return h.Documents.Commit(ctx, b)
+	revision, err := h.Documents.Commit(ctx, b)
+	h.take(&h.afterCommit)()
+	return revision, err
 }
 
-// TestSlowReaderBringsNothingOld reads a shopper, and lets others commit, attach or erase before what was read arrives.
-func TestSlowReaderBringsNothingOld(t *testing.T) {
+// meanwhile is what others do while somebody waits for the store, and how many purchases they make; -1: the shopper is erased.
+var meanwhile = []struct {
+	name string
+	do   func(t *testing.T, s *store.Shoppers)
+	buys int
+}{
+	{"nothing", func(*testing.T, *store.Shoppers) {}, 0},
+	{"an event", func(t *testing.T, s *store.Shoppers) { record(t, s, "e2") }, 1},
+	{"two events", func(t *testing.T, s *store.Shoppers) { record(t, s, "e2"); record(t, s, "e3") }, 2},
+	{"a note", func(t *testing.T, s *store.Shoppers) { attach(t, s) }, 0},
+	{"an event and a note", func(t *testing.T, s *store.Shoppers) { record(t, s, "e2"); attach(t, s) }, 1},
+	{"an erasure", func(t *testing.T, s *store.Shoppers) { forget(t, s) }, -1},
+	{"an erasure that is read", func(t *testing.T, s *store.Shoppers) {
+		forget(t, s)
+		if _, err := s.Shopper(ctx, anna); !errors.Is(err, who.ErrUnknown) {
+			t.Errorf("got %v, want who.ErrUnknown", err)
+		}
+	}, -1},
+}
+
+func record(t *testing.T, s *store.Shoppers, id string) {
+	t.Helper()
+	if _, err := s.Record(ctx, anna, now, given, []who.Event{buys(id, "item "+id, now)}); err != nil {
+		t.Error(err)
+	}
+}
+
+func attach(t *testing.T, s *store.Shoppers) {
+	t.Helper()
+	if err := s.Attach(ctx, anna, nil, []string{"note"}, false); err != nil {
+		t.Error(err)
+	}
+}
+
+func forget(t *testing.T, s *store.Shoppers) {
+	t.Helper()
+	if err := s.Forget(ctx, anna); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSlowAnswersBringNothingOld lets somebody read, commit, or attach a note, and others act after the store did it and
+// before the answer arrives. What is read then must be what was acknowledged, with a cache and with one that
+// holds nothing, where what comes late meets an empty place.
+func TestSlowAnswersBringNothingOld(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		name      string
-		meanwhile func(t *testing.T, s *store.Shoppers)
-		want      int // purchases
+	for _, slow := range []struct {
+		name string
+		do   func(t *testing.T, s *store.Shoppers, hooks *hooked, hook func())
+		buys int
 	}{
-		{"an event", func(t *testing.T, s *store.Shoppers) {
-			if _, err := s.Record(ctx, anna, now, given, []who.Event{buys("e2", "bread", now)}); err != nil {
+		{"read", func(t *testing.T, s *store.Shoppers, hooks *hooked, hook func()) {
+			hooks.afterScan = hook
+			if _, err := s.Shopper(ctx, anna); err != nil {
 				t.Error(err)
 			}
-		}, 2},
-		{"two events", func(t *testing.T, s *store.Shoppers) {
-			for _, id := range []string{"e2", "e3"} {
-				if _, err := s.Record(ctx, anna, now, given, []who.Event{buys(id, "item "+id, now)}); err != nil {
-					t.Error(err)
-				}
-			}
-		}, 3},
-		{"an erasure", func(t *testing.T, s *store.Shoppers) {
-			if err := s.Forget(ctx, anna); err != nil {
-				t.Error(err)
-			}
-		}, -1},
-		{"an erasure and a new beginning", func(t *testing.T, s *store.Shoppers) {
-			if err := s.Forget(ctx, anna); err != nil {
-				t.Error(err)
-			}
-			if _, err := s.Record(ctx, anna, now, given, []who.Event{buys("e9", "soap", now)}); err != nil {
-				t.Error(err)
-			}
+		}, 0},
+		{"commit", func(t *testing.T, s *store.Shoppers, hooks *hooked, hook func()) {
+			hooks.afterCommit = hook
+			record(t, s, "e5")
 		}, 1},
-		{"nothing", func(*testing.T, *store.Shoppers) {}, 1},
+		{"note", func(t *testing.T, s *store.Shoppers, hooks *hooked, hook func()) {
+			if _, err := s.Shopper(ctx, anna); err != nil {
+				t.Error(err)
+			}
+			hooks.afterCommit = hook
+			attach(t, s)
+		}, 0},
 	} {
-		// With a cache of one byte nothing stays, so that what the slow reader brings meets an empty place.
-		for size, cacheBytes := range map[string]uint64{"kept": 1 << 20, "not kept": 1} {
-			t.Run(c.name+"/"+size, func(t *testing.T) {
-				t.Parallel()
-				setup, documents := open(t, 1<<20)
-				if _, err := setup.Record(ctx, anna, now, given, []who.Event{buys("e1", "milk", now)}); err != nil {
-					t.Fatal(err)
-				}
-				hooks := &hooked{Documents: documents}
-				shoppers := over(hooks, cacheBytes, true)
-				hooks.afterScan = func() { c.meanwhile(t, shoppers) }
-				if _, err := shoppers.Shopper(ctx, anna); err != nil {
-					t.Fatal(err)
-				}
-				s, err := shoppers.Shopper(ctx, anna)
-				if c.want < 0 {
-					if !errors.Is(err, who.ErrUnknown) {
-						t.Errorf("an erased shopper came back: %+v, %v", s, err)
+		for _, others := range meanwhile {
+			for size, cacheBytes := range map[string]uint64{"kept": 1 << 20, "not kept": 1} {
+				t.Run(slow.name+"/"+others.name+"/"+size, func(t *testing.T) {
+					t.Parallel()
+					setup, documents := open(t, 1<<20)
+					record(t, setup, "e1")
+					hooks := &hooked{Documents: documents}
+					shoppers := over(hooks, cacheBytes, true)
+					slow.do(t, shoppers, hooks, func() { others.do(t, shoppers) })
+					s, err := shoppers.Shopper(ctx, anna)
+					if others.buys < 0 {
+						if !errors.Is(err, who.ErrUnknown) {
+							t.Errorf("an erased shopper came back: %+v, %v", s, err)
+						}
+						return
 					}
-					return
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-				if got := bought(history(t, s)); got != c.want {
-					t.Errorf("read %d purchases after %d were acknowledged", got, c.want)
-				}
-			})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if got, want := bought(history(t, s)), 1+slow.buys+others.buys; got != want {
+						t.Errorf("read %d purchases after %d were acknowledged", got, want)
+					}
+					revision, err := documents.Revision(ctx, shoppers.Partition(anna))
+					if err != nil || s.Revision() != int64(revision) {
+						t.Errorf("read revision %d, the store has %d, %v", s.Revision(), revision, err)
+					}
+				})
+			}
 		}
 	}
 }

@@ -516,3 +516,26 @@ func BenchmarkHistory(b *testing.B) {
 		}
 	})
 }
+
+// TestCodecsKnowEveryField counts the fields that the codecs above were written for. Whoever adds one writes it there,
+// draws it in these tests, and counts again.
+func TestCodecsKnowEveryField(t *testing.T) {
+	t.Parallel()
+	for give, want := range map[reflect.Type]int{
+		reflect.TypeFor[who.History](): 6, reflect.TypeFor[who.Basket](): 4, reflect.TypeFor[who.Bought](): 5,
+		reflect.TypeFor[who.Visit](): 2, reflect.TypeFor[who.Signal](): 4, reflect.TypeFor[who.Event](): 13,
+		reflect.TypeFor[who.Grant](): 5, reflect.TypeFor[who.Record](): 6,
+	} {
+		if got := give.NumField(); got != want {
+			t.Errorf("%v has %d fields, its codec knows %d", give, got, want)
+		}
+	}
+	for _, kind := range []who.SignalKind{who.SignalView, who.SignalReturn} {
+		if signalWords[kind] == "" {
+			t.Errorf("signal %d has no stored name", kind)
+		}
+	}
+	if len(signalWords) != int(who.SignalReturn)+1 {
+		t.Errorf("%d signals have stored names", len(signalWords)-1)
+	}
+}
