@@ -218,12 +218,18 @@ func (m Memory) find(geofence string) (int, bool) {
 	return slices.BinarySearchFunc(m.Stays, geofence, func(s Stay, id string) int { return cmp.Compare(s.Geofence, id) })
 }
 
-// What it takes to decide. The thresholds were chosen on the noisy tracks of the tests, which print what they cost.
+// What it takes to decide, as probabilities of being beyond the boundary. The values were chosen on the noisy
+// tracks of the tests, which print what they cost.
 const (
-	enterProbability    = 0.92
-	exitProbability     = 0.08
+	positionProbability = 0.99  // by the position alone
+	crossingProbability = 0.92  // by a fix that no other will second, or where a moving shopper will be
+	movingProbability   = 0.60  // of a moving shopper now
+	standingProbability = 0.999 // in doubt
+	doubtProbability    = 0.99  // a standing shopper whose side is less sure is in doubt
 	approachProbability = 0.80
 
+	// surelyMoving is the largest probability of standing at which a movement is believed.
+	surelyMoving = 0.05
 	// credible is the largest probability of being a lie at which a fix is a good witness.
 	credible = 0.1
 	// aloneAfter is the silence before and after a fix that makes it count alone: no second one is coming soon.
@@ -258,10 +264,13 @@ func (m *machine) own(i int) *Stay {
 
 // write replaces a stay if it is another one.
 func (m *machine) write(i int, s Stay) {
-	if m.memory.Stays[i] != s {
-		*m.own(i) = s
-		m.changed = true
+	was := m.memory.Stays[i]
+	if was == s {
+		return
 	}
+	*m.own(i) = s
+	was.Doubt = s.Doubt // caution alone decides nothing: it may be lost
+	m.changed = m.changed || was != s
 }
 
 // set writes a stay under its geofence.
@@ -277,7 +286,9 @@ func (m *machine) set(s Stay) {
 func (m *machine) insert(i int, s Stay) {
 	stays := make([]Stay, 0, len(m.memory.Stays)+4)
 	stays = append(append(append(stays, m.memory.Stays[:i]...), s), m.memory.Stays[i:]...)
-	m.memory.Stays, m.owned, m.changed = stays, true, true
+	m.memory.Stays, m.owned = stays, true
+	s.Doubt = false
+	m.changed = m.changed || s != Stay{Geofence: s.Geofence, Version: s.Version, Wants: s.Wants}
 }
 
 // fix takes one fix in, which is not older than any before it.
@@ -293,7 +304,7 @@ func (m *machine) fix(f Fix) {
 	m.memory.Point = f.Point
 	w := witness{Fix: f, estimate: e, alone: e.lie < credible && (e.fresh || gap > aloneAfter)}
 
-	near := m.fences.Near(e.Point, m.fences.ApproachMeters(), make([]Neighbour, 0, 32))
+	near := m.fences.Near(e.Point, max(m.fences.ApproachMeters(), 2.5*e.spread), make([]Neighbour, 0, 32))
 	if len(near) > MaxStays {
 		slices.SortFunc(near, func(a, b Neighbour) int {
 			return cmp.Or(cmp.Compare(m.fences.Fence(b.Fence).Priority, m.fences.Fence(a.Fence).Priority), cmp.Compare(a.Fence, b.Fence))
@@ -347,7 +358,7 @@ func (m *machine) fix(f Fix) {
 				kept = append(kept, stay)
 			}
 		}
-		m.memory.Stays, m.owned, m.changed = kept, true, true
+		m.memory.Stays, m.owned = kept, true
 	}
 	for _, stay := range fresh {
 		if i, _ := m.memory.find(stay.Geofence); len(m.memory.Stays) < MaxStays {
@@ -429,8 +440,13 @@ func (m *machine) decide(s *Stay, n uint32, g *Geofence, d float64, w *witness) 
 			return // it may be right below
 		}
 	}
+	if (w.standing > 0.5 || w.expectedSpread == 0) && p > 1-doubtProbability && p < doubtProbability {
+		s.Doubt = true
+	} else if p <= 1-standingProbability || p >= standingProbability {
+		s.Doubt = false
+	}
 	if s.Inside == (p >= 0.5) || !s.Inside && !m.mayEnter(g, w) {
-		s.Turn, s.Witnesses, s.Sure = time.Time{}, 0, false
+		s.Turn, s.TurnPoint, s.Witnesses, s.Sure = time.Time{}, Point{}, 0, false
 		if !s.Inside {
 			m.approach(s, g, d, w)
 		}
@@ -442,10 +458,7 @@ func (m *machine) decide(s *Stay, n uint32, g *Geofence, d float64, w *witness) 
 		s.Turn, s.TurnPoint = at, w.Fix.Point
 	}
 	s.Witnesses = min(2, s.Witnesses+1)
-	certain := p >= enterProbability
-	if s.Inside {
-		certain = p <= exitProbability
-	}
+	certain := m.certain(s, n, p, w)
 	s.Sure = certain && w.lie < credible
 	if !certain {
 		return
@@ -465,6 +478,32 @@ func (m *machine) decide(s *Stay, n uint32, g *Geofence, d float64, w *witness) 
 	} else {
 		m.enter(s, g, at, reason)
 	}
+}
+
+// certain tells whether the shopper is beyond the boundary as surely as a crossing needs: by the position, or
+// by a position that is probably beyond it and a movement that leads away from it.
+func (m *machine) certain(s *Stay, n uint32, p float64, w *witness) bool {
+	if s.Inside {
+		p = 1 - p
+	}
+	need := positionProbability
+	switch {
+	case s.Doubt:
+		need = standingProbability
+	case w.alone:
+		need = crossingProbability
+	}
+	if p >= need {
+		return true
+	}
+	if s.Doubt || w.standing > surelyMoving || p < movingProbability {
+		return false
+	}
+	ahead := within(m.fences.Distance(n, w.ahead), w.spread)
+	if s.Inside {
+		ahead = 1 - ahead
+	}
+	return ahead >= crossingProbability
 }
 
 // wasExpected tells whether the track led there before the fix said so.
@@ -623,7 +662,7 @@ func (s *Stay) admission(g *Geofence, at time.Time) Withheld {
 
 // worthKeeping tells whether a stay still matters for what comes; g is nil when its geofence is gone.
 func (s *Stay) worthKeeping(g *Geofence, at time.Time) bool {
-	if s.Inside || !s.Turn.IsZero() || !s.After.IsZero() && at.Before(s.After.Add(LateLimit)) {
+	if s.Inside || s.Doubt || !s.Turn.IsZero() || !s.After.IsZero() && at.Before(s.After.Add(LateLimit)) {
 		return true
 	}
 	if g == nil {

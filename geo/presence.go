@@ -67,6 +67,10 @@ type Stay struct {
 	Witnesses int  // fixes since Turn that agree with it, 0 to 2
 	Sure      bool // the last of them was certain, and alone: it counts when nobody opposes it
 
+	// Doubt: the shopper stood, or was first seen, so near the boundary that the side is a guess. Only
+	// overwhelming evidence makes a crossing then, or jitter would make many.
+	Doubt bool
+
 	// After is the end of what is settled: fixes that are not after it say nothing here any more.
 	After time.Time
 

@@ -49,8 +49,8 @@ var ways = [3]struct {
 	then      [3]float64
 	beginning float64 // weight when nothing is known
 }{
-	standing: {0, 1, 0.03, 240, [3]float64{0, 0.85, 0.15}, 0.4},
-	walking:  {1.0, 60, 0.05, 120, [3]float64{0.7, 0, 0.3}, 0.4},
+	standing: {0, 1, 0.03, 6000, [3]float64{0, 0.85, 0.15}, 0.4},
+	walking:  {1.0, 400, 0.05, 600, [3]float64{0.7, 0, 0.3}, 0.4},
 	driving:  {9, 60, 0.5, 150, [3]float64{0.6, 0.4, 0}, 0.2},
 }
 
@@ -71,7 +71,7 @@ const (
 	// errorKeeps is how long the error of a receiver stays the same, in seconds (research: tau 20 s).
 	errorKeeps = 20
 	// slowShare of the variance of a fix is that slow error, the rest is fresh in each fix.
-	slowShare = 0.85
+	slowShare = 0.75
 
 	// lieShare is how many fixes are hundreds of metres off, and lieDensity how thinly those spread, per
 	// square metre: a disc of 300 m.
@@ -80,6 +80,8 @@ const (
 
 	// forgotten is the age from which on a track says nothing about where a shopper is now.
 	forgotten = 5 * time.Minute
+	// lookAhead is how far ahead a moving shopper is seen, in seconds.
+	lookAhead = 10
 	// fastest is above any airliner, m/s.
 	fastest = 340
 )
@@ -93,6 +95,10 @@ type estimate struct {
 	expected       Point
 	expectedSpread float64
 
+	// ahead is where the shopper will be lookAhead from now, as they move; it is as sure as now.
+	ahead Point
+
+	standing float64 // probability that the shopper stands
 	lie      float64 // probability that the fix is far off
 	held     bool    // the fix was set aside: nothing is to be decided by it
 	fresh    bool    // no track was there to compare the fix with
@@ -124,7 +130,7 @@ func (t Track) then(f Fix) (Track, estimate) {
 	t = t.onFloor(f)
 	dt := f.At.Sub(t.At)
 	if t.At.IsZero() || dt > forgotten {
-		e := estimate{Point: f.Point, spread: sigma, fresh: true, distrust: distrust}
+		e := estimate{Point: f.Point, ahead: f.Point, standing: 1, spread: sigma, fresh: true, distrust: distrust}
 		if !t.At.IsZero() && t.Origin.shift(t.mean()).Distance(f.Point) > fastest*dt.Seconds()+1000 {
 			e.lie, e.distrust = 0.5, DistrustJump
 		}
@@ -132,7 +138,7 @@ func (t Track) then(f Fix) (Track, estimate) {
 	}
 	if f.Coarse {
 		// Its error never averages out: the same cell again is the same opinion again.
-		return t, estimate{Point: f.Point, spread: sigma, distrust: distrust}
+		return t, estimate{Point: f.Point, ahead: f.Point, standing: 1, spread: sigma, distrust: distrust}
 	}
 
 	next := t.predict(dt.Seconds())
@@ -148,6 +154,7 @@ func (t Track) then(f Fix) (Track, estimate) {
 	next.At, next.Held, next.HeldTimes = f.At, nil, 0
 	e := estimate{expected: expected, expectedSpread: expectedSpread, lie: lie, distrust: distrust}
 	e.Point, e.spread = next.estimate()
+	e.ahead, e.standing = next.ahead(), next.Ways[standing].Weight
 	if next.Origin.Distance(e.Point) > 5_000 {
 		next.recenter(e.Point)
 	}
@@ -158,6 +165,8 @@ func (t Track) then(f Fix) (Track, estimate) {
 func (t Track) hold(f Fix, sigma float64) (Track, estimate) {
 	if t.Held != nil {
 		heldSigma, _ := t.Held.sigma()
+		// Neither can be believed to the metre: half of what lies claims to be exact.
+		heldSigma, sigma = max(heldSigma, assumedAccuracyMeters), max(sigma, assumedAccuracyMeters)
 		moved := t.begin(*t.Held, heldSigma).predict(f.At.Sub(t.Held.At).Seconds())
 		likelihood := moved.update(f.Point, sigma)
 		agrees := lieShare*lieDensity < 0.05*likelihood
@@ -168,6 +177,7 @@ func (t Track) hold(f Fix, sigma float64) (Track, estimate) {
 			moved.At = f.At
 			e := estimate{lie: 0.5, distrust: DistrustJump}
 			e.Point, e.spread = moved.estimate()
+			e.ahead, e.standing = e.Point, 1
 			return moved, e
 		}
 	}
@@ -331,6 +341,15 @@ func (t *Track) estimate() (Point, float64) {
 		variance += w.Weight * (w.Cov[0] + (de*de+dn*dn)/2)
 	}
 	return t.Origin.shift(east, north), math.Sqrt(max(variance, 1))
+}
+
+func (t *Track) ahead() Point {
+	east, north := t.mean()
+	for i := range t.Ways {
+		east += t.Ways[i].Weight * t.Ways[i].East[1] * lookAhead
+		north += t.Ways[i].Weight * t.Ways[i].North[1] * lookAhead
+	}
+	return t.Origin.shift(east, north)
 }
 
 // recenter keeps the plane of the estimates near them, where it is flat.
