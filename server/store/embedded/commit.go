@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -43,7 +44,7 @@ func laneOf(partition string) int {
 }
 
 func (s *Store) newWrite(partition string, l *lane) *write {
-	return &write{batch: s.db.NewBatch(), partition: partition, lane: l, done: make(chan struct{})}
+	return &write{batch: s.db.NewBatch(), partition: strings.Clone(partition), lane: l, done: make(chan struct{})}
 }
 
 // Commit implements [store.Documents].
@@ -73,7 +74,7 @@ func (s *Store) Commit(ctx context.Context, b store.Batch) (store.Revision, erro
 	if err != nil {
 		return 0, err
 	}
-	if err := w.wait(ctx); err != nil {
+	if err := s.wait(ctx, w); err != nil {
 		return 0, err
 	}
 	if b.Lazy {
@@ -89,6 +90,8 @@ func (s *Store) inTurn(ctx context.Context, partition string, fill func(w *write
 	l := &s.lanes[laneOf(partition)]
 	select {
 	case l.turn <- struct{}{}:
+	case <-s.failed:
+		return nil, s.broken()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -101,6 +104,8 @@ func (s *Store) inTurn(ctx context.Context, partition string, fill func(w *write
 		select {
 		case s.queue <- w: // applyAll passes the turn on
 			return w, nil
+		case <-s.failed:
+			err = s.broken()
 		case <-ctx.Done():
 			err = ctx.Err()
 		}
@@ -110,12 +115,14 @@ func (s *Store) inTurn(ctx context.Context, partition string, fill func(w *write
 	return nil, err
 }
 
-// wait returns when the write is durable (applied, if it is lazy) or has failed. When the context ends first, the write goes
+// wait returns when a write is durable (applied, if it is lazy) or has failed. When the context ends first, the write goes
 // its way.
-func (w *write) wait(ctx context.Context) error {
+func (s *Store) wait(ctx context.Context, w *write) error {
 	select {
 	case <-w.done:
 		return w.err
+	case <-s.failed: // the write may never end, when it hangs in Pebble
+		return s.broken()
 	case <-ctx.Done():
 		return fmt.Errorf("partition %q: not known yet whether the commit is durable: %w", w.partition, ctx.Err())
 	}
@@ -242,7 +249,7 @@ func (s *Store) Erase(ctx context.Context, partition string) (left bool, err err
 	case err != nil:
 		return false, err
 	}
-	if err := w.wait(ctx); err != nil {
+	if err := s.wait(ctx, w); err != nil {
 		return false, err
 	}
 	s.counts.commits.Add(1)
@@ -398,6 +405,8 @@ func (s *Store) settled(ctx context.Context, partition string) error {
 	select {
 	case <-w.done:
 		return w.err
+	case <-s.failed:
+		return s.broken()
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -34,15 +34,15 @@ func openOn(t testing.TB, fs vfs.FS) *Store {
 	return s
 }
 
-// working works on a store until stopped, or until the store gives up.
-func working(t testing.TB, s *Store, l *ledger) (stop func()) {
+// working works on a store until stopped; ended is closed when it is, or when the store has given up.
+func working(t testing.TB, s *Store, l *ledger) (stop func(), ended <-chan struct{}) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		work(ctx, s, func(partition string, p promise) { l.promise(partition, p.n, p.revision) })
 	}()
-	return func() { cancel(); <-done }
+	return func() { cancel(); <-done }, done
 }
 
 // untilTotal waits until a ledger holds n promises.
@@ -68,7 +68,7 @@ func cutPower(t *testing.T, cuts int, wrap func(*vfs.MemFS) vfs.FS) error {
 	disk, l := vfs.NewCrashableMem(), newLedger()
 	for cut := range cuts {
 		s := openOn(t, wrap(disk))
-		stop := working(t, s, l)
+		stop, _ := working(t, s, l)
 		untilTotal(t, l, l.total()+20+rng.IntN(200))
 		promised := l.copy()
 		disk = powerCut(disk, rng)
@@ -184,13 +184,10 @@ func TestBrokenDiskIsNotTrusted(t *testing.T) {
 			var broken faults
 			disk, l := vfs.NewCrashableMem(), newLedger()
 			s := openOn(t, errorfs.Wrap(disk, &broken))
-			stop := working(t, s, l)
+			_, ended := working(t, s, l)
 			untilTotal(t, l, 100)
 			broken.fail(c.part, c.give, c.kinds...)
-			for s.broken() == nil {
-				time.Sleep(time.Millisecond)
-			}
-			stop() // returns: nobody is stuck
+			<-ended // by itself: nobody is stuck
 			broken.heal()
 
 			errs := map[string]error{"close": s.Close()}
@@ -229,7 +226,7 @@ func TestFailedFlushIsTriedAgain(t *testing.T) {
 	var broken faults
 	disk, l := vfs.NewCrashableMem(), newLedger()
 	s := openOn(t, errorfs.Wrap(disk, &broken))
-	stop := working(t, s, l)
+	stop, _ := working(t, s, l)
 	broken.fail(".sst", syscall.ENOSPC, errorfs.OpFileWrite, errorfs.OpCreate)
 	for s.Stats().BackgroundErrors == 0 {
 		time.Sleep(time.Millisecond)
@@ -546,7 +543,7 @@ func TestCheckpoint(t *testing.T) {
 	s := open(t, root+"/live").(*Store)
 	defer s.Close()
 	l := newLedger()
-	stop := working(t, s, l)
+	stop, _ := working(t, s, l)
 	defer stop()
 	for i := range 3 {
 		untilTotal(t, l, l.total()+30)

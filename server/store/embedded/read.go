@@ -91,14 +91,15 @@ func get(from pebble.Reader, partition, id string) (d store.Document, found bool
 		return d, false, err
 	}
 	marks, body, err := parseDocument(value)
-	d = store.Document{Partition: partition, ID: id, Body: bytes.Clone(body), Marks: marks}
+	names := partition + id // a copy: callers may reuse the memory of what they gave
+	d = store.Document{Partition: names[:len(partition)], ID: names[len(partition):], Body: bytes.Clone(body), Marks: marks}
 	return d, true, errors.Join(err, closer.Close())
 }
 
 // scratch is where a scan gathers what it finds before it knows how much that is.
 type scratch struct {
 	from, to  []byte // keys
-	ids, data []byte
+	ids, data []byte // ids behind the name of their partition
 	ends      []end
 }
 
@@ -134,7 +135,7 @@ func (s *Store) Scan(ctx context.Context, partition, from, to string, limit int)
 }
 
 // scan reads head and documents with one iterator, that is at one instant, and copies them into two pieces of memory: one of
-// ids, one of bodies.
+// names, one of bodies.
 func (s *Store) scan(ctx context.Context, f *scratch, partition, from, to string, limit int) (page store.Page, err error) {
 	f.from = appendDocumentKey(f.from[:0], partition, from)
 	prefix := f.from[:len(partition)+2]
@@ -144,7 +145,7 @@ func (s *Store) scan(ctx context.Context, f *scratch, partition, from, to string
 	} else {
 		f.to = append(f.to, to...)
 	}
-	f.ids, f.data, f.ends = f.ids[:0], f.data[:0], f.ends[:0]
+	f.ids, f.data, f.ends = append(f.ids[:0], partition...), f.data[:0], f.ends[:0]
 
 	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: prefix, UpperBound: f.to, UseL6Filters: true})
 	if err != nil {
@@ -189,10 +190,10 @@ func (s *Store) scan(ctx context.Context, f *scratch, partition, from, to string
 
 	ids, data := string(f.ids), bytes.Clone(f.data)
 	page.Documents = make([]store.Document, len(f.ends))
-	var start end
+	start := end{id: len(partition)}
 	for i, end := range f.ends {
 		d := &page.Documents[i]
-		d.Partition, d.ID = partition, ids[start.id:end.id]
+		d.Partition, d.ID = ids[:len(partition)], ids[start.id:end.id]
 		marks, body, err := parseDocument(data[start.data:end.data:end.data])
 		if err != nil {
 			return page, err

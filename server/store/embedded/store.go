@@ -86,6 +86,7 @@ type Store struct {
 	closed bool
 
 	failure atomic.Pointer[error] // why nothing here is trusted any more
+	failed  chan struct{}         // closed once failure is set: nobody has to wait for anything then
 	serving atomic.Bool           // Open has succeeded
 
 	lanes   [lanes]lane
@@ -113,6 +114,7 @@ func Open(folder string, o Options) (*Store, error) {
 		queue:   make(chan *write, queueLength),
 		landing: make(chan *write, queueLength),
 		landed:  make(chan struct{}),
+		failed:  make(chan struct{}),
 		stop:    make(chan struct{}),
 		kept:    make(chan struct{}),
 	}
@@ -273,6 +275,7 @@ func (s *Store) broken() error {
 func (s *Store) fail(cause error) error {
 	err := fmt.Errorf("data folder %s: what is on disk is not known any more, restart to recover it: %v: %w", s.folder, cause, classify(cause))
 	if s.failure.CompareAndSwap(nil, &err) {
+		close(s.failed)
 		s.log.Error("store broke down", "folder", s.folder, "error", cause)
 	}
 	return s.broken()
@@ -317,6 +320,7 @@ func (s *Store) keep() {
 			}
 			select {
 			case s.queue <- sync:
+			case <-s.failed:
 			case <-s.stop:
 				return
 			}
