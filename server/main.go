@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // stores have time zones, and small images have no list of them
 
 	"satnav/server/command"
 )

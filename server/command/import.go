@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -72,7 +71,7 @@ func (i *importFile) local(ctx context.Context, std IO, file *os.File) (summary 
 	if err != nil {
 		return summary, err
 	}
-	rejected := &lazyFile{name: i.File + ".rejected.ndjson"}
+	rejected := importer.NewRejectedFile(i.File)
 	defer func() { err = errors.Join(err, rejected.Close()) }()
 	options.Rejected = rejected
 	options.Progress = progress(std, file)
@@ -114,7 +113,7 @@ func (i *importFile) remote(ctx context.Context, file *os.File) (importer.Summar
 	if err := json.NewDecoder(answer.Body).Decode(&report); err != nil {
 		return importer.Summary{}, fmt.Errorf("%s: read the report: %w", i.Server, err)
 	}
-	rejected := &lazyFile{name: i.File + ".rejected.ndjson"}
+	rejected := importer.NewRejectedFile(i.File)
 	summary := importer.Summary{
 		Kind: importer.Kind(i.Kind), Read: int(report.Rows), Stored: int(report.Stored), Unchanged: int(report.Unchanged),
 		Refused: int(report.Refused), Mended: int(report.Mended), Seconds: time.Since(began).Seconds(),
@@ -134,34 +133,6 @@ func (i *importFile) remote(ctx context.Context, file *os.File) (importer.Summar
 
 // shownRefusals is how many refused rows are shown to a person; the file beside the import has all.
 const shownRefusals = 20
-
-// lazyFile makes its file with the first byte, so that an import without refusals leaves none behind,
-// and removes what an earlier run left.
-type lazyFile struct {
-	name string
-	file *os.File
-}
-
-func (l *lazyFile) Write(text []byte) (int, error) {
-	if l.file == nil {
-		file, err := os.Create(l.name)
-		if err != nil {
-			return 0, err
-		}
-		l.file = file
-	}
-	return l.file.Write(text)
-}
-
-func (l *lazyFile) Close() error {
-	if l.file == nil {
-		if err := os.Remove(l.name); !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-		return nil
-	}
-	return l.file.Close()
-}
 
 // progress draws a bar when stderr is a terminal and the file has a size.
 func progress(std IO, file *os.File) func(importer.Progress) {
@@ -216,5 +187,3 @@ func readToken(name string) (string, error) {
 	}
 	return strings.TrimSpace(string(text)), nil
 }
-
-var _ io.WriteCloser = (*lazyFile)(nil)
