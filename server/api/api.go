@@ -2,8 +2,11 @@ package api
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -51,8 +54,26 @@ var _ ServerInterface = (*API)(nil)
 // headerTimeout is how long a client may take to send a request; fasthttp counts the whole of it.
 const readTimeout = 60 * time.Second
 
-// New makes the HTTP application of the API, ready to listen.
-func New(parts Parts) *fiber.App {
+// Server answers calls of the API.
+type Server struct{ fiber *fiber.App }
+
+// Serve answers calls that come in through the listener, until Shutdown.
+func (s *Server) Serve(listener net.Listener) error { return s.fiber.Listener(listener) }
+
+// Shutdown takes no more calls and waits for those under way, at most so long.
+func (s *Server) Shutdown(atMost time.Duration) error {
+	err := s.fiber.ShutdownWithTimeout(atMost)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("calls were still under way after %s: they were cut off", atMost)
+	}
+	return err
+}
+
+// New makes the server of the API.
+func New(parts Parts) *Server { return &Server{newApp(parts)} }
+
+// newApp mounts the operations.
+func newApp(parts Parts) *fiber.App {
 	a := &API{Parts: parts, contract: readContract(), operation: map[string]*operation{}, meters: newMeters(parts.Limits)}
 	server := fiber.New(fiber.Config{
 		AppName:               "satnav",

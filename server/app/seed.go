@@ -9,8 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
 	"satnav/server/demo"
 	"satnav/server/importer"
 	"satnav/server/retailer"
@@ -22,25 +20,23 @@ const demoSeed = 1
 // seeding is the note of how far the demo city got. A seeding that was killed starts over with the same
 // city: what is stored already counts as unchanged.
 type seeding struct {
-	Until time.Time `bson:"until"`
-	Done  bool      `bson:"done"`
+	Until time.Time `json:"until"`
+	Done  bool      `json:"done"`
 }
 
-const (
-	seedingPartition = "~demo"
-	seedingID        = "seeding"
-)
+const seedingNote = "demo"
 
 // SeedDemo puts the demo city into the store, unless it is there, and returns it. said is told each part as
 // it begins.
 func (a *App) SeedDemo(ctx context.Context, scale demo.Scale, said func(part string)) (*demo.City, error) {
+	notes := store.NewNotes(a.Documents)
 	note := seeding{Until: a.now().UTC()}
-	d, err := a.Documents.Get(ctx, seedingPartition, seedingID)
+	text, err := notes.Get(ctx, seedingNote)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		err = a.noteSeeding(ctx, note)
+		err = a.noteSeeding(ctx, notes, note)
 	case err == nil:
-		err = bson.Unmarshal(d.Body, &note)
+		err = json.Unmarshal(text, &note)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("demo city: %w", err)
@@ -53,16 +49,15 @@ func (a *App) SeedDemo(ctx context.Context, scale demo.Scale, said func(part str
 		return nil, fmt.Errorf("demo city: %w", err)
 	}
 	note.Done = true
-	return city, a.noteSeeding(ctx, note)
+	return city, a.noteSeeding(ctx, notes, note)
 }
 
-func (a *App) noteSeeding(ctx context.Context, note seeding) error {
-	body, err := bson.Marshal(note)
+func (a *App) noteSeeding(ctx context.Context, notes store.Notes, note seeding) error {
+	text, err := json.Marshal(note)
 	if err != nil {
 		return err
 	}
-	_, err = a.Documents.Commit(ctx, store.Batch{Partition: seedingPartition, Put: []store.Document{{ID: seedingID, Body: body}}})
-	return err
+	return notes.Put(ctx, seedingNote, text)
 }
 
 func (a *App) seed(ctx context.Context, city *demo.City, said func(part string)) error {

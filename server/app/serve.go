@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net"
 
-	"github.com/gofiber/fiber/v2"
-
 	"satnav/config"
 	"satnav/server/api"
 	"satnav/server/identity"
@@ -38,7 +36,7 @@ func (a *App) Serve(ctx context.Context, ready func(net.Addr)) (err error) {
 		return fmt.Errorf("listen: %w", err)
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.Listener(listener) }()
+	go func() { served <- server.Serve(listener) }()
 	ready(listener.Addr())
 	select {
 	case err := <-served:
@@ -47,14 +45,14 @@ func (a *App) Serve(ctx context.Context, ready func(net.Addr)) (err error) {
 	}
 	a.health.Drain()
 	a.log.Info("draining", "at_most", a.Config.Drain)
-	if err := server.ShutdownWithTimeout(a.Config.Drain); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("shut down: %w", err)
+	if err := server.Shutdown(a.Config.Drain); err != nil {
+		a.log.Warn("drained", "err", err)
 	}
 	return nil
 }
 
 // server makes the HTTP application.
-func (a *App) server(verifier *identity.Verifier) *fiber.App {
+func (a *App) server(verifier *identity.Verifier) *api.Server {
 	return api.New(api.Parts{
 		Verifier: verifier, Visits: a.Visits, Diary: a.Diary, Permissions: a.Permissions, Shoppers: a.Shoppers, Retailers: a.Retailers,
 		Import: a.Import, Health: a.health, Metrics: a.metrics, Log: a.log, Now: a.now,

@@ -38,10 +38,41 @@ func PseudonymKey(ctx context.Context, documents Documents) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("pseudonym key: %w", err)
 		}
-		absent := Revision(0)
+		absent := Revision(0) // nothing is noted before there is a key
 		_, err = documents.Commit(ctx, Batch{Partition: installationPartition, Expect: &absent, Put: []Document{{ID: pseudonymKeyID, Body: body}}})
 		if err != nil && !errors.Is(err, ErrConflict) { // a conflict: another process made it
 			return nil, fmt.Errorf("pseudonym key: %w", err)
 		}
 	}
+}
+
+// Notes keeps what an installation must remember about itself, a small JSON text under a name.
+type Notes struct{ documents Documents }
+
+// NewNotes keeps notes in the documents.
+func NewNotes(documents Documents) Notes { return Notes{documents} }
+
+const notePrefix = "note/"
+
+// Get returns a note, or ErrNotFound.
+func (n Notes) Get(ctx context.Context, name string) ([]byte, error) {
+	d, err := n.documents.Get(ctx, installationPartition, notePrefix+name)
+	if err != nil {
+		return nil, err
+	}
+	text, ok := d.Body.Lookup("json").StringValueOK()
+	if !ok {
+		return nil, fmt.Errorf("%s/%s: it holds no text", installationPartition, d.ID)
+	}
+	return []byte(text), nil
+}
+
+// Put keeps a note, durably, in the place of the one before.
+func (n Notes) Put(ctx context.Context, name string, text []byte) error {
+	body, err := bson.Marshal(bson.D{{Key: "json", Value: string(text)}})
+	if err != nil {
+		return fmt.Errorf("note %q: %w", name, err)
+	}
+	_, err = n.documents.Commit(ctx, Batch{Partition: installationPartition, Put: []Document{{ID: notePrefix + name, Body: body}}})
+	return err
 }

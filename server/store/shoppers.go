@@ -202,11 +202,13 @@ func (s *Shoppers) load(ctx context.Context, key who.Key, partition string) (*kn
 
 // Change is what one commit does to one shopper. Empty fields leave alone what they are about.
 type Change struct {
-	At       time.Time  // now: when a new shopper was first seen
-	Defaults who.Grants // become the grants of a shopper of whom nothing is stored yet
-	Grants   []who.Grant
-	Presence *geo.Presence
-	Marks    []Mark // of the presence: when it is due, where the shopper is. They replace the ones before
+	At        time.Time  // now: when a new shopper was first seen
+	Defaults  who.Grants // become the grants of a shopper of whom nothing is stored yet
+	Grants    []who.Grant
+	Presence  *geo.Presence
+	Marks     []Mark         // of the presence: when it is due, where the shopper is. They replace the ones before
+	Crossings []geo.Crossing // decided by the presence; one that is kept already is written again, the same
+	Late      []geo.Fix      // came too late for the presence: kept for the diary, as a cell
 	// Events are added to the diary and to the history. Their ids must be new: ask Known, or use Record.
 	Events []who.Event
 	// Documents are other ones of the shopper's partition, an outbox entry for example. Their ids begin with none
@@ -284,7 +286,11 @@ func (s *Shoppers) commit(ctx context.Context, key who.Key, partition string, k 
 			s.putEvent(&batch, &change.Events[i])
 		}
 	}
-	batch.put = append(batch.put, change.Documents...)
+	crossings, err := crossingDocuments(&change)
+	if err != nil {
+		return nil, fmt.Errorf("partition %q: %w", partition, err)
+	}
+	batch.put = append(append(batch.put, crossings...), change.Documents...)
 
 	before := s.cache.moves(partition)
 	expect := k.revision

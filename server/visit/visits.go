@@ -77,10 +77,7 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 	if now.Place.Store != nil {
 		answer.Open = now.Place.Store.OpenAt(now.Moment.Instant)
 	}
-	change, err := v.advance(snapshot, s, &now, &answer)
-	if err != nil {
-		return Answer{}, err
-	}
+	change := v.advance(snapshot, s, &now, &answer)
 	var made recommend.Record
 	if s.Limit > 0 {
 		answer.Suggestions, made = recommend.Recommend(snapshot.Suggest, &recommend.Request{
@@ -98,10 +95,10 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 }
 
 // advance lets the crossing machine see the call's fixes, and returns what must be kept of it; nil: nothing.
-func (v *Visits) advance(snapshot *retailer.Snapshot, s *Signal, now *scene.Scene, answer *Answer) (*store.Change, error) {
+func (v *Visits) advance(snapshot *retailer.Snapshot, s *Signal, now *scene.Scene, answer *Answer) *store.Change {
 	view, ok := who.Access(who.Location, now.Shopper)
 	if !ok || len(now.Fixes) == 0 {
-		return nil, nil
+		return nil
 	}
 	before := view.Presence()
 	if before.Shopper == "" {
@@ -109,17 +106,23 @@ func (v *Visits) advance(snapshot *retailer.Snapshot, s *Signal, now *scene.Scen
 	}
 	after, crossings := geo.AdvanceAll(snapshot.Fences, before, now.Fixes)
 	answer.Triggers = triggers(snapshot.Fences, crossings)
-	kept, err := crossingDocuments(fresh(before, crossings))
-	if err != nil {
-		return nil, err
+	change := &store.Change{
+		At: s.Arrived, Defaults: snapshot.Scene.Defaults, Presence: &after,
+		Crossings: fresh(before, crossings), Late: late(before, now.Fixes),
 	}
-	late, err := lateDocuments(before, now.Fixes)
-	if err != nil {
-		return nil, err
+	change.Lazy = !after.Changed && len(change.Crossings) == 0 && len(change.Late) == 0
+	return change
+}
+
+// late are the fixes that the presence can no longer put in order.
+func late(before geo.Presence, fixes []geo.Fix) []geo.Fix {
+	var found []geo.Fix
+	for _, fix := range fixes {
+		if before.Late(fix) {
+			found = append(found, fix)
+		}
 	}
-	change := &store.Change{At: s.Arrived, Defaults: snapshot.Scene.Defaults, Presence: &after, Documents: append(kept, late...)}
-	change.Lazy = !after.Changed && len(change.Documents) == 0
-	return change, nil
+	return found
 }
 
 // fresh are the crossings that were not returned before: a retried fix brings those it made once more.

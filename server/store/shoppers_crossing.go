@@ -1,0 +1,71 @@
+package store
+
+import (
+	"fmt"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"satnav/geo"
+)
+
+// Beginnings of ids in a shopper's partition.
+const (
+	crossingFrom = "crossing/" // every crossing, told or not, by its id
+	lateFrom     = "late/"     // fixes that came too late to be put in order
+)
+
+// lateResolution is the finest H3 resolution in which a position is kept beside the presence.
+const lateResolution = 9
+
+// crossingDocument is a crossing as it is kept with the shopper.
+type crossingDocument struct {
+	ID       string    `bson:"id"`
+	Geofence string    `bson:"geofence"`
+	Version  int64     `bson:"version"`
+	Kind     string    `bson:"kind"`
+	At       time.Time `bson:"at"`
+	Decided  time.Time `bson:"decided_at"`
+	Told     bool      `bson:"told"`
+	Withheld string    `bson:"withheld,omitempty"`
+	Rule     string    `bson:"rule"`
+}
+
+// lateDocument is a fix that came too late.
+type lateDocument struct {
+	At     time.Time `bson:"at"`
+	Place  string    `bson:"place"` // H3 cell
+	Reason string    `bson:"reason"`
+}
+
+// crossingDocuments are the documents of what a change tells of the crossing machine.
+func crossingDocuments(change *Change) ([]Document, error) {
+	if len(change.Crossings) == 0 && len(change.Late) == 0 {
+		return nil, nil
+	}
+	documents := make([]Document, 0, len(change.Crossings)+len(change.Late))
+	put := func(id string, value any) error {
+		body, err := bson.Marshal(value)
+		if err != nil {
+			return fmt.Errorf("%s: %w", id, err)
+		}
+		documents = append(documents, Document{ID: id, Body: body})
+		return nil
+	}
+	for _, c := range change.Crossings {
+		err := put(crossingFrom+c.ID, crossingDocument{
+			ID: c.ID, Geofence: c.Geofence, Version: c.Version, Kind: string(c.Kind), At: c.At, Decided: c.DecidedAt,
+			Told: c.Told, Withheld: string(c.Withheld), Rule: string(c.Reason.Rule),
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, fix := range change.Late {
+		id := fmt.Sprintf("%s%020d", lateFrom, fix.At.UnixMilli())
+		if err := put(id, lateDocument{At: fix.At, Place: geo.CellAt(fix.Point, lateResolution).String(), Reason: "late"}); err != nil {
+			return nil, err
+		}
+	}
+	return documents, nil
+}
