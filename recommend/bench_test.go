@@ -18,7 +18,7 @@ import (
 
 // city is a retailer of a real one's size: items are bought by a long tail, each shopper has favourites
 // with rhythms of their own, and shops in one or two stores.
-func city(shoppers, products int) (*recommend.Snapshot, []*who.History) {
+func city(shoppers, products int) (*recommend.Snapshot, []*who.History, *learn.Crowd) {
 	random := rand.New(rand.NewPCG(1, 2))
 	names := who.NewNames()
 	var rows []recommend.Product
@@ -58,7 +58,7 @@ func city(shoppers, products int) (*recommend.Snapshot, []*who.History) {
 		histories[i] = (*who.History)(nil).With(names, events...)
 		crowd.Replace(nil, histories[i])
 	}
-	return recommend.NewSnapshot(names, catalogue, stores, crowd.View(), nil), histories
+	return recommend.NewSnapshot(names, catalogue, stores, crowd.View(), nil), histories, crowd
 }
 
 // BenchmarkRecommend is one answer of 20 suggestions with reasons, shoppers drawn evenly, at a place
@@ -66,7 +66,7 @@ func city(shoppers, products int) (*recommend.Snapshot, []*who.History) {
 func BenchmarkRecommend(b *testing.B) {
 	for _, size := range []struct{ shoppers, products int }{{5_000, 3_000}, {100_000, 30_000}} {
 		b.Run(fmt.Sprintf("shoppers=%d/products=%d", size.shoppers, size.products), func(b *testing.B) {
-			snapshot, histories := city(size.shoppers, size.products)
+			snapshot, histories, _ := city(size.shoppers, size.products)
 			grants := who.Defaults([]who.Purpose{who.Loyalty, who.Location}, monday)
 			place := where.Place{Known: true, Precision: geo.Precise, Point: geo.Point{Lat: 51.05, Lng: 0.02}}
 			random := rand.New(rand.NewPCG(3, 4))
@@ -104,4 +104,38 @@ func percentiles(b *testing.B, latencies []time.Duration) {
 	}
 	b.ReportMetric(at(0.5), "p50-µs")
 	b.ReportMetric(at(0.99), "p99-µs")
+}
+
+// BenchmarkCrowd is what one more basket of a shopper costs the crowd, and a view after a second of them.
+func BenchmarkCrowd(b *testing.B) {
+	snapshot, histories, crowd := city(5_000, 3_000)
+	b.Run("replace", func(b *testing.B) {
+		next := make([]*who.History, 1024)
+		for i := range next {
+			next[i] = histories[i].With(snapshot.Names, bought(monday, "p1", "p2", "p3", fmt.Sprint("p", i))...)
+		}
+		b.ReportAllocs()
+		i := 0
+		for b.Loop() {
+			k := i / 2 % len(next)
+			if i%2 == 0 {
+				crowd.Replace(histories[k], next[k])
+			} else {
+				crowd.Replace(next[k], histories[k])
+			}
+			i++
+		}
+	})
+	b.Run("view after 1000 baskets", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			for i := range 500 {
+				next := histories[i].With(snapshot.Names, bought(monday, "p1", "p2", "p3", fmt.Sprint("p", i))...)
+				crowd.Replace(histories[i], next)
+				crowd.Replace(next, histories[i])
+			}
+			b.StartTimer()
+			crowd.View()
+		}
+	})
 }

@@ -44,6 +44,7 @@ type ItemStats struct {
 	Again    uint32 // baskets with it whose next basket of the same shopper held it too
 	Chances  uint32 // baskets with it that have a next basket
 	Recent   float32
+	Weeks    []Tally // lines by week since 1970, ascending
 	Rhythm   *Rhythm // nil: never bought
 	Stores   []Tally // by store number
 	// Neighbours are the items bought with it most often, most often first.

@@ -139,7 +139,7 @@ func TestContributionsSumToTheScore(t *testing.T) {
 // between answers; and no product comes twice.
 func TestRecommendIsDeterministic(t *testing.T) {
 	t.Parallel()
-	snapshot, histories := city(300, 400)
+	snapshot, histories, _ := city(300, 400)
 	ask := func(i int) []recommend.Suggestion {
 		r := asked(histories[i], loyal, monday)
 		r.Basket = []who.Item{who.Item(i), who.Item(2 * i)}
@@ -177,7 +177,7 @@ func TestRecommendIsDeterministic(t *testing.T) {
 // A purchase that was acknowledged is in the next answer, and only from its own time on.
 func TestRecommendCountsWhatJustHappened(t *testing.T) {
 	t.Parallel()
-	snapshot, histories := city(200, 300)
+	snapshot, histories, _ := city(200, 300)
 	for i, h := range histories {
 		now := monday.AddDate(0, 0, 1)
 		before, _ := recommend.Recommend(snapshot, asked(h, loyal, now))

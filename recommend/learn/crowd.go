@@ -59,8 +59,10 @@ type Crowd struct {
 
 	dirtyItems  map[who.Item]struct{}
 	dirtyStores map[who.Item]struct{}
-	view        *recommend.Crowd
 	old, new    trips // memory of Replace
+
+	viewing sync.Mutex // one view at a time; taken before mu
+	view    *recommend.Crowd
 }
 
 // item counts what the crowd did with one item.
@@ -118,8 +120,7 @@ func (c *Crowd) replace(old, new recommend.Past) {
 	c.old.read(old)
 	c.new.read(new)
 	c.countBaskets()
-	c.countItems(old, -1)
-	c.countItems(new, 1)
+	c.countItems(old, new)
 	c.countVisits(old, new)
 }
 
@@ -215,37 +216,60 @@ func (c *Crowd) countBasket(t *trips, k, sign int) {
 	}
 }
 
-// countItems counts what a past says of each item as a whole.
-func (c *Crowd) countItems(p recommend.Past, sign int) {
-	n, tail := uint32(sign), p.Tail()
-	for i := range p.History.Items {
-		b := &p.History.Items[i]
-		recent, times := p.Held(b)
-		if times == 0 {
+// habit is what one shopper's past of one item adds to its counts.
+type habit struct {
+	buyers, rebuyers, gaps, again, chances uint32
+	gapHours                               uint64
+}
+
+func habitOf(p recommend.Past, b *who.Bought) (a habit) {
+	recent, times := p.Held(b)
+	if times == 0 {
+		return a
+	}
+	a.buyers = 1
+	if times > 1 {
+		a.rebuyers, a.gaps = 1, uint32(times-1)
+		if last := p.Last(b, recent); last > b.First {
+			a.gapHours = uint64(last-b.First) / hour
+		}
+	}
+	// Bit k is the k-th newest basket: which of those but the newest were followed by another?
+	followed := recent &^ 1
+	a.chances = uint32(bits.OnesCount64(followed))
+	a.again = uint32(bits.OnesCount64(followed & (recent << 1)))
+	return a
+}
+
+// countItems counts what the pasts say of each item as a whole; items of which both say the same are
+// left alone. Both lists are by item number.
+func (c *Crowd) countItems(old, new recommend.Past) {
+	a, b := old.History.Items, new.History.Items
+	for len(a) > 0 || len(b) > 0 {
+		var was, is habit
+		var number who.Item
+		switch {
+		case len(b) == 0 || len(a) > 0 && a[0].Item < b[0].Item:
+			number, was, a = a[0].Item, habitOf(old, &a[0]), a[1:]
+		case len(a) == 0 || b[0].Item < a[0].Item:
+			number, is, b = b[0].Item, habitOf(new, &b[0]), b[1:]
+		default:
+			number, was, is, a, b = a[0].Item, habitOf(old, &a[0]), habitOf(new, &b[0]), a[1:], b[1:]
+		}
+		if was == is {
 			continue
 		}
-		it := c.item(b.Item)
-		it.buyers += n
-		c.buyers += uint64(sign)
-		if times > 1 {
-			it.rebuyers += n
-			c.rebuyers += uint64(sign)
-			it.gaps += n * uint32(times-1)
-			if last := p.Last(b, recent); last > b.First {
-				it.gapHours += uint64(int64(sign) * int64((last-b.First)/hour))
-			}
-		}
-		// Bit k is the k-th newest basket: of those but the newest, which were followed by another?
-		followed := recent &^ 1
-		again := bits.OnesCount64(followed & (recent << 1))
-		chances := bits.OnesCount64(followed)
-		if tail == 0 {
-			again, chances = 0, 0
-		}
-		it.again += n * uint32(again)
-		it.chances += n * uint32(chances)
-		c.again += uint64(int64(sign) * int64(again))
-		c.chances += uint64(int64(sign) * int64(chances))
+		it := c.item(number)
+		it.buyers += is.buyers - was.buyers
+		it.rebuyers += is.rebuyers - was.rebuyers
+		it.gaps += is.gaps - was.gaps
+		it.again += is.again - was.again
+		it.chances += is.chances - was.chances
+		it.gapHours += is.gapHours - was.gapHours
+		c.buyers += uint64(is.buyers) - uint64(was.buyers)
+		c.rebuyers += uint64(is.rebuyers) - uint64(was.rebuyers)
+		c.again += uint64(is.again) - uint64(was.again)
+		c.chances += uint64(is.chances) - uint64(was.chances)
 	}
 }
 

@@ -1,6 +1,8 @@
 package learn
 
 import (
+	"cmp"
+	"maps"
 	"math"
 	"slices"
 
@@ -15,44 +17,56 @@ const (
 )
 
 // View is the crowd as the engine reads it. Only what changed since the last view is worked out again;
-// the result equals a view of the same counts made at once.
+// the result equals a view of the same counts made at once. Counting goes on meanwhile: it waits for a
+// few items at a time, and what it counts may be in this view or the next.
 func (c *Crowd) View() *recommend.Crowd {
+	c.viewing.Lock()
+	defer c.viewing.Unlock()
+	v := &recommend.Crowd{Zone: c.zone}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.view != nil && c.view.Version == c.version {
+		c.mu.Unlock()
 		return c.view
 	}
-	v := &recommend.Crowd{
-		Version: c.version, Zone: c.zone, Shoppers: c.shoppers,
-		Baskets: c.baskets, Lines: c.lines,
-		Rebuy: ratio(c.rebuyers, c.buyers), Again: ratio(c.again, c.chances),
-		Rhythm: *rhythm(&c.hours, &c.weekdays),
-		Visits: c.visits, VisitHours: near(&c.came),
-	}
+	v.Version, v.Shoppers, v.Baskets, v.Lines = c.version, c.shoppers, c.baskets, c.lines
+	v.Rebuy, v.Again = ratio(c.rebuyers, c.buyers), ratio(c.again, c.chances)
+	v.Rhythm, v.Visits, v.VisitHours = *rhythm(&c.hours, &c.weekdays), c.visits, near(&c.came)
 	for w := range c.weeks {
 		v.Newest = max(v.Newest, w)
 	}
+	items, stores := slices.Sorted(maps.Keys(c.dirtyItems)), slices.Sorted(maps.Keys(c.dirtyStores))
+	clear(c.dirtyItems)
+	clear(c.dirtyStores)
+	v.Items, v.Stores = make([]recommend.ItemStats, len(c.items)), make([]recommend.StoreStats, len(c.stores))
+	c.mu.Unlock()
 	if c.view != nil {
-		v.Items, v.Stores = slices.Clone(c.view.Items), slices.Clone(c.view.Stores)
+		copy(v.Items, c.view.Items)
+		copy(v.Stores, c.view.Stores)
 	}
-	v.Items = append(v.Items, make([]recommend.ItemStats, len(c.items)-len(v.Items))...)
-	v.Stores = append(v.Stores, make([]recommend.StoreStats, len(c.stores)-len(v.Stores))...)
-	for number := range c.dirtyItems {
-		v.Items[number] = c.items[number].view()
-	}
-	for number := range c.dirtyStores {
-		v.Stores[number] = c.stores[number].view()
-	}
+	c.inTurns(items, func(number who.Item) { v.Items[number] = c.items[number].view() })
+	c.inTurns(stores, func(number who.Item) { v.Stores[number] = c.stores[number].view() })
 	for i := range v.Items {
-		v.Items[i].Recent = c.items[i].recent(v.Newest)
+		v.Items[i].Recent = recent(v.Items[i].Weeks, v.Newest)
 		v.Recent += float64(v.Items[i].Recent)
 	}
 	v.Popular = most(len(v.Items), popular, func(i int) float32 { return v.Items[i].Recent })
 	v.Visited = most(len(v.Stores), visited, func(i int) float32 { return float32(v.Stores[i].Visits) })
-	clear(c.dirtyItems)
-	clear(c.dirtyStores)
 	c.view = v
 	return v
+}
+
+// turn is how many items are worked out before counting gets its turn: about a millisecond's worth.
+const turn = 32
+
+// inTurns does something for each number with the counts held still, a few at a time.
+func (c *Crowd) inTurns(numbers []who.Item, do func(number who.Item)) {
+	for some := range slices.Chunk(numbers, turn) {
+		c.mu.Lock()
+		for _, number := range some {
+			do(number)
+		}
+		c.mu.Unlock()
+	}
 }
 
 func ratio(a, b uint64) float32 {
@@ -67,6 +81,7 @@ func (it *item) view() recommend.ItemStats {
 		Buyers: it.buyers, Rebuyers: it.rebuyers, Lines: it.lines, Gaps: it.gaps, GapHours: it.gapHours,
 		Again: it.again, Chances: it.chances,
 		Rhythm:     rhythm(&it.hours, &it.weekdays),
+		Weeks:      byNumber(it.weeks),
 		Stores:     byNumber(it.stores),
 		Neighbours: byCount(it.together, neighbours),
 	}
@@ -84,20 +99,15 @@ func (s *store) view() recommend.StoreStats {
 	return v
 }
 
-// recent is the item's decayed popularity as of a week.
-func (it *item) recent(now uint32) float32 {
-	// Summed by age, not in the map's order: the same counts always make the same sum.
-	var byAge [horizon]uint32
-	for w, n := range it.weeks {
-		if age := now - w; age < horizon {
-			byAge[age] = n
-		}
-	}
+// recent is an item's decayed popularity as of a week.
+func recent(weeks []recommend.Tally, now uint32) float32 {
 	sum := 0.0
-	for age, n := range byAge {
-		if n != 0 {
-			sum += float64(n) * decays[age]
+	for _, w := range slices.Backward(weeks) {
+		age := now - min(uint32(w.Item), now)
+		if age >= horizon {
+			break
 		}
+		sum += float64(w.Count) * decays[age]
 	}
 	return float32(sum)
 }
@@ -130,28 +140,34 @@ func rhythm(hours *[24]uint32, weekdays *[7]uint32) *recommend.Rhythm {
 	return r
 }
 
-func byNumber(counts map[who.Item]uint32) []recommend.Tally {
+func byNumber[K ~uint32](counts map[K]uint32) []recommend.Tally {
 	all := make([]recommend.Tally, 0, len(counts))
 	for number, n := range counts {
-		all = append(all, recommend.Tally{Item: number, Count: n})
+		all = append(all, recommend.Tally{Item: who.Item(number), Count: n})
 	}
-	slices.SortFunc(all, func(a, b recommend.Tally) int { return int(a.Item) - int(b.Item) })
+	slices.SortFunc(all, func(a, b recommend.Tally) int { return cmp.Compare(a.Item, b.Item) })
 	return all
 }
 
 // byCount keeps the n greatest counts, the greatest first; of equals the smaller number.
 func byCount(counts map[who.Item]uint32, n int) []recommend.Tally {
-	all := make([]recommend.Tally, 0, len(counts))
+	best := make([]recommend.Tally, 0, min(n, len(counts)))
+	before := func(a, b recommend.Tally) bool { return a.Count > b.Count || a.Count == b.Count && a.Item < b.Item }
 	for number, count := range counts {
-		all = append(all, recommend.Tally{Item: number, Count: count})
-	}
-	slices.SortFunc(all, func(a, b recommend.Tally) int {
-		if a.Count != b.Count {
-			return int(b.Count) - int(a.Count)
+		t := recommend.Tally{Item: number, Count: count}
+		switch {
+		case len(best) < n:
+			best = append(best, t)
+		case before(t, best[n-1]):
+			best[n-1] = t
+		default:
+			continue
 		}
-		return int(a.Item) - int(b.Item)
-	})
-	return slices.Clone(all[:min(n, len(all))])
+		for i := len(best) - 1; i > 0 && before(best[i], best[i-1]); i-- {
+			best[i], best[i-1] = best[i-1], best[i]
+		}
+	}
+	return best
 }
 
 // most lists the n numbers with the greatest positive worth, the greatest first; of equals the smaller.
