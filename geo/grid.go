@@ -3,15 +3,16 @@ package geo
 import (
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // The grid cuts the map of units into cells of a power of two, at six levels of which each has cells eight times as wide
 // as the one before. A geofence is in the first level where it spans at most sixteen cells either way, so
 // that no cover grows with area. 64 × 64 cells of a level are a page: one run of words, rewritten whole by an edit.
 //
-//	page:    64 tiles of 8 × 8 cells, three words each: two of bitmap (which cells hold anything), offset of the tile
-//	tile:    the ends of its cells that hold something, counted in words: 16 bits each; or 32, if tileWide is set in the offset
-//	         then the postings, cell after cell
+//	page:    64 offsets of tiles of 8 × 8 cells; 0: the tile is empty
+//	tile:    two words of bitmap (which cells hold anything), the ends of these cells, counted in words: 16 bits each; or 32, if
+//	         tileWide is set in the offset; then the postings, cell after cell
 //	posting: what may hold a point of the cell: two bits of kind, thirty of value
 //
 // A posting of a cell that is wholly inside names the geofence and asks for no geometry. One of a flat ring names the
@@ -20,7 +21,7 @@ import (
 const (
 	gridLevels  = 6
 	cellShiftX  = 14 // 182 m at the equator
-	cellShiftY  = 13 // 91 m
+	cellShiftY  = 14
 	levelShift  = 3
 	pageShift   = 6
 	maxCellSpan = 16
@@ -35,7 +36,7 @@ const (
 
 	tileWide  = 1 << 31
 	pageTiles = 64
-	tileWords = 3
+	tileHead  = 2
 
 	edgesWest = 1 << 15
 )
@@ -85,7 +86,11 @@ func encodePage(all []posted) []uint32 {
 	for _, p := range all {
 		ends[p.place+1] += int32(p.words())
 	}
-	words := make([]uint32, pageTiles*tileWords, pageTiles*tileWords+len(all)*5/4)
+	size := pageTiles
+	for _, n := range ends {
+		size += int(n)
+	}
+	words := make([]uint32, pageTiles, size*9/8+pageTiles*tileHead)
 	for tile := range pageTiles {
 		cells := ends[tile*64+1 : tile*64+65]
 		total, used := int32(0), 0
@@ -106,7 +111,8 @@ func encodePage(all []posted) []uint32 {
 			head = used
 			offset |= tileWide
 		}
-		words[tile*tileWords], words[tile*tileWords+1], words[tile*tileWords+2] = uint32(bitmap), uint32(bitmap>>32), offset
+		words[tile] = offset
+		words = append(words, uint32(bitmap), uint32(bitmap>>32))
 		start := len(words)
 		words = append(words, make([]uint32, head+int(total))...)
 		at, k := int32(0), 0
@@ -132,23 +138,32 @@ func encodePage(all []posted) []uint32 {
 		}
 		ends[p.place+1] += int32(p.words())
 	}
-	return words[:len(words):len(words)]
+	return slices.Clip(slices.Clone(words))
+}
+
+// tileOf is the offset of a tile in a page and the bitmap of its cells that hold anything.
+func tileOf(page []uint32, tile int) (offset uint32, bitmap uint64) {
+	offset = page[tile]
+	if offset == 0 {
+		return 0, 0
+	}
+	head := page[offset&^tileWide:]
+	return offset, uint64(head[0]) | uint64(head[1])<<32
 }
 
 // postings are those of a cell in a page.
 func postings(page []uint32, place uint16) []uint32 {
-	tile := int(place>>6) * tileWords
+	offset, bitmap := tileOf(page, int(place>>6))
 	bit := uint64(1) << (place & 63)
-	bitmap := uint64(page[tile]) | uint64(page[tile+1])<<32
 	if bitmap&bit == 0 {
 		return nil
 	}
-	return cellPostings(page, page[tile+2], bits.OnesCount64(bitmap), bits.OnesCount64(bitmap&(bit-1)))
+	return cellPostings(page, offset, bits.OnesCount64(bitmap), bits.OnesCount64(bitmap&(bit-1)))
 }
 
 // cellPostings are those of cell k of the used ones of a tile.
 func cellPostings(page []uint32, offset uint32, used, k int) []uint32 {
-	start := int(offset &^ tileWide)
+	start := int(offset&^tileWide) + tileHead
 	head, from, to := 0, 0, 0
 	if offset&tileWide != 0 {
 		head = used
@@ -169,12 +184,12 @@ func cellPostings(page []uint32, offset uint32, used, k int) []uint32 {
 // decodePage is encodePage backwards.
 func decodePage(page []uint32, all []posted) []posted {
 	for tile := range pageTiles {
-		bitmap := uint64(page[tile*tileWords]) | uint64(page[tile*tileWords+1])<<32
+		offset, bitmap := tileOf(page, tile)
 		used := bits.OnesCount64(bitmap)
 		for k := range used {
 			cell := bits.TrailingZeros64(bitmap)
 			bitmap &= bitmap - 1
-			words := cellPostings(page, page[tile*tileWords+2], used, k)
+			words := cellPostings(page, offset, used, k)
 			for i := 0; i < len(words); i++ {
 				p := posted{place: uint16(tile<<6 | cell), word: words[i]}
 				if p.words() == 2 {

@@ -294,6 +294,9 @@ func (x *Index) match(q *spot, dst []uint32) []uint32 {
 			continue
 		}
 		all := postings(x.pages[at], cell.place())
+		if len(all) > 2 {
+			q.warmed += x.warm(all)
+		}
 		for i := 0; i < len(all); i++ {
 			value := all[i] & postValueMask
 			switch all[i] >> postKindShift {
@@ -318,6 +321,22 @@ func (x *Index) match(q *spot, dst []uint32) []uint32 {
 		}
 	}
 	return dst
+}
+
+// warm reads a word of everything that the postings are about. The reads wait for no answer of each other, so memory serves them
+// at once; the tests that follow would ask for one after the other. (Worth a third of a dense match.)
+func (x *Index) warm(all []uint32) (sum uint32) {
+	for i := 0; i < len(all); i++ {
+		value := all[i] & postValueMask
+		switch all[i] >> postKindShift {
+		case postFlat:
+			i++
+			sum += x.rings[value] + x.rings[value+5+all[i]&0x7fff]
+		case postCircle:
+			sum += x.numbers[value] + uint32(math.Float64bits(x.circles[value].radiusMeters))
+		}
+	}
+	return sum
 }
 
 // circleSight looks at circles from one point: what depends on the point alone is computed once.
@@ -404,7 +423,7 @@ func (x *Index) meet(b box, found []uint32) []uint32 {
 // meetPage appends what is posted in the cells from and to, both included, of the page that begins in column px, row py.
 func (x *Index) meetPage(page []uint32, px, py uint32, from, to gridCell, found []uint32) []uint32 {
 	for tile := range uint32(pageTiles) {
-		bitmap := uint64(page[tile*tileWords]) | uint64(page[tile*tileWords+1])<<32
+		offset, bitmap := tileOf(page, int(tile))
 		used := bits.OnesCount64(bitmap)
 		tx, ty := px+tile&7<<3, py+tile>>3<<3
 		if bitmap == 0 || tx > to.x || tx+7 < from.x || ty > to.y || ty+7 < from.y {
@@ -416,7 +435,7 @@ func (x *Index) meetPage(page []uint32, px, py uint32, from, to gridCell, found 
 			if cx, cy := tx+cell&7, ty+cell>>3; cx < from.x || cx > to.x || cy < from.y || cy > to.y {
 				continue
 			}
-			all := cellPostings(page, page[tile*tileWords+2], used, k)
+			all := cellPostings(page, offset, used, k)
 			for i := 0; i < len(all); i++ {
 				found = append(found, x.number(all[i]))
 				if all[i]>>postKindShift == postFlat {

@@ -59,6 +59,7 @@ type spot struct {
 	Point
 	x, y           int64
 	wholeX, wholeY bool
+	warmed         uint32 // keeps the reads of Index.warm from being left out
 }
 
 func spotOf(p Point) spot {
