@@ -49,6 +49,7 @@ type Options struct {
 	Config config.Config
 	Log    *slog.Logger
 	Now    func() time.Time // nil: time.Now
+	Store  embedded.Options // what the configuration does not say of the embedded store; tests fill its disk
 }
 
 // Open opens the store and everything on top of it, and loads every retailer. The folder is made when it
@@ -61,7 +62,8 @@ func Open(ctx context.Context, o Options) (*App, error) {
 	if c.Store != config.Embedded {
 		return nil, fmt.Errorf("store %q: only %q is there yet: leave store out", c.Store, config.Embedded)
 	}
-	documents, err := embedded.Open(filepath.Join(c.Data, "store"), embedded.Options{Log: o.Log, CacheBytes: int64(c.Cache.Blocks)})
+	o.Store.Log, o.Store.CacheBytes = o.Log, int64(c.Cache.Blocks)
+	documents, err := embedded.Open(filepath.Join(c.Data, "store"), o.Store)
 	if err != nil {
 		return nil, err
 	}
