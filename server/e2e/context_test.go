@@ -1,0 +1,267 @@
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"satnav/geo"
+	"satnav/sdk-contract/wire"
+	"satnav/server/demo"
+	"satnav/server/identity"
+)
+
+// moment is an instant of the day on which the demo's history ended; answers for it do not depend on the clock.
+func moment() time.Time { return city.Until().Add(10 * time.Hour) }
+
+// here is a position in front of a demo store.
+func here() *wire.Where {
+	p := city.Stores()[0].Position
+	return &wire.Where{Lat: &p.Lat, Lng: &p.Lng, AccuracyM: 10}
+}
+
+// regular is a shopper of the demo who has a history.
+func regular(n int) string {
+	for i := range city.Len() {
+		if city.Shopper(i).Phase == demo.Regular {
+			if n == 0 {
+				return city.ID(i)
+			}
+			n--
+		}
+	}
+	panic("the demo has too few regular shoppers")
+}
+
+func items(a wire.ContextResponse) (items []string) {
+	for _, s := range a.Suggestions {
+		items = append(items, s.Item)
+	}
+	return items
+}
+
+func at[T any](v T) *T { return &v }
+
+// TestReceipt holds that everyone gets an answer and that "used" tells what it was made of.
+func TestReceipt(t *testing.T) {
+	t.Parallel()
+	cell := geo.CellAt(city.Stores()[0].Position, 10).String()
+	known := regular(0)
+	for _, tc := range []struct {
+		name    string
+		shopper string
+		give    wire.ContextRequest
+		want    wire.Used // Model is not compared
+		place   bool
+	}{
+		{"a stranger without a position", canary("stranger-4711"), wire.ContextRequest{},
+			wire.Used{Location: "none", Permissions: []string{}, Purposes: []string{"loyalty"}}, false},
+		{"a stranger with a fix", canary("stranger-4712"), wire.ContextRequest{Where: here()},
+			wire.Used{Location: "fix", Permissions: []string{"location"}, Purposes: []string{"loyalty", "location"}}, true},
+		{"a known shopper without a position", known, wire.ContextRequest{},
+			wire.Used{Location: "none", Permissions: []string{}, Purposes: []string{"loyalty"}, History: true}, false},
+		{"a known shopper with a fix", known, wire.ContextRequest{Where: here()},
+			wire.Used{Location: "fix", Permissions: []string{"location"}, Purposes: []string{"loyalty", "location"}, History: true}, true},
+		{"a cell", known, wire.ContextRequest{Where: &wire.Where{Cell: canary(cell)}},
+			wire.Used{Location: "cell-10", Permissions: []string{"location"}, Purposes: []string{"loyalty", "location"}, History: true}, true},
+		{"coarse", known, wire.ContextRequest{Where: here(), Permissions: &wire.DevicePermissions{Location: "coarse"}},
+			wire.Used{Location: "cell-6", Permissions: []string{"location"}, Purposes: []string{"loyalty", "location"}, History: true}, true},
+		{"no location permission", known, wire.ContextRequest{Where: here(), Permissions: &wire.DevicePermissions{Location: "none"}},
+			wire.Used{Location: "none", Permissions: []string{}, Purposes: []string{"loyalty"}, History: true}, false},
+		{"fixes alone", known, wire.ContextRequest{Where: here(), Limit: at(0)},
+			wire.Used{Location: "fix", Permissions: []string{"location"}, Purposes: []string{"location"}}, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			tc.give.At = moment()
+			got := city.ask(t, city.shopper(t, tc.shopper), tc.give)
+			if wanted := tc.give.Limit == nil; wanted != (len(got.Suggestions) > 0) {
+				t.Errorf("got %d suggestions", len(got.Suggestions))
+			}
+			slices.Sort(got.Used.Purposes)
+			slices.Sort(tc.want.Purposes)
+			got.Used.Model = ""
+			if fmt.Sprint(got.Used) != fmt.Sprint(tc.want) {
+				t.Errorf("used: got %+v, want %+v", got.Used, tc.want)
+			}
+			if (got.Place.Cell != "") != tc.place {
+				t.Errorf("place: got %+v", got.Place)
+			}
+		})
+	}
+}
+
+// TestWithdrawnLoyalty holds that without the grant a shopper is a stranger, and that granting again brings
+// the history back.
+func TestWithdrawnLoyalty(t *testing.T) {
+	t.Parallel()
+	token, give := city.shopper(t, regular(1)), wire.ContextRequest{At: moment(), Where: here(), Explore: at(false)}
+	with := city.ask(t, token, give)
+	stranger := city.ask(t, city.shopper(t, "stranger-4713"), give)
+	if slices.Equal(items(with), items(stranger)) {
+		t.Fatal("a history makes no difference, so nothing can be told apart here")
+	}
+	city.grant(t, token, "loyalty", false)
+	without := city.ask(t, token, give)
+	if !slices.Equal(items(without), items(stranger)) {
+		t.Errorf("without the grant: got %v, want a stranger's %v", items(without), items(stranger))
+	}
+	if without.Used.History || slices.Contains(without.Used.Purposes, "loyalty") {
+		t.Errorf("used tells of loyalty, which was withdrawn: %+v", without.Used)
+	}
+	city.grant(t, token, "loyalty", true)
+	if again := city.ask(t, token, give); !slices.Equal(items(again), items(with)) || !again.Used.History {
+		t.Errorf("granted again: got %v, want %v", items(again), items(with))
+	}
+}
+
+// TestWithdrawnLocation holds that a withdrawn purpose beats what the device allows.
+func TestWithdrawnLocation(t *testing.T) {
+	t.Parallel()
+	token := city.shopper(t, regular(2))
+	city.grant(t, token, "location", false)
+	got := city.ask(t, token, wire.ContextRequest{At: moment(), Where: here()})
+	if got.Used.Location != "none" || got.Place.Cell != "" || len(got.Used.Permissions) > 0 || slices.Contains(got.Used.Purposes, "location") {
+		t.Errorf("the position was used although the grant is withdrawn: %+v, %+v", got.Place, got.Used)
+	}
+}
+
+// TestWhoIsAsked holds for whom a token may ask.
+func TestWhoIsAsked(t *testing.T) {
+	t.Parallel()
+	known := regular(3)
+	for _, tc := range []struct {
+		name    string
+		role    identity.Role
+		subject string
+		give    wire.ContextRequest
+		status  int
+		pointer string
+	}{
+		{"a shopper for itself", identity.Shopper, known, wire.ContextRequest{}, 200, ""},
+		{"a shopper who names itself", identity.Shopper, known, wire.ContextRequest{Shopper: known}, 200, ""},
+		{"a shopper who names another", identity.Shopper, known, wire.ContextRequest{Shopper: regular(4)}, 403, "/shopper"},
+		{"a back end for a shopper", identity.Backend, "kiosk", wire.ContextRequest{Shopper: known}, 200, ""},
+		{"a back end for nobody", identity.Backend, "kiosk", wire.ContextRequest{}, 400, "/shopper"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			tc.give.At = moment()
+			r := city.call(t, city.as(t, identity.Claims{Role: tc.role, Subject: tc.subject}), "POST", "/v1/context", tc.give)
+			if tc.status != 200 {
+				if p := r.problem(tc.status); len(p.Errors) != 1 || p.Errors[0].Pointer != tc.pointer {
+					t.Errorf("got %+v, want it to point at %s", p, tc.pointer)
+				}
+				return
+			}
+			if got := read[wire.ContextResponse](r.wants(200)); !got.Used.History {
+				t.Errorf("the shopper's history was not used: %+v", got.Used)
+			}
+		})
+	}
+}
+
+// TestKinds holds that an answer has the kinds that were asked for, and no more than the limit.
+func TestKinds(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name  string
+		kinds []wire.SuggestionKind
+		limit int
+	}{
+		{"products", []wire.SuggestionKind{"product"}, 7},
+		{"stores", []wire.SuggestionKind{"store"}, 3},
+		{"both", []wire.SuggestionKind{"product", "store"}, 25},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			got := city.ask(t, city.shopper(t, regular(5)), wire.ContextRequest{At: moment(), Where: here(), Kinds: tc.kinds, Limit: &tc.limit})
+			if n := len(got.Suggestions); n == 0 || n > tc.limit {
+				t.Fatalf("got %d suggestions, want 1 to %d", n, tc.limit)
+			}
+			for _, s := range got.Suggestions {
+				if !slices.Contains(tc.kinds, s.Kind) {
+					t.Errorf("got a %s", s.Kind)
+				}
+				if len(s.Reasons) == 0 || s.Reasons[0].Text == "" || s.Title == "" {
+					t.Errorf("%s: a suggestion needs a title and a reason: %+v", s.Item, s)
+				}
+			}
+		})
+	}
+}
+
+// TestBasketIsNotSuggested holds that what is in the basket is not offered once more, and that an item that
+// nobody knows does no harm.
+func TestBasketIsNotSuggested(t *testing.T) {
+	t.Parallel()
+	token := city.shopper(t, regular(6))
+	give := wire.ContextRequest{At: moment(), Kinds: []wire.SuggestionKind{"product"}, Explore: at(false)}
+	first := items(city.ask(t, token, give))[0]
+	give.Doing = wire.Doing{Basket: []string{first, "an-item-that-nobody-knows"}}
+	if got := items(city.ask(t, token, give)); len(got) == 0 || slices.Contains(got, first) {
+		t.Errorf("%s is in the basket, but is suggested: %v", first, got)
+	}
+}
+
+// TestSameMomentSameAnswer holds that an answer depends on nothing but what it is asked.
+func TestSameMomentSameAnswer(t *testing.T) {
+	t.Parallel()
+	for _, when := range []time.Time{moment(), moment().AddDate(0, 0, -30), moment().AddDate(0, 0, 10)} {
+		t.Run(when.Format(time.DateOnly), func(t *testing.T) {
+			t.Parallel()
+			token := city.shopper(t, regular(7))
+			give := wire.ContextRequest{At: when, Where: here(), Limit: at(20)}
+			first := city.ask(t, token, give)
+			for range 5 {
+				again := city.ask(t, token, give)
+				if fmt.Sprintf("%+v", again.Suggestions) != fmt.Sprintf("%+v", first.Suggestions) {
+					t.Fatalf("got %+v, then %+v", first.Suggestions, again.Suggestions)
+				}
+			}
+			if local := first.Moment.LocalTime; !local.Equal(when) {
+				t.Errorf("got the moment %s, want %s", local, when)
+			}
+		})
+	}
+}
+
+// TestPastKnowsNoFuture holds that an answer for a past date uses no later purchase.
+func TestPastKnowsNoFuture(t *testing.T) {
+	t.Parallel()
+	token := city.shopper(t, "time-traveller")
+	bought := city.Products()[10].Item
+	for i := range 4 {
+		city.record(t, token, wire.Event{ID: fmt.Sprint("b", i), Kind: "purchase", Item: bought, At: moment().AddDate(0, 0, -7*i)})
+	}
+	past := city.ask(t, token, wire.ContextRequest{At: moment().AddDate(0, 0, -50)})
+	for _, s := range past.Suggestions {
+		for _, r := range s.Reasons {
+			if r.Code == "due_again" || r.Code == "usually_bought" {
+				t.Errorf("%s: %q was not so yet", s.Item, r.Text)
+			}
+		}
+	}
+}
+
+// TestBatchIsTheSameRanking holds that the batch ranks as a call without a position does.
+func TestBatchIsTheSameRanking(t *testing.T) {
+	t.Parallel()
+	token := city.role(t, identity.Backend, demo.Retailer)
+	shoppers := []string{regular(8), regular(9), "stranger-4714"}
+	got := read[wire.BatchResponse](city.call(t, token, "POST", "/v1/suggestions/batch", map[string]any{"shoppers": shoppers, "at": moment(), "limit": 15}).wants(200))
+	if len(got.Results) != len(shoppers) {
+		t.Fatalf("got %d results, want %d", len(got.Results), len(shoppers))
+	}
+	for i, result := range got.Results {
+		one := city.ask(t, token, wire.ContextRequest{Shopper: shoppers[i], At: moment(), Limit: at(15), Kinds: []wire.SuggestionKind{"product"}, Explore: at(false)})
+		var batch []string
+		for _, s := range result.Suggestions {
+			batch = append(batch, s.Item)
+		}
+		if result.Shopper != shoppers[i] || !slices.Equal(batch, items(one)) {
+			t.Errorf("%s: got %v, want %v", shoppers[i], batch, items(one))
+		}
+	}
+}
