@@ -64,7 +64,7 @@ func Recommend(snapshot *Snapshot, r *Request) ([]Suggestion, Record) {
 		w.products()
 	}
 	if stores {
-		w.stores()
+		w.stores(products)
 	}
 	record.Candidates = len(w.candidates)
 	w.score()

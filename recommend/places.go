@@ -57,8 +57,9 @@ func (w *work) stay(store who.Item) *stay {
 	return s
 }
 
-// stores gathers the stores where the shopper may go and works out their features.
-func (w *work) stores() {
+// stores gathers the stores where the shopper may go and works out their features. Among products only
+// one is shown, so that few need looking at: those visited before and the nearest.
+func (w *work) stores(among bool) {
 	p := &w.places
 	p.seen, p.visits, p.from, p.total, p.hour, p.moves = p.seen[:0], 0, 0, 0, 0, 0
 	if n := len(w.crowd.Stores); n > len(p.cells) {
@@ -69,34 +70,50 @@ func (w *work) stores() {
 		w.addStore(store, FromVisits)
 	}
 	if p.from != 0 {
-		next := w.crowd.store(p.from).Next
-		var all float32
-		for _, t := range next {
-			all += float32(t.Count)
-		}
-		for i, t := range next {
-			w.stay(t.Item).crowdNext = float32(t.Count) / (all + evidence)
-			if i < maxPassages {
-				w.addStore(t.Item, FromPassages)
-			}
-		}
+		w.passages(among)
 	}
-	for i := 0; i < len(w.crowd.Visited) && i < maxVisited; i++ {
-		w.addStore(w.crowd.Visited[i], FromPopular)
+	most := maxNearby
+	if among {
+		most = 1
 	}
 	if w.here.known {
-		w.nearby()
+		w.nearby(most)
 	}
-	for _, store := range w.snapshot.listed {
-		if len(w.candidates) >= w.request.Limit {
-			break
-		}
-		w.addStore(store, FromFiller)
+	if !among {
+		w.wellKnown()
 	}
 	for i := range w.candidates {
 		if w.candidates[i].kind == aStore {
 			w.describeStore(&w.candidates[i])
 		}
+	}
+}
+
+// passages notes where the crowd goes from where the shopper was last, and brings those stores.
+func (w *work) passages(among bool) {
+	next := w.crowd.store(w.places.from).Next
+	var all float32
+	for _, t := range next {
+		all += float32(t.Count)
+	}
+	for i, t := range next {
+		w.stay(t.Item).crowdNext = float32(t.Count) / (all + evidence)
+		if i < maxPassages && !among {
+			w.addStore(t.Item, FromPassages)
+		}
+	}
+}
+
+// wellKnown brings the stores that are visited most, and any store where there is nothing better.
+func (w *work) wellKnown() {
+	for i := 0; i < len(w.crowd.Visited) && i < maxVisited; i++ {
+		w.addStore(w.crowd.Visited[i], FromPopular)
+	}
+	for _, store := range w.snapshot.listed {
+		if len(w.candidates) >= w.request.Limit {
+			return
+		}
+		w.addStore(store, FromFiller)
 	}
 }
 
@@ -167,17 +184,17 @@ func hoursApart(a, b int) int {
 	return min(d, 24-d)
 }
 
-// nearby brings the stores nearest to the shopper.
-func (w *work) nearby() {
+// nearby brings the stores nearest to the shopper, at most maxNearby.
+func (w *work) nearby(most int) {
 	var nearest [maxNearby]near
 	n := 0
 	for _, store := range w.snapshot.listed {
 		d := w.snapshot.points[store].roughly(w.here.point)
-		if n == maxNearby && d >= nearest[n-1].distance {
+		if n == most && d >= nearest[n-1].distance {
 			continue
 		}
 		i := n
-		if n < maxNearby {
+		if n < most {
 			n++
 		} else {
 			i--

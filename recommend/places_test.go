@@ -87,7 +87,10 @@ func TestRecommendOneStoreAmongProducts(t *testing.T) {
 	if n := stores(nowhere); n != 0 {
 		t.Errorf("%d stores in an answer that is for nowhere, want none", n)
 	}
-	s.names.Stores.Number("s2")
+	nowhere.Kinds = []recommend.Kind{recommend.KindProduct, recommend.KindStore}
+	if n := stores(nowhere); n != 0 {
+		t.Errorf("%d stores for a stranger who is nowhere, want none", n)
+	}
 	here := asked(nil, loyal, monday)
 	here.Scene.Place = where.Place{Known: true, Point: s.stores[2].Point, Store: s.stores[2], DistanceMeters: 40}
 	if n := stores(here); n != 1 {

@@ -42,7 +42,7 @@ func (r *Rehearsal) Scores(s *Snapshot, p Past, at time.Time, each func(item who
 func (r *Rehearsal) Places(s *Snapshot, p Past, at time.Time, each func(store who.Item, x []float32)) {
 	r.request = Request{Limit: MaxLimit}
 	r.w.start(s, &r.request, p, at)
-	r.w.stores()
+	r.w.stores(false)
 	for i := range r.w.candidates {
 		each(r.w.candidates[i].item, r.w.row(&r.w.candidates[i]))
 	}
@@ -52,7 +52,7 @@ func (r *Rehearsal) Places(s *Snapshot, p Past, at time.Time, each func(store wh
 func (r *Rehearsal) RankPlaces(s *Snapshot, p Past, at time.Time, limit int, to []who.Item) []who.Item {
 	r.request = Request{Limit: limit}
 	r.w.start(s, &r.request, p, at)
-	r.w.stores()
+	r.w.stores(false)
 	r.w.score()
 	for _, c := range r.w.mix(limit, false) {
 		to = append(to, c.item)
