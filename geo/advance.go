@@ -90,10 +90,13 @@ func (p *Presence) remember(crossings []Crossing, asked time.Time) {
 	for i := range crossings {
 		crossings[i].Asked = asked
 	}
-	if len(p.Tail) > 0 && len(p.Recent) > 0 && p.Recent[0].DecidedAt.Before(p.Tail[0].At) || len(crossings) > 0 {
+	old := func(c Crossing) bool {
+		return len(p.Tail) > 0 && c.DecidedAt.Before(p.Tail[0].At) && c.Asked.Before(p.Tail[0].At)
+	}
+	if len(crossings) > 0 || slices.ContainsFunc(p.Recent, old) {
 		recent := make([]Crossing, 0, len(p.Recent)+len(crossings))
 		for _, c := range p.Recent {
-			if len(p.Tail) == 0 || !c.DecidedAt.Before(p.Tail[0].At) {
+			if !old(c) {
 				recent = append(recent, c)
 			}
 		}
@@ -181,7 +184,7 @@ func (p Presence) putInOrder(fences *Index, late []Fix) (Presence, []Crossing) {
 // extends tells whether everything that was told is also, and in the same order, in the new outcome.
 func extends(told, decided []Crossing) bool {
 	for _, c := range decided {
-		if len(told) > 0 && c.ID == told[0].ID {
+		if len(told) > 0 && c.ID == told[0].ID && c.At.Equal(told[0].At) {
 			told = told[1:]
 		}
 	}
@@ -607,7 +610,7 @@ func (m *machine) refresh(s *Stay, g *Geofence, at time.Time) {
 		return
 	}
 	if g.Dwell > 0 {
-		s.DwellAt = s.Begin.Add(g.Dwell)
+		s.DwellAt = laterOf(s.Begin.Add(g.Dwell), at) // not before the visit was known
 	}
 	if !g.Schedule.Open(at) {
 		s.ClosesAt = at
