@@ -408,6 +408,10 @@ func TestReadersWaitForTheDisk(t *testing.T) {
 			if _, err := s.Get(t.Context(), "q", "a"); err != nil {
 				t.Errorf("a read of another partition: %v", err)
 			}
+			l := &s.lanes[laneOf("p")]
+			l.mu.Lock()
+			last := l.unsynced["p"]
+			l.mu.Unlock()
 			waiting := make(chan error, len(readers))
 			for _, read := range readers {
 				go func() { waiting <- read(t.Context()) }()
@@ -420,6 +424,9 @@ func TestReadersWaitForTheDisk(t *testing.T) {
 				if err := <-waiting; (err == nil) != (c.end == nil) || c.end != nil && !errors.Is(err, store.ErrUnavailable) {
 					t.Errorf("a reader that waited: got error %v, the disk said %v", err, c.end)
 				}
+			}
+			if <-last.done; (last.err == nil) != (c.end == nil) {
+				t.Errorf("the commit: ended with %v, the disk said %v", last.err, c.end)
 			}
 			if c.end == nil {
 				d, err := s.Get(t.Context(), "p", "a")
