@@ -274,8 +274,8 @@ func readRows(layout *recommend.Layout, s *recommend.Snapshot, lessons []lesson)
 
 const (
 	sweeps       = 9
-	singlePrior  = 8.0  // how many rows' worth of evidence the prior weight of a bucket is
-	crossedPrior = 16.0 // … of a crossed one
+	singlePrior  = 100.0 // how many rows' worth of evidence the prior weight of a bucket is
+	crossedPrior = 640.0 // … of a crossed one
 )
 
 // fit finds the weights that make what was bought most likely: Newton steps on one table after the
