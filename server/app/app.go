@@ -40,8 +40,9 @@ type App struct {
 	metrics *observe.Metrics
 	health  *observe.Health
 
-	stop    context.CancelFunc // ends what runs in the background
-	running sync.WaitGroup
+	background context.Context    // of all that runs until Close
+	stop       context.CancelFunc // ends it
+	running    sync.WaitGroup
 }
 
 // Options are what an App cannot know by itself.
@@ -69,7 +70,7 @@ func Open(ctx context.Context, o Options) (*App, error) {
 	}
 	a := &App{Config: c, Documents: documents, now: o.Now, log: o.Log, metrics: observe.NewMetrics(), health: new(observe.Health)}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	a.stop = stop
+	a.background, a.stop = background, stop
 	if err = a.join(ctx); err == nil {
 		err = a.Retailers.LoadAll(ctx)
 	}
@@ -77,7 +78,6 @@ func Open(ctx context.Context, o Options) (*App, error) {
 		return nil, errors.Join(err, a.Close())
 	}
 	a.running.Go(func() { a.Retailers.Follow(background) })
-	a.running.Go(func() { a.Retailers.LearnWhenDue(background) })
 	return a, nil
 }
 

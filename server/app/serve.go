@@ -37,6 +37,7 @@ func (a *App) Serve(ctx context.Context, ready func(net.Addr)) (err error) {
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
+	a.running.Go(func() { a.Retailers.LearnWhenDue(a.background) })
 	ready(listener.Addr())
 	select {
 	case err := <-served:
