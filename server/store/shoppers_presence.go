@@ -262,6 +262,7 @@ func appendStay(b []byte, s *geo.Stay) []byte {
 	b = appendPoint(b, "turn_point", s.TurnPoint)
 	b = appendInt(b, "witnesses", int64(s.Witnesses))
 	b = appendTrue(b, "sure", s.Sure)
+	b = appendTrue(b, "doubt", s.Doubt)
 	b = appendTime(b, "after", s.After)
 	b = appendTrue(b, "dwelled", s.Dwelled)
 	b = appendTime(b, "dwell_at", s.DwellAt)
@@ -296,6 +297,8 @@ func readStay(w *walker) (s geo.Stay) {
 			s.Witnesses = int(inner.int())
 		case "sure":
 			s.Sure = inner.bool()
+		case "doubt":
+			s.Doubt = inner.bool()
 		case "after":
 			s.After = inner.time()
 		case "dwelled":
