@@ -23,7 +23,6 @@ type Index struct {
 
 	rings   []uint32 // flat rings, in the order of their places; never changed after NewIndex
 	circles []Circle // the same of circles
-	numbers []uint32 // numbers of the circles
 
 	fences fenceTable
 	ids    idTable
@@ -88,7 +87,6 @@ func (x *Index) build() {
 	})
 	x.rings = make([]uint32, 0, words)
 	x.circles = make([]Circle, 0, circles)
-	x.numbers = make([]uint32, 0, circles)
 	polygons := make([]Polygon, 0, rings)
 	slab := make([]Geofence, 0, len(order))
 	all := make([]posted, 0, 16*len(order))
@@ -99,8 +97,7 @@ func (x *Index) build() {
 		word := uint32(postAsk<<postKindShift) | o.n
 		switch s := g.Shape.(type) {
 		case *Circle:
-			x.circles = append(x.circles, *s)
-			x.numbers = append(x.numbers, o.n)
+			x.circles = append(x.circles, Circle{s.center, s.radiusMeters, o.n})
 			g.Shape = &x.circles[len(x.circles)-1]
 			if s.gridded() {
 				word = postCircle<<postKindShift | uint32(len(x.circles)-1)
@@ -310,8 +307,8 @@ func (x *Index) match(q *spot, dst []uint32) []uint32 {
 					dst = append(dst, f[0])
 				}
 			case postCircle:
-				if around.in(q, &x.circles[value]) {
-					dst = append(dst, x.numbers[value])
+				if c := &x.circles[value]; around.in(q, c) {
+					dst = append(dst, c.number)
 				}
 			default:
 				if x.fences.at(value).Shape.Contains(q.Point) {
@@ -333,7 +330,7 @@ func (x *Index) warm(all []uint32) (sum uint32) {
 			i++
 			sum += x.rings[value] + x.rings[value+5+all[i]&0x7fff]
 		case postCircle:
-			sum += x.numbers[value] + uint32(math.Float64bits(x.circles[value].radiusMeters))
+			sum += x.circles[value].number
 		}
 	}
 	return sum
@@ -454,7 +451,7 @@ func (x *Index) number(word uint32) uint32 {
 	case postFlat:
 		return x.rings[value]
 	case postCircle:
-		return x.numbers[value]
+		return x.circles[value].number
 	}
 	return value
 }
@@ -519,19 +516,23 @@ func (x *Index) Edit(put []Geofence, remove []string) *Index {
 		y.build()
 		return &y
 	}
-	y.pages, y.directory = slices.Clone(x.pages), slices.Clone(x.directory)
+	y.pages = slices.Clone(x.pages)
 	pages := byPage(fresh)
 	for key := range touched {
 		if _, ok := pages[key]; !ok {
 			pages[key] = nil
 		}
 	}
+	shared := true
 	for key, more := range pages {
 		page := x.page(key)
 		if page == nil {
+			if shared {
+				y.directory, shared = slices.Clone(x.directory), false
+			}
 			continue
 		}
-		all := decodePage(page, nil)
+		all := decodePage(page, make([]posted, 0, len(page)+len(more)))
 		all = slices.DeleteFunc(all, func(p posted) bool { return gone[x.number(p.word)] })
 		pages[key] = append(all, more...)
 	}

@@ -43,6 +43,11 @@ func (t *fenceTable) add(g *Geofence) uint32 {
 		t.set(n, g)
 		return n
 	}
+	return t.extend(g)
+}
+
+// extend gives the geofence the next number above all.
+func (t *fenceTable) extend(g *Geofence) uint32 {
 	n := uint32(t.next)
 	if n%fencePage == 0 {
 		t.pages, t.own = append(t.pages, make([]*Geofence, fencePage)), append(t.own, true)
@@ -51,6 +56,15 @@ func (t *fenceTable) add(g *Geofence) uint32 {
 	t.set(n, g)
 	return n
 }
+
+// append gives the geofence the next number, free ones left alone.
+func (t *fenceTable) append(g *Geofence) {
+	t.live++
+	t.extend(g)
+}
+
+// skip makes the next number a free one.
+func (t *fenceTable) skip() { t.free = append(t.free, t.extend(nil)) }
 
 func (t *fenceTable) remove(n uint32) {
 	t.set(n, nil)
