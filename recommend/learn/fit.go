@@ -47,14 +47,14 @@ func Fit(snapshot *recommend.Snapshot, histories []*who.History, version string,
 	learnt := &recommend.Model{Version: version, Learned: now, Product: current.Product, Store: current.Store}
 	if enough {
 		s := snapshot.With(before.View(), current)
-		candidate := readRows(recommend.Products, s, learners).fit(recommend.Products, recommend.BuiltIn().Product)
-		learnt.Product, learnt.Figures = choose(s, learnt, candidate, tested)
+		rows := readRows(recommend.Products, s, learners)
+		learnt.Product, learnt.Figures = choose(s, learnt, rows.fits(recommend.Products, recommend.BuiltIn().Product), tested)
 	}
 	if enoughVisits {
 		s := snapshot.With(beforeVisits.View(), current)
-		candidate := readRows(recommend.Places, s, learnStores).fit(recommend.Places, recommend.BuiltIn().Store)
+		rows := readRows(recommend.Places, s, learnStores)
 		var figures []recommend.Figures
-		learnt.Store, figures = chooseStore(s, learnt, candidate, testStores)
+		learnt.Store, figures = chooseStore(s, learnt, rows.fits(recommend.Places, recommend.BuiltIn().Store), testStores)
 		learnt.Figures = append(learnt.Figures, figures...)
 	}
 	if learnt.Product == current.Product && learnt.Store == current.Store {
@@ -63,33 +63,39 @@ func Fit(snapshot *recommend.Snapshot, histories []*who.History, version string,
 	return learnt, nil
 }
 
-// choose tests a learnt blend beside the one in service, and keeps the better one for products.
-func choose(s *recommend.Snapshot, m *recommend.Model, candidate *recommend.Blend, tested []lesson) (*recommend.Blend, []recommend.Figures) {
-	new := *m
-	new.Product = candidate
-	figures := []recommend.Figures{
-		measure("learnt", tested, engine(s.With(s.Crowd, &new))),
-		measure("in service before", tested, engine(s)),
-	}
-	kept := candidate
-	if worth(figures[0]) < worth(figures[1]) {
-		kept = s.Model.Product
-		figures = figures[1:]
-	}
+// choose tests learnt blends for products beside the one in service, and keeps the best.
+func choose(s *recommend.Snapshot, m *recommend.Model, learnt []*recommend.Blend, tested []lesson) (*recommend.Blend, []recommend.Figures) {
+	kept, figures := best(s.Model.Product, learnt, "", func(method string, b *recommend.Blend) recommend.Figures {
+		other := *m
+		other.Product = b
+		return measure(method, tested, engine(s.With(s.Crowd, &other)))
+	})
 	return kept, append(figures, measure("popular", tested, global(s)), measure("personal, then popular", tested, personal(s)))
 }
 
-func chooseStore(s *recommend.Snapshot, m *recommend.Model, candidate *recommend.Blend, tested []lesson) (*recommend.Blend, []recommend.Figures) {
-	new := *m
-	new.Store = candidate
-	figures := []recommend.Figures{
-		measure("next store: learnt", tested, storeEngine(s.With(s.Crowd, &new))),
-		measure("next store: in service before", tested, storeEngine(s)),
+// chooseStore is choose for stores.
+func chooseStore(s *recommend.Snapshot, m *recommend.Model, learnt []*recommend.Blend, tested []lesson) (*recommend.Blend, []recommend.Figures) {
+	return best(s.Model.Store, learnt, "next store: ", func(method string, b *recommend.Blend) recommend.Figures {
+		other := *m
+		other.Store = b
+		return measure(method, tested, storeEngine(s.With(s.Crowd, &other)))
+	})
+}
+
+// best measures blends and keeps the best one. The figures begin with those of the kept one; where that
+// is a learnt one, those of the one in service before follow.
+func best(current *recommend.Blend, learnt []*recommend.Blend, prefix string, measure func(method string, b *recommend.Blend) recommend.Figures) (*recommend.Blend, []recommend.Figures) {
+	before := measure(prefix+"in service before", current)
+	kept, figures := current, before
+	for _, b := range learnt {
+		if f := measure(prefix+"learnt", b); worth(f) > worth(figures) {
+			kept, figures = b, f
+		}
 	}
-	if worth(figures[0]) < worth(figures[1]) {
-		return s.Model.Store, figures[1:]
+	if kept == current {
+		return kept, []recommend.Figures{before}
 	}
-	return candidate, figures
+	return kept, []recommend.Figures{figures, before}
 }
 
 // worth is what decides between two models: how much they find and how high they put it.
@@ -272,15 +278,27 @@ func readRows(layout *recommend.Layout, s *recommend.Snapshot, lessons []lesson)
 	return all
 }
 
-const (
-	sweeps       = 9
-	singlePrior  = 100.0 // how many rows' worth of evidence the prior weight of a bucket is
-	crossedPrior = 640.0 // … of a crossed one
-)
+// sweeps over all tables: by then the likelihood hardly moves.
+const sweeps = 9
+
+// strength says how firmly weights are drawn towards their prior: as if each had been seen so often
+// already, in units of the likelihood's curvature (a row of a probability p has p(1-p)). A few are tried,
+// since how much a retailer's data can bear follows from the data; the backtest decides.
+type strength struct{ single, crossed float64 }
+
+var strengths = []strength{{2, 10}, {5, 40}, {5, 160}, {20, 640}}
+
+// fits finds weights of each strength.
+func (r *rows) fits(l *recommend.Layout, prior *recommend.Blend) (all []*recommend.Blend) {
+	for _, s := range strengths {
+		all = append(all, r.fit(l, prior, s))
+	}
+	return all
+}
 
 // fit finds the weights that make what was bought most likely: Newton steps on one table after the
 // other, each drawn towards its prior weight.
-func (r *rows) fit(l *recommend.Layout, prior *recommend.Blend) *recommend.Blend {
+func (r *rows) fit(l *recommend.Layout, prior *recommend.Blend, s strength) *recommend.Blend {
 	b := l.Empty()
 	for t := range b.Tables {
 		copy(b.Tables[t], prior.Tables[t])
@@ -299,11 +317,11 @@ func (r *rows) fit(l *recommend.Layout, prior *recommend.Blend) *recommend.Blend
 	for range sweeps {
 		b.Bias += r.bias(margin)
 		for t := range b.Tables {
-			strength := singlePrior
+			ridge := s.single
 			if t >= l.Features() {
-				strength = crossedPrior
+				ridge = s.crossed
 			}
-			step := r.newton(l, t, margin, b.Tables[t], prior.Tables[t], strength)
+			step := r.newton(l, t, margin, b.Tables[t], prior.Tables[t], ridge)
 			r.add(l, t, step, margin)
 		}
 	}
@@ -367,7 +385,7 @@ func (r *rows) add(l *recommend.Layout, t int, weights, margin []float32) {
 type slope struct{ first, second float64 }
 
 // newton makes one step on a table and returns it.
-func (r *rows) newton(l *recommend.Layout, t int, margin, weights, prior []float32, strength float64) []float32 {
+func (r *rows) newton(l *recommend.Layout, t int, margin, weights, prior []float32, ridge float64) []float32 {
 	var sums [parts][]slope
 	n := len(r.weight)
 	inParts(func(part int) {
@@ -405,8 +423,6 @@ func (r *rows) newton(l *recommend.Layout, t int, margin, weights, prior []float
 			s.first += sums[part][b].first
 			s.second += sums[part][b].second
 		}
-		// A prior of that many rows at the mean rate has a curvature of its own.
-		ridge := strength * 0.05
 		s.first -= ridge * float64(weights[b]-prior[b])
 		move := s.first / (s.second + ridge)
 		step[b] = float32(max(-1, min(1, move)))

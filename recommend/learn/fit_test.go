@@ -98,7 +98,7 @@ func TestFitRefusesAWorseModel(t *testing.T) {
 	worse := recommend.Products.Empty()
 	_, tested, before := baskets(nil, histories)
 	s := snapshot.With(before.View(), good)
-	kept, figures := choose(s, good, worse, tested)
+	kept, figures := choose(s, good, []*recommend.Blend{worse}, tested)
 	if kept != good.Product || figures[0].Method != "in service before" {
 		t.Errorf("kept the worse one: %+v", figures)
 	}
