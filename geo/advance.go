@@ -225,7 +225,8 @@ func (m Memory) find(geofence string) (int, bool) {
 // tracks of the tests, which print what they cost.
 const (
 	positionProbability = 0.99  // by the position alone
-	crossingProbability = 0.92  // by a fix that no other will second, or where a moving shopper will be
+	aloneProbability    = 0.95  // by a fix that no other will second
+	crossingProbability = 0.92  // of a moving shopper, a little ahead
 	movingProbability   = 0.60  // of a moving shopper now
 	standingProbability = 0.999 // in doubt
 	doubtProbability    = 0.99  // a standing shopper whose side is less sure is in doubt
@@ -443,7 +444,11 @@ func (m *machine) decide(s *Stay, n uint32, g *Geofence, d float64, w *witness) 
 			return // it may be right below
 		}
 	}
-	if (w.standing > 0.5 || w.expectedSpread == 0) && p > 1-doubtProbability && p < doubtProbability {
+	doubtful := doubtProbability
+	if w.expectedSpread == 0 {
+		doubtful = aloneProbability
+	}
+	if w.standing > 0.5 && p > 1-doubtful && p < doubtful {
 		s.Doubt = true
 	} else if p <= 1-standingProbability || p >= standingProbability {
 		s.Doubt = false
@@ -494,7 +499,7 @@ func (m *machine) certain(s *Stay, n uint32, p float64, w *witness) bool {
 	case s.Doubt:
 		need = standingProbability
 	case w.alone:
-		need = crossingProbability
+		need = aloneProbability
 	}
 	if p >= need {
 		return true
