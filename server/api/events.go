@@ -12,6 +12,7 @@ import (
 	"satnav/server/diary"
 	"satnav/server/identity"
 	"satnav/server/retailer"
+	"satnav/server/visit"
 )
 
 // PostEvents keeps what shoppers did.
@@ -22,6 +23,10 @@ func (a *API) PostEvents(c *fiber.Ctx) error {
 		return err
 	}
 	claims, now := caller(c), a.Now()
+	skew, err := visit.Skew(in.SentAt, now)
+	if err != nil {
+		return err
+	}
 	snapshot, err := a.Retailers.Of(c.UserContext(), claims.Retailer)
 	if err != nil {
 		return err
@@ -40,6 +45,9 @@ func (a *API) PostEvents(c *fiber.Ctx) error {
 		if err != nil {
 			out.Results[i].Problem = ofEvent(problemOf(err), eventPointer(i))
 			continue
+		}
+		if !entry.Event.At.IsZero() {
+			entry.Event.At = entry.Event.At.Add(-skew)
 		}
 		entries, indexes = append(entries, entry), append(indexes, i)
 	}

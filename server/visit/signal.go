@@ -29,23 +29,11 @@ type Signal struct {
 	Limit   int
 }
 
-// Skew rules: a phone's clock is compared with ours by the instant at which it sent the call, never by
-// what it tells of the past.
-const (
-	skewIgnored = 2 * time.Minute // less than this is the network and rounding
-	skewRefused = 12 * time.Hour  // more than this is no clock at all
-)
-
 // timed returns the signal with its times on the server's clock, and by how much the device's differs.
 func (s Signal) timed() (Signal, time.Duration, error) {
-	var skew time.Duration
-	if !s.SentAt.IsZero() {
-		if skew = s.SentAt.Sub(s.Arrived); skew.Abs() > skewRefused {
-			return s, skew, &SkewError{SentAt: s.SentAt, Arrived: s.Arrived}
-		}
-		if skew.Abs() < skewIgnored {
-			skew = 0
-		}
+	skew, err := Skew(s.SentAt, s.Arrived)
+	if err != nil {
+		return s, 0, err
 	}
 	if s.At.IsZero() {
 		s.At = s.Arrived

@@ -31,14 +31,6 @@ func New(shoppers *store.Shoppers, retailers *retailer.Retailers) *Visits {
 	return &Visits{shoppers, retailers}
 }
 
-// SkewError says that the device's clock is so far off that its times mean nothing.
-type SkewError struct{ SentAt, Arrived time.Time }
-
-func (e *SkewError) Error() string {
-	return fmt.Sprintf("sent_at is %s, but it arrived at %s: set the device's clock, or leave sent_at out",
-		e.SentAt.UTC().Format(time.RFC3339), e.Arrived.UTC().Format(time.RFC3339))
-}
-
 // checkAgain is when a phone that knows no better should call again.
 const checkAgain = 5 * time.Minute
 
@@ -97,14 +89,15 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 // advance lets the crossing machine see the call's fixes, and returns what must be kept of it; nil: nothing.
 func (v *Visits) advance(snapshot *retailer.Snapshot, s *Signal, now *scene.Scene, answer *Answer) *store.Change {
 	view, ok := who.Access(who.Location, now.Shopper)
-	if !ok || len(now.Fixes) == 0 {
-		return nil
+	fixes := slices.DeleteFunc(now.Fixes, func(fix geo.Fix) bool { return fix.At.After(s.Arrived.Add(skewIgnored)) })
+	if !ok || len(fixes) == 0 {
+		return nil // also a question about the future: nobody was there yet
 	}
 	before := view.Presence()
 	if before.Shopper == "" {
 		before.Shopper = v.shoppers.Pseudonym(s.Key)
 	}
-	after, crossings := geo.AdvanceAll(snapshot.Fences, before, now.Fixes)
+	after, crossings := geo.AdvanceAll(snapshot.Fences, before, fixes)
 	answer.Triggers = triggers(snapshot.Fences, crossings)
 	if now.Place.Precision == geo.Precise {
 		plan := geo.Plan(snapshot.Fences, after, s.At, 0)
@@ -112,7 +105,7 @@ func (v *Visits) advance(snapshot *retailer.Snapshot, s *Signal, now *scene.Scen
 	}
 	change := &store.Change{
 		At: s.Arrived, Defaults: snapshot.Scene.Defaults, Presence: &after,
-		Crossings: fresh(before, crossings), Late: late(before, now.Fixes),
+		Crossings: fresh(before, crossings), Late: late(before, fixes),
 	}
 	change.Lazy = !after.Changed && len(change.Crossings) == 0 && len(change.Late) == 0
 	return change
