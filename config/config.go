@@ -11,7 +11,9 @@
 // bytes in. So the loader can be fuzzed, and the floors below server stay free
 // of I/O. Floors other than server never see a Config; they take plain values.
 //
-// Decided against: reloading while running (a restart drains in ≤ 10 s and is
+// Decided against: the resolutions in which places are kept (what a permission
+// leaves of a place is a promise to shoppers, the same in every installation),
+// reloading while running (a restart drains in ≤ 10 s and is
 // easier to reason about), includes and anchors in the file, and knobs that can
 // only be set by a flag.
 package config
@@ -31,7 +33,6 @@ type Config struct {
 	Identity       Identity      `koanf:"identity"`
 	Limits         Limits        `koanf:"limits"`
 	Cache          Cache         `koanf:"cache"`
-	Geo            Geo           `koanf:"geo"`
 	Log            Log           `koanf:"log"`
 }
 
@@ -55,9 +56,8 @@ type Limits struct {
 	ShopperCalls  int           `koanf:"shopper_calls"`  // calls per second and shopper token
 	ServiceCalls  int           `koanf:"service_calls"`  // calls per second and token of a backend, manager, product or admin
 	RetailerCalls int           `koanf:"retailer_calls"` // calls per second and retailer, all tokens together
-	Body          Size          `koanf:"body"`           // of a call as sent
-	Inflated      Size          `koanf:"inflated"`       // of a call after decompression
-	Import        Size          `koanf:"import"`         // of an import as sent and inflated; it is streamed, never held whole
+	Body          Size          `koanf:"body"`           // of a call, as sent and inflated; the contract promises clients no more than 4 MiB
+	Import        Size          `koanf:"import"`         // of an import over HTTP, as sent and inflated; it is streamed, never held whole
 	Deadline      time.Duration `koanf:"deadline"`       // of a call; imports have none
 	InFlight      int           `koanf:"in_flight"`      // calls at once; more are refused at once with 503
 }
@@ -66,15 +66,6 @@ type Limits struct {
 type Cache struct {
 	Shoppers Size `koanf:"shoppers"` // decoded shoppers
 	Blocks   Size `koanf:"blocks"`   // blocks of the embedded store
-}
-
-// Geo names the H3 resolutions in which places are spoken of. They only ever
-// get coarser from one to the next: what is stored is never finer than what was
-// used, and coarse never finer than what is stored.
-type Geo struct {
-	Resolution       int `koanf:"resolution"`
-	StoredResolution int `koanf:"stored_resolution"`
-	CoarseResolution int `koanf:"coarse_resolution"` // at most 6: a cell of resolution 6 reaches about 3 km from its centre
 }
 
 // Log says how much is written to stderr, and in which form.
@@ -106,7 +97,6 @@ func Default() Config {
 			ServiceCalls:  20_000,
 			RetailerCalls: 100_000,
 			Body:          4 << 20,
-			Inflated:      16 << 20,
 			Import:        1 << 30,
 			Deadline:      5 * time.Second,
 			InFlight:      4_096,
@@ -114,11 +104,6 @@ func Default() Config {
 		Cache: Cache{
 			Shoppers: 512 << 20,
 			Blocks:   256 << 20,
-		},
-		Geo: Geo{
-			Resolution:       10,
-			StoredResolution: 9,
-			CoarseResolution: 6,
 		},
 		Log: Log{Level: "info", Format: "text"},
 	}

@@ -84,13 +84,13 @@ func TestLoadOrder(t *testing.T) {
 		origin string
 	}{
 		{"nothing set", Sources{}, "4MiB", ""},
-		{"file", Sources{FileName: "a.yaml", File: []byte("limits:\n  body: 5MiB")}, "5MiB", "a.yaml line 2"},
-		{"dotted name", Sources{FileName: "a.yaml", File: []byte("limits.body: 5MiB")}, "5MiB", "a.yaml line 1"},
-		{"environment over file", Sources{FileName: "a.yaml", File: []byte("limits: {body: 5MiB}"), Environ: []string{"SATNAV_LIMITS_BODY=6MiB"}}, "6MiB", "environment SATNAV_LIMITS_BODY"},
-		{"flag over all", Sources{FileName: "a.yaml", File: []byte("limits: {body: 5MiB}"), Environ: []string{"SATNAV_LIMITS_BODY=6MiB"}, Flags: map[string]string{"limits.body": "7MiB"}}, "7MiB", "flag --limits.body"},
+		{"file", Sources{FileName: "a.yaml", File: []byte("limits:\n  body: 3MiB")}, "3MiB", "a.yaml line 2"},
+		{"dotted name", Sources{FileName: "a.yaml", File: []byte("limits.body: 3MiB")}, "3MiB", "a.yaml line 1"},
+		{"environment over file", Sources{FileName: "a.yaml", File: []byte("limits: {body: 3MiB}"), Environ: []string{"SATNAV_LIMITS_BODY=2MiB"}}, "2MiB", "environment SATNAV_LIMITS_BODY"},
+		{"flag over all", Sources{FileName: "a.yaml", File: []byte("limits: {body: 3MiB}"), Environ: []string{"SATNAV_LIMITS_BODY=2MiB"}, Flags: map[string]string{"limits.body": "1MiB"}}, "1MiB", "flag --limits.body"},
 		{"empty variable is not set", Sources{Environ: []string{"SATNAV_LIMITS_BODY="}}, "4MiB", ""},
 		{"other programs' variables", Sources{Environ: []string{"PATH=/bin", "SATNAVX=1", "SATNAV_TEST_MONGODB=mongodb://x", "SATNAV_CONFIG=f", "SATNAV_PORT=tcp://10.0.0.1:80", "SATNAV_PORT_80_TCP=x", "SATNAV_SERVICE_HOST=10.0.0.1"}}, "4MiB", ""},
-		{"empty section", Sources{FileName: "a.yaml", File: []byte("limits:\n#  body: 5MiB\n")}, "4MiB", ""},
+		{"empty section", Sources{FileName: "a.yaml", File: []byte("limits:\n#  body: 3MiB\n")}, "4MiB", ""},
 		{"only comments", Sources{FileName: "a.yaml", File: []byte("# nothing\n")}, "4MiB", ""},
 	}
 	for _, test := range tests {
@@ -114,7 +114,7 @@ func TestLoadRefuses(t *testing.T) {
 		give Sources
 		want string
 	}{
-		{"misspelt variable", Sources{Environ: []string{"SATNAV_GEO_RESOLUTON=9"}}, `SATNAV_GEO_RESOLUTON: no such knob, did you mean "SATNAV_GEO_RESOLUTION"? (environment)`},
+		{"misspelt variable", Sources{Environ: []string{"SATNAV_LIMITS_BODDY=9"}}, `SATNAV_LIMITS_BODDY: no such knob, did you mean "SATNAV_LIMITS_BODY"? (environment)`},
 		{"unknown variable", Sources{Environ: []string{"SATNAV_COFFEE=black"}}, `SATNAV_COFFEE: no such knob (environment)`},
 		{"unknown flag", Sources{Flags: map[string]string{"listne": "x"}}, `listne: no such knob, did you mean "listen"? (flag)`},
 		{"variable of a wrong type", Sources{Environ: []string{"SATNAV_DRAIN=soon"}}, `drain: got "soon", want a duration such as 500ms, 10s or 5m (environment SATNAV_DRAIN)`},
@@ -122,7 +122,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"wrong below a right one", Sources{FileName: "a.yaml", File: []byte("drain: soon"), Flags: map[string]string{"drain": "5s"}}, `drain: got "soon", want a duration such as 500ms, 10s or 5m (a.yaml line 1)`},
 		{"open to the world without keys", Sources{Flags: map[string]string{"listen": "0.0.0.0:80"}}, `identity.jwks: got nothing, want a JWKS file or URL, because listen is 0.0.0.0:80 and the development key is for loopback only; make a key set with "satnav token --new-jwks DIR"`},
 		{"password in a bad store", Sources{Flags: map[string]string{"store": "postgres://anna:secret@db/x"}}, `store: got "postgres://…@db/x", want embedded or a mongodb:// URL (flag --store)`},
-		{"everything at once", Sources{Environ: []string{"SATNAV_GEO_RESOLUTION=14", "SATNAV_LOG_LEVEL=loud"}}, "geo.resolution: got 14, want 7 to 12 (environment SATNAV_GEO_RESOLUTION)\n" +
+		{"everything at once", Sources{Environ: []string{"SATNAV_LIMITS_IN_FLIGHT=0", "SATNAV_LOG_LEVEL=loud"}}, "limits.in_flight: got 0, want 1 to 1000000 (environment SATNAV_LIMITS_IN_FLIGHT)\n" +
 			`log.level: got "loud", want debug, info, warn or error (environment SATNAV_LOG_LEVEL)`},
 	}
 	for _, test := range tests {
@@ -147,9 +147,8 @@ func TestValidate(t *testing.T) {
 		{"leeway too long", func(c *Config) { c.Identity.Leeway = 45 * time.Second }, "identity.leeway: got 45s, want 0s to 30s"},
 		{"drain too long", func(c *Config) { c.Drain = time.Minute }, "drain: got 1m0s, want 0s to 10s"},
 		{"token cache too long", func(c *Config) { c.Identity.TokenCacheTTL = time.Hour }, "identity.token_cache_ttl: got 1h0m0s, want 1s to 1m0s"},
-		{"inflated below body", func(c *Config) { c.Limits.Inflated = 1 << 20 }, "limits.inflated: got 1MiB, want 4MiB to 256MiB"},
-		{"stored finer than used", func(c *Config) { c.Geo.Resolution, c.Geo.StoredResolution = 8, 9 }, "geo.stored_resolution: got 9, want 5 to 8"},
-		{"coarse too fine", func(c *Config) { c.Geo.CoarseResolution = 7 }, "geo.coarse_resolution: got 7, want 3 to 6"},
+		{"more than the contract promises", func(c *Config) { c.Limits.Body = 8 << 20 }, "limits.body: got 8MiB, want 64KiB to 4MiB"},
+		{"imports too small", func(c *Config) { c.Limits.Import = 1 << 19 }, "limits.import: got 512KiB, want 1MiB to 1TiB"},
 		{"shared secret", func(c *Config) { c.Identity.Algorithms = []string{"HS256"} }, `identity.algorithms: got "HS256", want some of EdDSA, ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512`},
 		{"none", func(c *Config) { c.Identity.Algorithms = []string{"none"} }, `identity.algorithms: got "none", want some of EdDSA, ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512`},
 		{"no algorithm", func(c *Config) { c.Identity.Algorithms = nil }, `identity.algorithms: got none, want some of EdDSA, ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512`},
@@ -285,7 +284,7 @@ func FuzzLoad(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(reference, "8MiB")
+	f.Add(reference, "1MiB")
 	f.Add([]byte("a: &x [*x]"), "")
 	f.Add([]byte("<<: {listen: x}\n? [a]\n: 1"), "1")
 	bad, err := filepath.Glob("testdata/*.bad.yaml")

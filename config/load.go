@@ -332,7 +332,7 @@ func names() []string {
 	return all
 }
 
-// suggestion returns `, did you mean "geo.resolution"?` for a name that is close
+// suggestion returns `, did you mean "limits.body"?` for a name that is close
 // to a known one, or is one that stands in another section; else nothing.
 func suggestion(name string, known []string) string {
 	best, distance := "", 1+len(name)/4

@@ -3,9 +3,9 @@ package config
 import "strings"
 
 // Problem is one thing that is wrong with a configuration, in words for whoever
-// has to mend it: "geo.resolution: got 14, want 7 to 12 (satnav.yaml line 3)".
+// has to mend it: "limits.body: got 1GiB, want 64KiB to 4MiB (satnav.yaml line 3)".
 type Problem struct {
-	Knob   string // such as geo.resolution; empty when the whole source cannot be read
+	Knob   string // such as limits.body; empty when the whole source cannot be read
 	Text   string // what was found and what would be right
 	Origin string // where the value came from; empty when nobody set it
 }

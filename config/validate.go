@@ -49,26 +49,13 @@ func (c Config) problems() Problems {
 	within(&v, "limits.shopper_calls", c.Limits.ShopperCalls, 1, 1_000_000)
 	within(&v, "limits.service_calls", c.Limits.ServiceCalls, 1, 10_000_000)
 	within(&v, "limits.retailer_calls", c.Limits.RetailerCalls, 1, 100_000_000)
-	inflatedAtLeast := Size(64 << 10)
-	if within(&v, "limits.body", c.Limits.Body, 64<<10, 64<<20) {
-		inflatedAtLeast = c.Limits.Body
-	}
-	within(&v, "limits.inflated", c.Limits.Inflated, inflatedAtLeast, 256<<20)
+	within(&v, "limits.body", c.Limits.Body, 64<<10, 4<<20)
 	within(&v, "limits.import", c.Limits.Import, 1<<20, 1<<40)
 	within(&v, "limits.deadline", c.Limits.Deadline, 50*time.Millisecond, time.Minute)
 	within(&v, "limits.in_flight", c.Limits.InFlight, 1, 1_000_000)
 
 	within(&v, "cache.shoppers", c.Cache.Shoppers, 1<<20, 1<<40)
 	within(&v, "cache.blocks", c.Cache.Blocks, 1<<20, 1<<40)
-
-	storedAtMost, coarseAtMost := 12, 6
-	if within(&v, "geo.resolution", c.Geo.Resolution, 7, 12) {
-		storedAtMost = c.Geo.Resolution
-	}
-	if within(&v, "geo.stored_resolution", c.Geo.StoredResolution, 5, storedAtMost) {
-		coarseAtMost = min(6, c.Geo.StoredResolution)
-	}
-	within(&v, "geo.coarse_resolution", c.Geo.CoarseResolution, 3, coarseAtMost)
 
 	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	v.oneOf("log.format", c.Log.Format, "text", "json")
@@ -99,13 +86,9 @@ func (v *verdict) want(ok bool, knob string, got any, want string) {
 	}
 }
 
-// within checks a bound. It returns whether it holds, for bounds that hang on
-// another knob: only a knob that is right itself may bound the next, else one
-// mistake would be told twice.
-func within[T cmp.Ordered](v *verdict, knob string, got, low, high T) bool {
-	ok := got >= low && got <= high
-	v.want(ok, knob, got, fmt.Sprintf("%v to %v", low, high))
-	return ok
+// within checks a bound.
+func within[T cmp.Ordered](v *verdict, knob string, got, low, high T) {
+	v.want(got >= low && got <= high, knob, got, fmt.Sprintf("%v to %v", low, high))
 }
 
 func (v *verdict) oneOf(knob, got string, allowed ...string) {

@@ -37,8 +37,19 @@ type Parts struct {
 	Limits      Limits
 }
 
-// Import reads a file of one kind for a retailer, see importer.Run. dry stores nothing.
-type Import func(ctx context.Context, retailerID string, by retailer.Editor, kind importer.Kind, file io.Reader, rejected io.Writer, dry bool) (importer.Summary, error)
+// Import reads an upload, see importer.Run.
+type Import func(context.Context, Upload) (importer.Summary, error)
+
+// Upload is a file that is imported through the API.
+type Upload struct {
+	Retailer  string
+	By        retailer.Editor
+	Kind      importer.Kind
+	File      io.Reader
+	Rejected  io.Writer // gets the refused rows, one JSON object a line
+	FirstLine int       // number of the file's first line; 0 means 1
+	DryRun    bool      // check and report, store nothing
+}
 
 // API answers the contract. Its methods are the operations, in the words of the contract; all are safe for
 // concurrent use.
@@ -74,13 +85,16 @@ func New(parts Parts) *Server { return &Server{newApp(parts)} }
 
 // newApp mounts the operations.
 func newApp(parts Parts) *fiber.App {
+	if parts.Limits.Body == 0 {
+		parts.Limits.Body = MaxBody
+	}
 	a := &API{Parts: parts, contract: readContract(), operation: map[string]*operation{}, meters: newMeters(parts.Limits)}
 	server := fiber.New(fiber.Config{
 		AppName:               "satnav",
 		DisableStartupMessage: true,
 		StrictRouting:         true,
 		CaseSensitive:         true,
-		BodyLimit:             MaxBody,
+		BodyLimit:             parts.Limits.Body,
 		StreamRequestBody:     true, // imports are read as they come; body bounds all others
 		ReadBufferSize:        16 << 10,
 		ReadTimeout:           readTimeout,

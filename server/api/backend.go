@@ -17,7 +17,7 @@ const defaultBatchLimit = 20
 // PostSuggestionsBatch answers the plain ranking for many shoppers.
 func (a *API) PostSuggestionsBatch(c *fiber.Ctx) error {
 	var in wire.BatchRequest
-	if err := decode(c, &in); err != nil {
+	if err := a.decode(c, &in); err != nil {
 		return err
 	}
 	b := visit.Batch{Retailer: caller(c).Retailer, Shoppers: in.Shoppers, At: in.At, Store: in.Store, Limit: defaultBatchLimit,
@@ -56,7 +56,7 @@ func (a *API) PostSuggestionsBatch(c *fiber.Ctx) error {
 // MatchGeofences tells which live geofences hold each point: geometry alone, whatever the time.
 func (a *API) MatchGeofences(c *fiber.Ctx) error {
 	var in wire.MatchRequest
-	if err := decode(c, &in); err != nil {
+	if err := a.decode(c, &in); err != nil {
 		return err
 	}
 	snapshot, err := a.Retailers.Of(c.UserContext(), caller(c).Retailer)

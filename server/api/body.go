@@ -16,14 +16,14 @@ import (
 	"satnav/sdk-contract/wire"
 )
 
-// MaxBody is the largest body of a call in bytes, before and after gzip is undone. Imports are streamed and
-// have no such limit.
+// MaxBody is the largest body of a call that the contract promises, in bytes, before and after gzip is
+// undone. Limits.Body may be less. Imports are streamed and have a limit of their own.
 const MaxBody = 4 << 20
 
 // decode reads the body of a call strictly into the type of wire that into points at. What it reads shares
 // no memory with the request.
-func decode(c *fiber.Ctx, into any) error {
-	data, err := body(c, "application/json")
+func (a *API) decode(c *fiber.Ctx, into any) error {
+	data, err := a.body(c, "application/json")
 	if err != nil {
 		return err
 	}
@@ -32,8 +32,8 @@ func decode(c *fiber.Ctx, into any) error {
 
 // decodeEvents reads a batch of events. What is wrong with one event is that event's own affair: bad holds its
 // faults by its place in the list, and the good ones stand. Everything else that is wrong refuses the call.
-func decodeEvents(c *fiber.Ctx, into *wire.EventsRequest) (bad map[int]Faults, err error) {
-	err = decode(c, into)
+func (a *API) decodeEvents(c *fiber.Ctx, into *wire.EventsRequest) (bad map[int]Faults, err error) {
+	err = a.decode(c, into)
 	var faults Faults
 	if !errors.As(err, &faults) || len(faults) >= maxFaults { // not all were found: nothing of it can be trusted
 		return nil, err
@@ -51,14 +51,14 @@ func decodeEvents(c *fiber.Ctx, into *wire.EventsRequest) (bad map[int]Faults, e
 	return bad, nil
 }
 
-// body returns the body of a call, inflated, of at most MaxBody bytes. It is the request's own memory when
+// body returns the body of a call, inflated, of at most Limits.Body bytes. It is the request's own memory when
 // it was not compressed: copy what outlives the call. accepts are the media types of the operation; a body
 // that names none is taken for the first.
-func body(c *fiber.Ctx, accepts ...string) ([]byte, error) {
+func (a *API) body(c *fiber.Ctx, accepts ...string) ([]byte, error) {
 	if err := checkMediaType(c.Get(fiber.HeaderContentType), accepts); err != nil {
 		return nil, err
 	}
-	data, err := rawBody(c)
+	data, err := a.rawBody(c)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func body(c *fiber.Ctx, accepts ...string) ([]byte, error) {
 	case "", "identity":
 		return data, nil
 	case "gzip":
-		return inflate(data)
+		return a.inflate(data)
 	default:
 		return nil, problem(unsupportedMediaType, "Content-Encoding: got %s, want gzip", quote(encoding))
 	}
@@ -88,7 +88,7 @@ func checkMediaType(header string, accepts []string) error {
 }
 
 // rawBody reads the body as it was sent. fiber's own Body is not used: it inflates without a limit.
-func rawBody(c *fiber.Ctx) ([]byte, error) {
+func (a *API) rawBody(c *fiber.Ctx) ([]byte, error) {
 	stream := c.Context().RequestBodyStream()
 	if stream == nil { // it is in memory, so the server's own limit held
 		return c.Request().Body(), nil
@@ -97,21 +97,22 @@ func rawBody(c *fiber.Ctx) ([]byte, error) {
 		data   []byte
 		err    error
 		length = c.Request().Header.ContentLength()
+		most   = a.Limits.Body
 	)
 	switch {
-	case length > MaxBody:
-		return nil, tooLargeBody(c, stream)
+	case length > most:
+		return nil, a.tooLargeBody(c, stream)
 	case length >= 0:
 		data = make([]byte, length)
 		var n int
 		n, err = io.ReadFull(stream, data)
 		data = data[:n]
 	default: // chunked
-		data, err = io.ReadAll(io.LimitReader(stream, MaxBody+1))
+		data, err = io.ReadAll(io.LimitReader(stream, int64(most)+1))
 	}
 	switch {
-	case len(data) > MaxBody:
-		return nil, tooLargeBody(c, stream)
+	case len(data) > most:
+		return nil, a.tooLargeBody(c, stream)
 	case err != nil:
 		return nil, problem(invalidRequest, "the body broke off after %d bytes", len(data))
 	}
@@ -120,18 +121,18 @@ func rawBody(c *fiber.Ctx) ([]byte, error) {
 
 // tooLargeBody refuses a body. It reads some of the rest first: whoever is still sending would otherwise meet
 // a broken connection, and never see the answer.
-func tooLargeBody(c *fiber.Ctx, stream io.Reader) error {
+func (a *API) tooLargeBody(c *fiber.Ctx, stream io.Reader) error {
 	const patience = 64 << 20
 	if n, err := io.CopyN(io.Discard, stream, patience); n == patience && err == nil {
 		c.Context().SetConnectionClose()
 	}
-	return problem(tooLarge, "the body is larger than 4 MiB")
+	return problem(tooLarge, "the body is larger than %s", sizeText(a.Limits.Body))
 }
 
 var gunzips sync.Pool // of *gzip.Reader
 
-// inflate undoes gzip, and stops as soon as the result is too large: a bomb costs no more than MaxBody.
-func inflate(data []byte) ([]byte, error) {
+// inflate undoes gzip, and stops as soon as the result is too large: a bomb costs no more than Limits.Body.
+func (a *API) inflate(data []byte) ([]byte, error) {
 	source := bytes.NewReader(data)
 	reader, _ := gunzips.Get().(*gzip.Reader)
 	var err error
@@ -144,16 +145,28 @@ func inflate(data []byte) ([]byte, error) {
 		return nil, problem(invalidRequest, "the body is not gzip, though Content-Encoding says so")
 	}
 	defer gunzips.Put(reader)
+	most := a.Limits.Body
 	var out bytes.Buffer
-	out.Grow(min(MaxBody, 4*len(data)) + bytes.MinRead)
-	_, err = out.ReadFrom(io.LimitReader(reader, MaxBody+1))
+	out.Grow(min(most, 4*len(data)) + bytes.MinRead)
+	_, err = out.ReadFrom(io.LimitReader(reader, int64(most)+1))
 	switch {
-	case out.Len() > MaxBody:
-		return nil, problem(tooLarge, "the body inflates to more than 4 MiB")
+	case out.Len() > most:
+		return nil, problem(tooLarge, "the body inflates to more than %s", sizeText(most))
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, problem(invalidRequest, "the gzip body is cut off")
 	case err != nil:
 		return nil, problem(invalidRequest, "the gzip body is damaged")
 	}
 	return out.Bytes(), nil
+}
+
+// sizeText writes a limit as people say it.
+func sizeText(bytes int) string {
+	switch {
+	case bytes%(1<<20) == 0:
+		return strconv.Itoa(bytes>>20) + " MiB"
+	case bytes%(1<<10) == 0:
+		return strconv.Itoa(bytes>>10) + " KiB"
+	}
+	return strconv.Itoa(bytes) + " bytes"
 }

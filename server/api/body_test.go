@@ -18,14 +18,15 @@ import (
 
 // echo is a server with one call, which answers with the body that it read. As the real one does for the sake
 // of imports, it hands bodies over as streams.
-func echo() *fiber.App {
+func echo(most int) *fiber.App {
+	a := &API{Parts: Parts{Limits: Limits{Body: most}}}
 	app := fiber.New(fiber.Config{
-		BodyLimit: MaxBody, StreamRequestBody: true, DisableStartupMessage: true,
+		BodyLimit: most, StreamRequestBody: true, DisableStartupMessage: true,
 		ErrorHandler: failer(slog.New(slog.NewTextHandler(io.Discard, nil))),
 	})
 	app.Post("/", func(c *fiber.Ctx) error {
 		var in wire.MatchRequest
-		if err := decode(c, &in); err != nil {
+		if err := a.decode(c, &in); err != nil {
 			return err
 		}
 		return encode(c, in)
@@ -81,7 +82,7 @@ func TestBody(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			address := serve(t, echo())
+			address := serve(t, echo(MaxBody))
 			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, bytes.NewReader(tc.give))
 			if err != nil {
 				t.Fatal(err)
@@ -127,6 +128,54 @@ func TestBody(t *testing.T) {
 	}
 }
 
+// TestBodyOfLessThanPromised holds an operator's own limit, for what is sent and what it inflates to.
+func TestBodyOfLessThanPromised(t *testing.T) {
+	t.Parallel()
+	body := []byte(`{"points":[[1,2]]}`)
+	const most = 64 << 10
+	for _, tc := range []struct {
+		name, packing string
+		give          []byte
+		status        int
+		detail        string
+	}{
+		{"as large as may be", "", padded(body, most), 200, ""},
+		{"larger", "", padded(body, most+1), 413, ""},
+		{"packed", "gzip", compressed(t, padded(body, most)), 200, ""},
+		{"packed, and larger", "gzip", compressed(t, padded(body, most+1)), 413, "the body inflates to more than 64 KiB"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, serve(t, echo(most)), bytes.NewReader(tc.give))
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header.Set("Content-Encoding", tc.packing)
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			answer, err := io.ReadAll(response.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if response.StatusCode != tc.status || !strings.Contains(string(answer), tc.detail) {
+				t.Errorf("got %d %s, want %d %s", response.StatusCode, answer, tc.status, tc.detail)
+			}
+		})
+	}
+}
+
+func TestSizeText(t *testing.T) {
+	t.Parallel()
+	for want, give := range map[string]int{"4 MiB": 4 << 20, "100 KiB": 100 << 10, "100001 bytes": 100_001} {
+		if got := sizeText(give); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
 // padded makes a body longer with space.
 func padded(body []byte, size int) []byte {
 	return append(bytes.Clone(body), bytes.Repeat([]byte(" "), size-len(body))...)
@@ -169,9 +218,10 @@ func TestDecodeEvents(t *testing.T) {
 			t.Parallel()
 			var in wire.EventsRequest
 			var bad map[int]Faults
+			a := &API{Parts: Parts{Limits: Limits{Body: MaxBody}}}
 			app := fiber.New()
 			app.Post("/", func(c *fiber.Ctx) (err error) {
-				if bad, err = decodeEvents(c, &in); err != nil {
+				if bad, err = a.decodeEvents(c, &in); err != nil {
 					return c.Status(400).SendString(err.Error())
 				}
 				return nil

@@ -19,7 +19,7 @@ const defaultLimit = 10
 // PostContext answers "what would help this shopper right now, and what just happened?".
 func (a *API) PostContext(c *fiber.Ctx) error {
 	var in wire.ContextRequest
-	if err := decode(c, &in); err != nil {
+	if err := a.decode(c, &in); err != nil {
 		return err
 	}
 	shopper, err := shopperOf(c, in.Shopper, "/shopper")

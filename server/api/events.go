@@ -18,7 +18,7 @@ import (
 // PostEvents keeps what shoppers did.
 func (a *API) PostEvents(c *fiber.Ctx) error {
 	var in wire.EventsRequest
-	bad, err := decodeEvents(c, &in)
+	bad, err := a.decodeEvents(c, &in)
 	if err != nil {
 		return err
 	}

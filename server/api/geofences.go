@@ -53,7 +53,7 @@ func geofenceFrom(body []byte, version int64) (wire.StoredGeofence, error) {
 
 // CreateGeofence draws a geofence.
 func (a *API) CreateGeofence(c *fiber.Ctx) error {
-	fence, mended, err := readFeature(c)
+	fence, mended, err := a.readFeature(c)
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (a *API) PutGeofence(c *fiber.Ctx, id wire.ID, params wire.PutGeofenceParam
 	if err != nil {
 		return err
 	}
-	fence, mended, err := readFeature(c)
+	fence, mended, err := a.readFeature(c)
 	if err != nil {
 		return err
 	}
@@ -78,8 +78,8 @@ func (a *API) PutGeofence(c *fiber.Ctx, id wire.ID, params wire.PutGeofenceParam
 }
 
 // readFeature reads the geofence of a call. It shares no memory with the request.
-func readFeature(c *fiber.Ctx) (geo.Geofence, []geo.Mending, error) {
-	raw, err := body(c, "application/geo+json", "application/json")
+func (a *API) readFeature(c *fiber.Ctx) (geo.Geofence, []geo.Mending, error) {
+	raw, err := a.body(c, "application/geo+json", "application/json")
 	if err != nil {
 		return geo.Geofence{}, nil, err
 	}

@@ -54,14 +54,18 @@ func (a *API) PostImport(c *fiber.Ctx, kind wire.ImportKind, params wire.PostImp
 		file = bytes.NewReader(raw)
 	}
 	rejected := &rejectedRows{}
-	summary, err := a.Import(c.UserContext(), claims.Retailer, editor(c), what, file, rejected, params.DryRun)
-	if err != nil && (summary.Read == 0 || !errors.Is(err, io.ErrUnexpectedEOF)) {
-		if errors.Is(err, importer.ErrNothingRead) {
-			return &failure{kind: invalidRequest, detail: err.Error()}
-		}
+	summary, err := a.Import(c.UserContext(), Upload{
+		Retailer: claims.Retailer, By: editor(c), Kind: what, File: file, Rejected: rejected, FirstLine: int(params.FirstLine), DryRun: params.DryRun,
+	})
+	switch {
+	case errors.Is(err, importer.ErrTooLarge):
+		c.Context().SetConnectionClose() // the rest of it is not read
+		return problem(tooLarge, "%s; the rows before are stored: send the rest in pieces, each with a header and its first_line", err)
+	case errors.Is(err, importer.ErrNothingRead):
+		return &failure{kind: invalidRequest, detail: err.Error()}
+	case err != nil && !errors.Is(err, importer.ErrBrokeOff):
 		return err
-	}
-	if err != nil { // the rows before the break are stored
+	case err != nil: // the rows before the break are stored
 		summary.Refused++
 		rejected.rows = append(rejected.rows, wire.RejectedRow{Line: int64(summary.Read + 1), Reason: err.Error()})
 	}
@@ -71,11 +75,6 @@ func (a *API) PostImport(c *fiber.Ctx, kind wire.ImportKind, params wire.PostImp
 	}
 	if out.Rejected == nil {
 		out.Rejected = []wire.RejectedRow{}
-	}
-	if params.FirstLine > 1 {
-		for i := range out.Rejected {
-			out.Rejected[i].Line += params.FirstLine - 1
-		}
 	}
 	for _, note := range summary.Notes[:min(len(summary.Notes), maxNotes)] {
 		out.Notes = append(out.Notes, wire.RejectedRow{Line: 0, Reason: note})

@@ -26,7 +26,7 @@ func (a *API) GetMyPermissions(c *fiber.Ctx) error {
 // PutMyPermissions grants or withdraws purposes.
 func (a *API) PutMyPermissions(c *fiber.Ctx) error {
 	var in wire.PermissionsRequest
-	if err := decode(c, &in); err != nil {
+	if err := a.decode(c, &in); err != nil {
 		return err
 	}
 	decisions := map[who.Purpose]bool{}

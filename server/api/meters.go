@@ -20,6 +20,7 @@ type Limits struct {
 	ShopperCalls  int           // calls per second and shopper token
 	ServiceCalls  int           // calls per second and token of any other role
 	RetailerCalls int           // calls per second and retailer, all tokens together
+	Body          int           // bytes of a call, as sent and inflated; 0: MaxBody
 	InFlight      int           // calls at once; 0: no bound
 	Deadline      time.Duration // of a call; 0: none
 }

@@ -49,7 +49,7 @@ func productFrom(e store.Entry) (wire.StoredProduct, error) {
 // CreateProduct adds a product.
 func (a *API) CreateProduct(c *fiber.Ctx) error {
 	var in wire.Product
-	if err := decode(c, &in); err != nil {
+	if err := a.decode(c, &in); err != nil {
 		return err
 	}
 	return a.saveProduct(c, in, in.Item, new(int64), false)
@@ -62,7 +62,7 @@ func (a *API) PutProduct(c *fiber.Ctx, id wire.ID, params wire.PutProductParams)
 		return err
 	}
 	var in wire.Product
-	if err := decode(c, &in); err != nil {
+	if err := a.decode(c, &in); err != nil {
 		return err
 	}
 	if err := sameID(in.Item, id, "/item"); err != nil {

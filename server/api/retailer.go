@@ -57,7 +57,7 @@ func (a *API) PutRetailer(c *fiber.Ctx, params wire.PutRetailerParams) error {
 		return err
 	}
 	var in wire.Retailer
-	if err := decode(c, &in); err != nil {
+	if err := a.decode(c, &in); err != nil {
 		return err
 	}
 	id := caller(c).Retailer

@@ -41,7 +41,7 @@ func storeFrom(e store.Entry) (wire.StoredStore, error) {
 // CreateStore opens a store.
 func (a *API) CreateStore(c *fiber.Ctx) error {
 	var in wire.Store
-	if err := decode(c, &in); err != nil {
+	if err := a.decode(c, &in); err != nil {
 		return err
 	}
 	return a.saveStore(c, in, in.Store, new(int64), false)
@@ -54,7 +54,7 @@ func (a *API) PutStore(c *fiber.Ctx, id wire.ID, params wire.PutStoreParams) err
 		return err
 	}
 	var in wire.Store
-	if err := decode(c, &in); err != nil {
+	if err := a.decode(c, &in); err != nil {
 		return err
 	}
 	if err := sameID(in.Store, id, "/store"); err != nil {

@@ -8,13 +8,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"satnav/config"
+	"satnav/server/api"
 	"satnav/server/diary"
 	"satnav/server/importer"
 	"satnav/server/observe"
@@ -77,7 +77,7 @@ func Open(ctx context.Context, o Options) (*App, error) {
 	if err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
-	a.running.Go(func() { a.Retailers.Follow(background) })
+	a.running.Go(func() { a.Retailers.Follow(background, c.Poll) })
 	return a, nil
 }
 
@@ -102,17 +102,18 @@ func (a *App) join(ctx context.Context) error {
 	return nil
 }
 
-// Import reads a file of one kind for a retailer, see importer.Run. dry stores nothing.
-func (a *App) Import(ctx context.Context, retailerID string, by retailer.Editor, kind importer.Kind, file io.Reader, rejected io.Writer, dry bool) (importer.Summary, error) {
-	options, err := a.ImportOptions(ctx, retailerID)
+// Import reads a file that came through the API, see importer.Run.
+func (a *App) Import(ctx context.Context, upload api.Upload) (importer.Summary, error) {
+	options, err := a.ImportOptions(ctx, upload.Retailer)
 	if err != nil {
 		return importer.Summary{}, err
 	}
-	options.Rejected = rejected
-	if dry {
-		return importer.Run(ctx, kind, file, importer.Nowhere{}, options)
+	options.Rejected, options.FirstLine, options.MaxBytes = upload.Rejected, upload.FirstLine, int64(a.Config.Limits.Import)
+	var sink importer.Sink = importer.Nowhere{}
+	if !upload.DryRun {
+		sink = a.Sink(upload.Retailer, upload.By)
 	}
-	return importer.Run(ctx, kind, file, a.Sink(retailerID, by), options)
+	return importer.Run(ctx, upload.Kind, upload.File, sink, options)
 }
 
 // Close stops what runs in the background and closes the store.

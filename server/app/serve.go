@@ -59,7 +59,7 @@ func (a *App) server(verifier *identity.Verifier) *api.Server {
 		Import: a.Import, Health: a.health, Metrics: a.metrics, Log: a.log, Now: a.now,
 		Limits: api.Limits{
 			ShopperCalls: a.Config.Limits.ShopperCalls, ServiceCalls: a.Config.Limits.ServiceCalls, RetailerCalls: a.Config.Limits.RetailerCalls,
-			InFlight: a.Config.Limits.InFlight, Deadline: a.Config.Limits.Deadline,
+			Body: int(a.Config.Limits.Body), InFlight: a.Config.Limits.InFlight, Deadline: a.Config.Limits.Deadline,
 		},
 	})
 }

@@ -88,7 +88,7 @@ func Run(ctx context.Context, args []string, std IO) int {
 // knobs are the flags that stand over the configuration file and the environment.
 type knobs struct {
 	Config string   `help:"Configuration file (YAML)." placeholder:"FILE" env:"SATNAV_CONFIG"`
-	Set    []string `help:"Set any knob of the configuration: --set limits.body=8MiB." placeholder:"KNOB=VALUE" sep:"none"`
+	Set    []string `help:"Set any knob of the configuration: --set limits.body=1MiB." placeholder:"KNOB=VALUE" sep:"none"`
 }
 
 // load reads the configuration; flags holds further knobs, those with an empty value were not given.
@@ -109,7 +109,7 @@ func (k knobs) load(std IO, flags map[string]string) (config.Config, config.Orig
 	for _, set := range k.Set {
 		name, value, ok := strings.Cut(set, "=")
 		if !ok {
-			return config.Config{}, nil, fmt.Errorf("--set %q: want KNOB=VALUE, such as limits.body=8MiB", set)
+			return config.Config{}, nil, fmt.Errorf("--set %q: want KNOB=VALUE, such as limits.body=1MiB", set)
 		}
 		from.Flags[name] = value
 	}

@@ -163,7 +163,7 @@ type dataSet struct {
 }
 
 func openSet(r io.Reader, names ...string) (*dataSet, error) {
-	text, err := plain(r)
+	text, err := plain(r, 0)
 	if err != nil {
 		return nil, err
 	}

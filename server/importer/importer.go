@@ -126,6 +126,8 @@ type Options struct {
 	// FirstLine is the number of the first line, when r is a later piece of a file; 0 means 1. Each piece has
 	// a header of its own, and is best cut between two shoppers: equal lines are told apart within a piece.
 	FirstLine int
+	// MaxBytes is the most that a file may be, as it comes and unpacked; more is ErrTooLarge. 0: no limit.
+	MaxBytes int64
 }
 
 const (
@@ -137,6 +139,10 @@ const (
 // ErrNothingRead wraps an error that came before any row: no header, a missing column, not a text file.
 var ErrNothingRead = errors.New("nothing could be read")
 
+// ErrBrokeOff wraps an error that ended the file after some rows: it is cut off, damaged or too large. The rows
+// before are stored.
+var ErrBrokeOff = errors.New("the file broke off")
+
 // Run imports all rows of one kind from r, which may be gzip-compressed (told by its content).
 //
 // Stores, products, stock, purchases and events are CSV with a header line, columns in any order, or
@@ -145,14 +151,14 @@ var ErrNothingRead = errors.New("nothing could be read")
 //
 // The file is parsed in a goroutine of its own while the Sink stores the batch before. An error means
 // that the file was not read to its end; the summary then tells what was stored until there. It wraps
-// ErrNothingRead when no row was.
+// ErrNothingRead when no row was, ErrBrokeOff when the file is at fault later on.
 func Run(ctx context.Context, kind Kind, r io.Reader, sink Sink, opts Options) (Summary, error) {
 	if opts.Batch <= 0 {
 		opts.Batch = defaultBatch
 	}
-	counted := &countingReader{from: r}
+	counted := &countingReader{from: atMost(r, opts.MaxBytes)}
 	run := func(f func(io.Reader) (Summary, error)) (Summary, error) {
-		text, err := plain(counted)
+		text, err := plain(counted, opts.MaxBytes)
 		if err != nil {
 			return Summary{Kind: kind}, fmt.Errorf("%s: %w: %w", kind, ErrNothingRead, err)
 		}
@@ -163,6 +169,8 @@ func Run(ctx context.Context, kind Kind, r io.Reader, sink Sink, opts Options) (
 			return summary, nil
 		case summary.Read == 0 && ctx.Err() == nil && !errors.As(err, new(sinkError)):
 			return summary, fmt.Errorf("%s: %w: %w", kind, ErrNothingRead, err)
+		case ctx.Err() == nil && !errors.As(err, new(sinkError)):
+			return summary, fmt.Errorf("%s: %w after %d rows: %w", kind, ErrBrokeOff, summary.Read, err)
 		default:
 			return summary, fmt.Errorf("%s: stopped after %d rows: %w", kind, summary.Read, err)
 		}

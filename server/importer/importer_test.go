@@ -371,6 +371,9 @@ func TestRunRefusesFiles(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Fatalf("got %v, want …%s", err, test.want)
 			}
+			if errors.Is(err, ErrBrokeOff) == test.nothing {
+				t.Errorf("broke off: got %v", err)
+			}
 			if errors.Is(err, ErrNothingRead) != test.nothing {
 				t.Errorf("nothing could be read: got %v, want %v (%v)", !test.nothing, test.nothing, err)
 			}
@@ -378,6 +381,48 @@ func TestRunRefusesFiles(t *testing.T) {
 				t.Errorf("what came before the cut is stored, and a line that the cut shortened is not read: got %+v", got)
 			}
 		})
+	}
+}
+
+// A file may be as large as the limit, packed and unpacked; of one that is larger, the rows before count.
+func TestRunKeepsToALimit(t *testing.T) {
+	t.Parallel()
+	const rows = 20_000
+	text := "store,name,lat,lng\n"
+	for i := range rows {
+		text += fmt.Sprintf("s%d,Shop,38.7,-9.1\n", i)
+	}
+	packed := zipped(text)
+	fences := `{"type":"FeatureCollection","features":[` + strings.Repeat(`{"type":"Feature","id":"a","properties":{"radius_m":50},"geometry":{"type":"Point","coordinates":[-9.1,38.7]}},`, 9_999)
+	for _, test := range []struct {
+		name string
+		kind Kind
+		give string
+		most int
+		want error
+	}{
+		{"as large as may be", KindStores, text, len(text), nil},
+		{"a byte more", KindStores, text, len(text) - 1, ErrTooLarge},
+		{"packed, as large as may be", KindStores, packed, len(text), nil},
+		{"unpacked a byte more", KindStores, packed, len(text) - 1, ErrTooLarge},
+		{"packed alone more", KindStores, packed, len(packed) / 2, ErrTooLarge},
+		{"geofences", KindGeofences, fences, len(fences) / 2, ErrTooLarge},
+		{"no limit", KindStores, text, 0, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var sink memory
+			got, err := Run(t.Context(), test.kind, strings.NewReader(test.give), &sink, Options{MaxBytes: int64(test.most)})
+			if !errors.Is(err, test.want) || test.want != nil && !errors.Is(err, ErrBrokeOff) {
+				t.Fatalf("got %v, want %v", err, test.want)
+			}
+			if got.Refused != 0 || got.Read == 0 || test.want == nil && got.Read != rows {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+	if _, err := Run(t.Context(), KindStores, strings.NewReader(text), &memory{}, Options{MaxBytes: 5}); !errors.Is(err, ErrTooLarge) || !errors.Is(err, ErrNothingRead) {
+		t.Errorf("not even a header: got %v", err)
 	}
 }
 

@@ -195,18 +195,17 @@ func baskets(h *who.History) int64 {
 	return int64(h.Orders)
 }
 
-const (
-	publishEvery = 500 * time.Millisecond // crowd counts are at most this and the time of a view old
-	followEvery  = 250 * time.Millisecond // edits of other processes are seen at most this later
-)
+// publishEvery bounds the age of crowd counts: at most this and the time of a view.
+const publishEvery = 500 * time.Millisecond
 
 // Follow publishes what the crowd learnt and takes in the edits of other processes, until the context ends.
-func (r *Retailers) Follow(ctx context.Context) {
+// Those edits are seen at most every later.
+func (r *Retailers) Follow(ctx context.Context, every time.Duration) {
 	defer r.running.Wait()
-	publish, follow := time.NewTicker(publishEvery), time.NewTicker(followEvery)
+	publish, follow := time.NewTicker(publishEvery), time.NewTicker(every)
 	defer publish.Stop()
 	defer follow.Stop()
-	since := r.now().Add(-followEvery)
+	since := r.now().Add(-every)
 	away := false
 	for {
 		select {

@@ -99,10 +99,6 @@ func (v *Visits) advance(snapshot *retailer.Snapshot, s *Signal, now *scene.Scen
 	}
 	after, crossings := geo.AdvanceAll(snapshot.Fences, before, fixes)
 	answer.Triggers = triggers(snapshot.Fences, crossings)
-	if now.Place.Precision == geo.Precise {
-		plan := geo.Plan(snapshot.Fences, after, s.At, 0)
-		answer.Next = Next{SafeRadiusMeters: plan.SafeRadiusMeters, CheckAgain: plan.CheckAgain}
-	}
 	change := &store.Change{
 		At: s.Arrived, Defaults: snapshot.Scene.Defaults, Presence: &after,
 		Crossings: fresh(before, crossings), Late: late(before, fixes),
