@@ -328,19 +328,19 @@ func (m *machine) fix(f Fix) {
 		m.decide(&stay, n.Fence, g, n.DistanceMeters, &w)
 		if found {
 			m.write(i, stay)
-		} else if stay.worthKeeping(g, f.At) {
+		} else if stay.underWay(f.At) || stay.worthKeeping(g, f.At) {
 			fresh = append(fresh, stay)
 		}
 	}
 	gone := 0
-	for i, known := range m.memory.Stays {
+	for i := range m.memory.Stays {
 		if seen[i] {
-			if g := m.fenceOf(known.Geofence); !known.worthKeeping(g, f.At) {
+			if !m.keeps(&m.memory.Stays[i], f.At) {
 				gone++
 			}
 			continue
 		}
-		stay := known
+		stay := m.memory.Stays[i]
 		n, found := m.fences.Lookup(stay.Geofence)
 		if !found {
 			if stay.Inside {
@@ -351,14 +351,14 @@ func (m *machine) fix(f Fix) {
 			m.decide(&stay, n, m.fences.Fence(n), m.fences.Distance(n, e.Point), &w)
 		}
 		m.write(i, stay)
-		if !stay.worthKeeping(m.fenceOf(stay.Geofence), f.At) {
+		if !m.keeps(&stay, f.At) {
 			gone++
 		}
 	}
 	if gone > 0 {
 		kept := make([]Stay, 0, len(m.memory.Stays)-gone+len(fresh))
 		for _, stay := range m.memory.Stays {
-			if stay.worthKeeping(m.fenceOf(stay.Geofence), f.At) {
+			if m.keeps(&stay, f.At) {
 				kept = append(kept, stay)
 			}
 		}
@@ -668,11 +668,18 @@ func (s *Stay) admission(g *Geofence, at time.Time) Withheld {
 	return ""
 }
 
-// worthKeeping tells whether a stay still matters for what comes; g is nil when its geofence is gone.
+// keeps tells whether a stay still matters for what comes. The geofence is looked up only when it decides.
+func (m *machine) keeps(s *Stay, at time.Time) bool {
+	return s.underWay(at) || (s.Approached || !s.ToldAt.IsZero()) && s.worthKeeping(m.fenceOf(s.Geofence), at)
+}
+
+// underWay tells whether something about a stay is not settled, or was only just.
+func (s *Stay) underWay(at time.Time) bool {
+	return s.Inside || s.Doubt || !s.Turn.IsZero() || !s.After.IsZero() && at.Before(s.After.Add(LateLimit))
+}
+
+// worthKeeping tells whether what is over still counts for approach, cool-down or cap; g is nil when the geofence is gone.
 func (s *Stay) worthKeeping(g *Geofence, at time.Time) bool {
-	if s.Inside || s.Doubt || !s.Turn.IsZero() || !s.After.IsZero() && at.Before(s.After.Add(LateLimit)) {
-		return true
-	}
 	if g == nil {
 		return false
 	}

@@ -239,8 +239,8 @@ func TestLateFixesArePutInOrder(t *testing.T) {
 		}
 	})
 	t.Logf("%d stories of a geofence as in order, %d where something else had been told", same, other)
-	if same < 2*other {
-		t.Errorf("got %d stories as in order and %d others, want two in three in order", same, other)
+	if same < other {
+		t.Errorf("got %d stories as in order and %d others, want most of them in order", same, other)
 	}
 }
 
