@@ -69,6 +69,7 @@ func Open(ctx context.Context, o Options) (*App, error) {
 		return nil, err
 	}
 	a := &App{Config: c, Documents: documents, now: o.Now, log: o.Log, metrics: observe.NewMetrics(), health: new(observe.Health)}
+	a.watch(documents)
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a.background, a.stop = background, stop
 	if err = a.join(ctx); err == nil {
@@ -95,10 +96,6 @@ func (a *App) join(ctx context.Context) error {
 	a.Diary = diary.New(a.Shoppers, a.Retailers, a.metrics.UnknownItem)
 	a.Visits = visit.New(a.Shoppers, a.Retailers)
 	a.Permissions = privacy.NewPermissions(a.Shoppers, a.Retailers)
-	a.health.Check("store", func(ctx context.Context) error {
-		_, err := a.Documents.Revision(ctx, "~ready")
-		return err
-	})
 	return nil
 }
 
