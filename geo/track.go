@@ -81,7 +81,7 @@ const (
 	// forgotten is the age from which on a track says nothing about where a shopper is now.
 	forgotten = 5 * time.Minute
 	// lookAhead is how far ahead a moving shopper is seen, in seconds.
-	lookAhead = 10
+	lookAhead = 12
 	// fastest is above any airliner, m/s.
 	fastest = 340
 )
