@@ -16,8 +16,8 @@ import (
 //	posting: what may hold a point of the cell: two bits of kind, thirty of value
 //
 // A posting of a cell that is wholly inside names the geofence and asks for no geometry. One of a flat ring names the
-// place of its words, and in a second word the few edges that a ray from the cell, to its better side, can meet.
-// (Tried: edges are what makes a dense map slow; 3 of them are read instead of 16 or 64.)
+// place of its words, and in a second word the few edges that a ray from the cell, to its better side, can meet: a handful
+// are read instead of all.
 const (
 	gridLevels  = 6
 	cellShiftX  = 14 // 182 m at the equator
