@@ -1,10 +1,12 @@
 package retailer
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -44,6 +46,7 @@ func (r *Retailers) Learn(ctx context.Context, retailer string) (*recommend.Mode
 		p.recorded.Add(began)
 		return nil, fmt.Errorf("retailer %q: read histories to learn from: %w", retailer, err)
 	}
+	slices.SortFunc(histories, byBaskets)
 	before := p.snapshot.Load().Suggest
 	model, err := learn.Fit(before, histories, ulid.Make().String(), r.now())
 	if err != nil { // too little to learn from: the built-in weights stay
@@ -65,6 +68,16 @@ func (r *Retailers) Learn(ctx context.Context, retailer string) (*recommend.Mode
 		r.log.Info("learnt", "retailer", retailer, "model", model.Version, "method", f.Method, "recall10", f.Recall10, "ndcg10", f.NDCG10)
 	}
 	return model, nil
+}
+
+// byBaskets puts histories into an order that does not depend on how they were read, because learning sets
+// some of them aside to test on.
+func byBaskets(a, b *who.History) int {
+	if len(a.Baskets) == 0 || len(b.Baskets) == 0 {
+		return cmp.Compare(len(a.Baskets), len(b.Baskets))
+	}
+	return cmp.Or(cmp.Compare(a.Baskets[0].Key, b.Baskets[0].Key), cmp.Compare(a.Baskets[0].At, b.Baskets[0].At),
+		cmp.Compare(len(a.Baskets), len(b.Baskets)), cmp.Compare(len(a.Items), len(b.Items)))
 }
 
 // LearnWhenDue learns again, one retailer after the other, whenever enough was recorded since, until the
