@@ -25,6 +25,9 @@ EXPOSE 8080 9090
 # A stop waits for calls under way (drain, at most 10 s).
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/local/bin/satnav"]
+# No shell is here to ask with, so the binary asks its own operator address.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --start-interval=1s \
+    CMD ["/usr/local/bin/satnav", "check", "--ready", "http://127.0.0.1:9090"]
 # Within a container the API listens on all interfaces, so that serve asks for
 # identity.jwks: see compose.yaml. Other commands (token, import, check) need
 # neither: docker run --rm satnav token --help

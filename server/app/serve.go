@@ -23,6 +23,7 @@ func (a *App) Serve(ctx context.Context, ready func(net.Addr)) (err error) {
 	}
 	defer keys.Close()
 	defer verifier.Close()
+	a.health.Check("keys", func(context.Context) error { return keys.Ready() })
 	if a.Config.OperatorListen != "" {
 		operator, err := observe.ListenOperator(a.Config.OperatorListen, a.metrics.Registry, a.health)
 		if err != nil {

@@ -1,23 +1,33 @@
 package command
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
+	"strings"
 	"text/tabwriter"
+	"time"
 
 	"satnav/server/importer"
 )
 
-// check tells whether the configuration, and geofence files, are right, and prints what is in force.
+// check tells whether the configuration, and geofence files, are right, and prints what is in force. With
+// Ready it asks a server instead: a container without a shell has nothing else to ask with.
 type check struct {
 	knobs
+	Ready string   `help:"Ask this server whether it is ready, and nothing else: exit 0 when it is, 1 when not." placeholder:"URL"`
 	Files []string `arg:"" optional:"" help:"Geofence files: GeoJSON or NDJSON." type:"existingfile"`
 }
 
 // Run checks everything and reports all that is wrong.
 func (c *check) Run(ctx context.Context, std IO) error {
+	if c.Ready != "" {
+		return checkReady(ctx, c.Ready)
+	}
 	loaded, origins, err := c.load(std, nil)
 	if err != nil {
 		return err
@@ -45,6 +55,29 @@ func (c *check) Run(ctx context.Context, std IO) error {
 		return &exit{code: 2, err: errors.New("some geofences are wrong")}
 	}
 	return nil
+}
+
+// readyTimeout is a little more than a server takes to find out.
+const readyTimeout = 3 * time.Second
+
+// checkReady asks a server's /readyz.
+func checkReady(ctx context.Context, server string) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(server, "/")+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode == http.StatusOK {
+		return nil
+	}
+	why, err := io.ReadAll(io.LimitReader(answer.Body, 4<<10))
+	return errors.Join(fmt.Errorf("%s is not ready: %s: %s", server, answer.Status, bytes.TrimSpace(why)), err)
 }
 
 // checkGeofences reads a file as an import would, and stores nothing.
