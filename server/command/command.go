@@ -31,6 +31,7 @@ type line struct {
 	Import  importFile  `cmd:"" help:"Import a file of stores, geofences, products, stock, purchases or events."`
 	Token   token       `cmd:"" help:"Print a token, or make a key set for containers."`
 	Check   check       `cmd:"" help:"Check the configuration, and geofence files if any are named."`
+	Bench   benchmark   `cmd:"" help:"Measure /v1/context beside a bare handler, on the demo city."`
 	Convert convert     `cmd:"" help:"Convert a public data set into files for import."`
 }
 
