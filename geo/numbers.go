@@ -93,6 +93,16 @@ func (t *idTable) reserve(n int) {
 		shards *= 2
 	}
 	t.shards = make([]idShard, shards)
+	if n == 0 {
+		return
+	}
+	size := 8
+	for size*5 < n/shards*8 { // room for a shard that gets a fifth more than its share
+		size *= 2
+	}
+	for i := range t.shards {
+		t.shards[i] = idShard{slots: make([]uint32, size), own: true}
+	}
 }
 
 func (t *idTable) clone() idTable {

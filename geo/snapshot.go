@@ -151,12 +151,9 @@ func appendFence(buf []byte, g *Geofence) ([]byte, error) {
 	return binary.LittleEndian.AppendUint64(buf, math.Float64bits(g.ApproachMeters)), nil
 }
 
-// ReadSnapshot reads what WriteSnapshot wrote, and its label. Numbers are the same. Anything else, cut short or changed, is ErrSnapshot.
-func ReadSnapshot(r io.Reader) (*Index, string, error) {
-	raw, err := io.ReadAll(r)
-	if err != nil {
-		return nil, "", err
-	}
+// ReadSnapshot reads the whole of what WriteSnapshot wrote, and its label. Numbers are the same. Anything else, cut short or
+// changed, is ErrSnapshot. The index shares no memory with raw.
+func ReadSnapshot(raw []byte) (*Index, string, error) {
 	body := len(raw) - crc32.Size
 	if body < len(snapshotFormat) || string(raw[:len(snapshotFormat)]) != snapshotFormat {
 		return nil, "", ErrSnapshot

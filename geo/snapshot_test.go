@@ -23,7 +23,7 @@ func TestSnapshotRoundTrip(t *testing.T) {
 	if err := x.WriteSnapshot(&file, "version 5"); err != nil {
 		t.Fatal(err)
 	}
-	y, label, err := ReadSnapshot(bytes.NewReader(file.Bytes()))
+	y, label, err := ReadSnapshot(file.Bytes())
 	if err != nil || label != "version 5" || y.Len() != x.Len() || y.ApproachMeters() != x.ApproachMeters() {
 		t.Fatalf("got %d geofences, label %q, %v, want %d", y.Len(), label, err, x.Len())
 	}
@@ -63,16 +63,16 @@ func TestReadSnapshotRefuses(t *testing.T) {
 	}
 	good := file.Bytes()
 	for cut := range good {
-		if _, _, err := ReadSnapshot(bytes.NewReader(good[:cut])); !errors.Is(err, ErrSnapshot) {
+		if _, _, err := ReadSnapshot(good[:cut]); !errors.Is(err, ErrSnapshot) {
 			t.Fatalf("cut to %d bytes: got %v", cut, err)
 		}
 		bad := bytes.Clone(good)
 		bad[cut] ^= 0x10
-		if _, _, err := ReadSnapshot(bytes.NewReader(bad)); !errors.Is(err, ErrSnapshot) {
+		if _, _, err := ReadSnapshot(bad); !errors.Is(err, ErrSnapshot) {
 			t.Fatalf("byte %d changed: got %v", cut, err)
 		}
 	}
-	if _, _, err := ReadSnapshot(bytes.NewReader(append(bytes.Clone(good), 0))); !errors.Is(err, ErrSnapshot) {
+	if _, _, err := ReadSnapshot(append(bytes.Clone(good), 0)); !errors.Is(err, ErrSnapshot) {
 		t.Errorf("with a byte more: got %v", err)
 	}
 }
@@ -83,7 +83,7 @@ func TestSnapshotOfNothing(t *testing.T) {
 	if err := NewIndex(nil).WriteSnapshot(&file, ""); err != nil {
 		t.Fatal(err)
 	}
-	x, _, err := ReadSnapshot(&file)
+	x, _, err := ReadSnapshot(file.Bytes())
 	if err != nil || x.Len() != 0 || len(x.Match(Point{1, 1}, nil)) != 0 {
 		t.Errorf("got %v, %v", x, err)
 	}
@@ -98,7 +98,7 @@ func BenchmarkReadSnapshot(b *testing.B) {
 			}
 			used := cpuTime()
 			for b.Loop() {
-				if _, _, err := ReadSnapshot(bytes.NewReader(file.Bytes())); err != nil {
+				if _, _, err := ReadSnapshot(file.Bytes()); err != nil {
 					b.Fatal(err)
 				}
 			}
