@@ -23,7 +23,7 @@ test: check ## check, then every test (CI runs this, no more and no less)
 	$(GO) test -race -timeout 15m $(RACED)
 	$(GO) test -timeout 15m $(PLAIN)
 
-check: lint ## formatting, vet, lint, generated files (the first run builds the linter: about 3 minutes)
+check: lint tidy ## formatting, vet, lint, generated files (the first run builds the linter: about 3 minutes)
 	@unformatted=$$(gofmt -l $(wildcard config context geo recommend sdk-contract server)); \
 	if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet $(PACKAGES)
