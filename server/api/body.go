@@ -62,13 +62,22 @@ func (a *API) body(c *fiber.Ctx, accepts ...string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	packed, err := isPacked(c)
+	if err != nil || !packed {
+		return data, err
+	}
+	return a.inflate(data)
+}
+
+// isPacked tells whether a body comes as gzip; an error when it is packed otherwise.
+func isPacked(c *fiber.Ctx) (bool, error) {
 	switch encoding := strings.ToLower(strings.TrimSpace(c.Get(fiber.HeaderContentEncoding))); encoding {
 	case "", "identity":
-		return data, nil
+		return false, nil
 	case "gzip":
-		return a.inflate(data)
+		return true, nil
 	default:
-		return nil, problem(unsupportedMediaType, "Content-Encoding: got %s, want gzip", quote(encoding))
+		return false, problem(unsupportedMediaType, "Content-Encoding: got %s, want gzip", quote(encoding))
 	}
 }
 

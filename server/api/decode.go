@@ -436,19 +436,26 @@ func (d *decoder) choose(s *shape, seen uint64) {
 // unknown notes a field that the contract does not have, with the nearest one that it has.
 func (d *decoder) unknown(s *shape, key string) {
 	var names []string
-	nearest, least := "", 3
 	for _, f := range s.fields {
 		names = append(names, f.name)
-		if n := distance(strings.ToLower(key), f.name); n < least && n < len(f.name) {
-			nearest, least = f.name, n
-		}
 	}
 	key = strings.Clone(key)
-	if nearest != "" {
-		d.faultAt(key, codeUnknownField, "is no field here; did you mean %s?", nearest)
+	if likely := nearest(key, names); likely != "" {
+		d.faultAt(key, codeUnknownField, "is no field here; did you mean %s?", likely)
 	} else {
 		d.faultAt(key, codeUnknownField, "is no field here; want %s", and(names))
 	}
+}
+
+// nearest is the name that somebody who wrote key may have meant; "" when none is close.
+func nearest(key string, names []string) string {
+	found, least := "", 3
+	for _, name := range names {
+		if n := distance(strings.ToLower(key), name); n < least && n < len(name) {
+			found, least = name, n
+		}
+	}
+	return found
 }
 
 // distance is the number of letters that differ (Levenshtein), of words that are short.

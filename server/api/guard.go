@@ -16,7 +16,7 @@ import (
 )
 
 // guard stands before every operation: it finds it in the contract, asks who calls, whether their role may,
-// and whether they have calls left; then it gives the call a deadline. What the contract does not name
+// and whether they have calls left and whether the parameters are right; then it gives the call a deadline. What the contract does not name
 // does not get through.
 func (a *API) guard(c *fiber.Ctx) (err error) {
 	op := a.find(c)
@@ -43,6 +43,9 @@ func (a *API) guard(c *fiber.Ctx) (err error) {
 	}
 	defer a.meters.leave()
 	if err := a.admit(c, op); err != nil {
+		return err
+	}
+	if err := a.checkParameters(c, op); err != nil {
 		return err
 	}
 	if !op.Streamed && a.Limits.Deadline > 0 {

@@ -47,6 +47,9 @@ func (a *API) PostImport(c *fiber.Ctx, kind wire.ImportKind, params wire.PostImp
 	if err := checkMediaType(c.Get(fiber.HeaderContentType), []string{"text/csv", "application/x-ndjson", "application/geo+json", "application/json", "application/gzip", "application/octet-stream"}); err != nil {
 		return err
 	}
+	if _, err := isPacked(c); err != nil { // the importer sees by itself what is packed
+		return err
+	}
 	var file io.Reader = bytes.NewReader(nil)
 	if stream := c.Context().RequestBodyStream(); stream != nil {
 		file = stream
