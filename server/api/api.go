@@ -90,16 +90,17 @@ func newApp(parts Parts) *fiber.App {
 	}
 	a := &API{Parts: parts, contract: readContract(), operation: map[string]*operation{}, meters: newMeters(parts.Limits)}
 	server := fiber.New(fiber.Config{
-		AppName:               "satnav",
-		DisableStartupMessage: true,
-		StrictRouting:         true,
-		CaseSensitive:         true,
-		BodyLimit:             parts.Limits.Body,
-		StreamRequestBody:     true, // imports are read as they come; body bounds all others
-		ReadBufferSize:        16 << 10,
-		ReadTimeout:           readTimeout,
-		IdleTimeout:           2 * time.Minute,
-		ErrorHandler:          failer(parts.Log),
+		AppName:                      "satnav",
+		DisableStartupMessage:        true,
+		StrictRouting:                true,
+		CaseSensitive:                true,
+		BodyLimit:                    parts.Limits.Body,
+		StreamRequestBody:            true, // imports are read as they come; body bounds all others
+		DisablePreParseMultipartForm: true, // no operation takes a form, and one would be read to disk, whoever sends it
+		ReadBufferSize:               16 << 10,
+		ReadTimeout:                  readTimeout,
+		IdleTimeout:                  2 * time.Minute,
+		ErrorHandler:                 failer(parts.Log),
 	})
 	for _, op := range a.contract.operations {
 		a.operation[operationKey(op.Method, op.Path)] = op

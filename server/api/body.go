@@ -117,6 +117,7 @@ func (a *API) rawBody(c *fiber.Ctx) ([]byte, error) {
 		n, err = io.ReadFull(stream, data)
 		data = data[:n]
 	default: // chunked
+		stream = chunks(c)
 		data, err = io.ReadAll(io.LimitReader(stream, int64(most)+1))
 	}
 	switch {
@@ -131,11 +132,51 @@ func (a *API) rawBody(c *fiber.Ctx) ([]byte, error) {
 // tooLargeBody refuses a body. It reads some of the rest first: whoever is still sending would otherwise meet
 // a broken connection, and never see the answer.
 func (a *API) tooLargeBody(c *fiber.Ctx, stream io.Reader) error {
-	const patience = 64 << 20
 	if n, err := io.CopyN(io.Discard, stream, patience); n == patience && err == nil {
 		c.Context().SetConnectionClose()
 	}
 	return problem(tooLarge, "the body is larger than %s", sizeText(a.Limits.Body))
+}
+
+// patience is how much of an unwanted body is read before its connection is closed.
+const patience = 64 << 20
+
+// endedLocal is set once a body that comes in chunks was read to its end: whoever reads on would take the next
+// request for a chunk.
+const endedLocal = "body_ended"
+
+// chunks is the body as it comes, which may be read once; nil when there is none.
+func chunks(c *fiber.Ctx) io.Reader {
+	stream := c.Context().RequestBodyStream()
+	if stream == nil {
+		return nil
+	}
+	return &chunked{stream, c}
+}
+
+type chunked struct {
+	from io.Reader
+	c    *fiber.Ctx
+}
+
+func (r *chunked) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	if err != nil {
+		r.c.Locals(endedLocal, true)
+	}
+	return n, err
+}
+
+// settle reads what is left of a body that a call did not want, or closes the connection after the answer:
+// the rest must never be taken for the next request.
+func settle(c *fiber.Ctx) {
+	stream := c.Context().RequestBodyStream()
+	if stream == nil || c.Locals(endedLocal) != nil {
+		return
+	}
+	if _, err := io.CopyN(io.Discard, stream, patience); !errors.Is(err, io.EOF) {
+		c.Context().SetConnectionClose()
+	}
 }
 
 var gunzips sync.Pool // of *gzip.Reader

@@ -21,6 +21,7 @@ import (
 func (a *API) guard(c *fiber.Ctx) (err error) {
 	op := a.find(c)
 	if op == nil {
+		settle(c)
 		return a.nowhere(c)
 	}
 	route := a.meters.route(a.Metrics, op)
@@ -29,6 +30,9 @@ func (a *API) guard(c *fiber.Ctx) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			err = &failure{kind: internal, cause: fmt.Errorf("panic: %v\n%s", fault, debug.Stack())}
+		}
+		if err != nil || op.Streamed || op.Body == nil {
+			settle(c)
 		}
 		if err != nil { // told here, so that the status is known to the metrics
 			err = c.App().ErrorHandler(c, err)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -51,8 +52,8 @@ func (a *API) PostImport(c *fiber.Ctx, kind wire.ImportKind, params wire.PostImp
 		return err
 	}
 	var file io.Reader = bytes.NewReader(nil)
-	if stream := c.Context().RequestBodyStream(); stream != nil {
-		file = stream
+	if stream := chunks(c); stream != nil {
+		file = patient{c.Context().Conn(), stream}
 	} else if raw := c.Request().Body(); len(raw) > 0 {
 		file = bytes.NewReader(raw)
 	}
@@ -83,6 +84,19 @@ func (a *API) PostImport(c *fiber.Ctx, kind wire.ImportKind, params wire.PostImp
 		out.Notes = append(out.Notes, wire.RejectedRow{Line: 0, Reason: note})
 	}
 	return encode(c, out)
+}
+
+// patient reads a file that takes its time: each piece of it may take as long as a whole request otherwise may.
+type patient struct {
+	from interface{ SetReadDeadline(time.Time) error }
+	file io.Reader
+}
+
+func (p patient) Read(b []byte) (int, error) {
+	if err := p.from.SetReadDeadline(time.Now().Add(readTimeout)); err != nil {
+		return 0, err
+	}
+	return p.file.Read(b)
 }
 
 // rejectedRows collects the refusals that an import writes, one JSON object a line.
