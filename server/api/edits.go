@@ -49,6 +49,14 @@ func unchanged(c *fiber.Ctx, ifNoneMatch string, version int64) bool {
 	return false
 }
 
+// wholeRetailer refuses a manager of some stores where an edit concerns more than their geofences.
+func wholeRetailer(c *fiber.Ctx) error {
+	if caller(c).WholeRetailer() {
+		return nil
+	}
+	return problem(forbidden, "a manager of some stores may edit nothing but the geofences of those stores")
+}
+
 // editProblem is what a caller is told of an edit that was not made; conditional tells whether the caller
 // named a version.
 func editProblem(err error, pointer string, conditional bool) error {

@@ -72,6 +72,9 @@ func (a *API) PutProduct(c *fiber.Ctx, id wire.ID, params wire.PutProductParams)
 }
 
 func (a *API) saveProduct(c *fiber.Ctx, in wire.Product, id string, expect *int64, conditional bool) error {
+	if err := wholeRetailer(c); err != nil {
+		return err
+	}
 	value := retailer.Product{
 		Title: in.Title, Category: in.Category, Brand: in.Brand, Price: in.Price, ListPrice: in.ListPrice, Cost: in.Cost,
 		Currency: in.Currency, Attributes: in.Attributes, VariantOf: in.VariantOf, Sensitive: in.Sensitive, Status: string(in.Status), Stock: in.Stock,
@@ -111,6 +114,9 @@ func (a *API) GetProduct(c *fiber.Ctx, id wire.ID, params wire.GetProductParams)
 
 // DeleteProduct deletes a product. History keeps what was bought of it.
 func (a *API) DeleteProduct(c *fiber.Ctx, id wire.ID, params wire.DeleteProductParams) error {
+	if err := wholeRetailer(c); err != nil {
+		return err
+	}
 	expect, err := expected(params.IfMatch, "")
 	if err != nil {
 		return err

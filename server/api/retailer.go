@@ -52,6 +52,9 @@ func retailerFrom(e store.Entry) (wire.StoredRetailer, error) {
 
 // PutRetailer replaces the retailer's settings.
 func (a *API) PutRetailer(c *fiber.Ctx, params wire.PutRetailerParams) error {
+	if err := wholeRetailer(c); err != nil {
+		return err
+	}
 	expect, err := expected(params.IfMatch, "")
 	if err != nil {
 		return err

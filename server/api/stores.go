@@ -64,6 +64,9 @@ func (a *API) PutStore(c *fiber.Ctx, id wire.ID, params wire.PutStoreParams) err
 }
 
 func (a *API) saveStore(c *fiber.Ctx, in wire.Store, id string, expect *int64, conditional bool) error {
+	if err := wholeRetailer(c); err != nil {
+		return err
+	}
 	saved, err := a.Retailers.SaveStores(c.UserContext(), caller(c).Retailer, editor(c), []retailer.Change[retailer.Store]{{
 		ID: id, Expect: expect,
 		Value: retailer.Store{Name: in.Name, Lat: in.Lat, Lng: in.Lng, Zone: in.Zone, Hours: in.Hours, Region: in.Region},
@@ -102,6 +105,9 @@ func (a *API) GetStore(c *fiber.Ctx, id wire.ID, params wire.GetStoreParams) err
 
 // DeleteStore deletes a store.
 func (a *API) DeleteStore(c *fiber.Ctx, id wire.ID, params wire.DeleteStoreParams) error {
+	if err := wholeRetailer(c); err != nil {
+		return err
+	}
 	expect, err := expected(params.IfMatch, "")
 	if err != nil {
 		return err
