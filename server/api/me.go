@@ -1,6 +1,11 @@
 package api
 
 import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
 	"github.com/gofiber/fiber/v2"
 
 	"satnav/context/who"
@@ -30,12 +35,17 @@ func (a *API) PutMyPermissions(c *fiber.Ctx) error {
 		return err
 	}
 	decisions := map[who.Purpose]bool{}
+	var faults Faults
 	for name, given := range in.Grants {
 		purpose := who.Purpose(name)
 		if _, ok := who.Declared(purpose); !ok {
-			return refused(Faults{{Pointer: pointerTo("grants", name), Code: codeUnknownValue, Detail: "the purpose is not declared, want one of " + purposes()}})
+			faults = append(faults, wire.ProblemError{Pointer: pointerTo("grants", name), Code: codeUnknownValue, Detail: "the purpose is not declared, want one of " + purposes()})
 		}
 		decisions[purpose] = given
+	}
+	if len(faults) > 0 {
+		slices.SortFunc(faults, func(a, b wire.ProblemError) int { return strings.Compare(a.Pointer, b.Pointer) })
+		return refused(faults)
 	}
 	grants, err := a.Permissions.Decide(c.UserContext(), me(c), decisions, a.Now())
 	if err != nil {
@@ -79,13 +89,16 @@ func (a *API) GetMyDiary(c *fiber.Ctx, params wire.GetMyDiaryParams) error {
 	}
 	from := params.Cursor
 	if from == "" && !params.Until.IsZero() {
-		from = store.DiaryFrom(params.Until)
+		from = store.DiaryFrom(params.Until.Add(-time.Nanosecond)) // before, so not at it
 	}
 	snapshot, err := a.Retailers.Of(c.UserContext(), caller(c).Retailer)
 	if err != nil {
 		return err
 	}
 	events, next, err := a.Shoppers.Diary(c.UserContext(), me(c), from, limit)
+	if errors.Is(err, store.ErrInvalid) {
+		return parameterProblem(invalidRequest, "cursor", codeBadFormat, "got %s, want what next said", quote(params.Cursor))
+	}
 	if err != nil {
 		return err
 	}
