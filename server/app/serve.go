@@ -10,6 +10,8 @@ import (
 	"satnav/server/api"
 	"satnav/server/identity"
 	"satnav/server/observe"
+	"satnav/server/store"
+	"satnav/server/visit"
 )
 
 // Serve answers the API, and the operator's address if one is configured, until ctx ends; then it lets the
@@ -39,6 +41,9 @@ func (a *App) Serve(ctx context.Context, ready func(net.Addr)) (err error) {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	a.running.Go(func() { a.Retailers.LearnWhenDue(a.background) })
+	a.running.Go(func() {
+		visit.NewSettler(a.Visits, store.NewEntries(a.Documents), store.NewNotes(a.Documents), a.now, a.log).Run(a.background)
+	})
 	ready(listener.Addr())
 	select {
 	case err := <-served:

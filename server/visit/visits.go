@@ -98,13 +98,41 @@ func (v *Visits) advance(snapshot *retailer.Snapshot, s *Signal, now *scene.Scen
 		before.Shopper = v.shoppers.Pseudonym(s.Key)
 	}
 	after, crossings := geo.AdvanceAll(snapshot.Fences, before, fixes)
-	answer.Triggers = triggers(snapshot.Fences, crossings)
+	after, settled := handOver(before, after, fixes[len(fixes)-1])
+	answer.Triggers = triggers(snapshot.Fences, append(settled, crossings...))
+	if now.Place.Precision == geo.Precise {
+		plan := geo.Plan(snapshot.Fences, after, s.At, 0)
+		answer.Next = Next{SafeRadiusMeters: plan.SafeRadiusMeters, CheckAgain: plan.CheckAgain}
+	}
 	change := &store.Change{
 		At: s.Arrived, Defaults: snapshot.Scene.Defaults, Presence: &after,
+		Marks:     marks(s.Key.Retailer, &after, s.Arrived, s.Arrived.Sub(after.Now.Seen)),
 		Crossings: fresh(before, crossings), Late: late(before, fixes),
 	}
 	change.Lazy = !after.Changed && len(change.Crossings) == 0 && len(change.Late) == 0
 	return change
+}
+
+// handOver finds the crossings that were settled since the last call, which the phone has not been told of yet. They
+// count as brought by the fix that asks now, so that its retry is told of them again and no later call is.
+func handOver(before, after geo.Presence, asking geo.Fix) (geo.Presence, []geo.Crossing) {
+	var settled []geo.Crossing
+	for _, c := range before.Recent {
+		if c.Asked.IsZero() {
+			settled = append(settled, c)
+		}
+	}
+	if len(settled) == 0 {
+		return after, nil
+	}
+	asked := asking.At.UTC().Truncate(time.Millisecond)
+	after.Recent = slices.Clone(after.Recent)
+	for i := range after.Recent {
+		if after.Recent[i].Asked.IsZero() {
+			after.Recent[i].Asked = asked
+		}
+	}
+	return after, settled
 }
 
 // late are the fixes that the presence can no longer put in order.
