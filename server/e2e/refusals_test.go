@@ -1,0 +1,305 @@
+package e2e
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"satnav/config"
+	"satnav/sdk-contract/wire"
+	"satnav/server/demo"
+	"satnav/server/identity"
+	"satnav/server/store/embedded"
+)
+
+func zipped(t testing.TB, text []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write(text); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// TestBadInput holds each wrong call to its problem: status, type, place and a text that names what is right.
+func TestBadInput(t *testing.T) {
+	t.Parallel()
+	now := time.Now().UTC()
+	bow := `{"type":"Feature","id":"bow","geometry":{"type":"Polygon","coordinates":[[[0,0],[1,1],[1,0],[0,1],[0,0]]]},"properties":{}}`
+	for _, tc := range []struct {
+		name    string
+		role    identity.Role
+		call    string // method and path
+		give    any
+		headers []string
+		status  int
+		kind    string // the end of the problem's type
+		place   string // pointer or parameter of the first error
+		text    string // part of what is said of it
+	}{
+		{"malformed JSON", "shopper", "POST /v1/context", `{"at": `, nil, 400, "invalid-request", "/at", "end of the body"},
+		{"two values", "shopper", "POST /v1/context", `{} {}`, nil, 400, "invalid-request", "", ""},
+		{"an array", "shopper", "POST /v1/context", `[]`, nil, 400, "invalid-request", "", "object"},
+		{"no body", "shopper", "POST /v1/context", ``, nil, 400, "invalid-request", "", ""},
+		{"an unknown field", "shopper", "POST /v1/context", `{"wehre":{}}`, nil, 400, "invalid-request", "/wehre", "where"},
+		{"NaN", "shopper", "POST /v1/context", `{"where":{"lat":NaN,"lng":0}}`, nil, 400, "invalid-request", "/where/lat", ""},
+		{"a latitude out of range", "shopper", "POST /v1/context", `{"where":{"lat":91,"lng":0}}`, nil, 422, "invalid-value", "/where/lat", "-90"},
+		{"a longitude out of range", "shopper", "POST /v1/context", `{"where":{"lat":9,"lng":180.5}}`, nil, 422, "invalid-value", "/where/lng", "180"},
+		{"a number that is none", "shopper", "POST /v1/context", `{"where":{"lat":1e999,"lng":0}}`, nil, 422, "invalid-value", "/where/lat", ""},
+		{"a cell of no pattern", "shopper", "POST /v1/context", `{"where":{"cell":"not-a-cell"}}`, nil, 422, "invalid-value", "/where/cell", ""},
+		{"a cell of the pattern", "shopper", "POST /v1/context", `{"where":{"cell":"8a195da49d47ffe"}}`, nil, 422, "invalid-value", "/where/cell", ""},
+		{"an unknown permission", "shopper", "POST /v1/context", `{"permissions":{"location":"sometimes"}}`, nil, 422, "invalid-value", "/permissions/location", "precise"},
+		{"an unknown purpose", "shopper", "PUT /v1/me/permissions", `{"grants":{"resale":true}}`, nil, 422, "invalid-value", "/grants/resale", "loyalty"},
+		{"a clock a day ahead", "shopper", "POST /v1/context", fmt.Sprintf(`{"sent_at":%q}`, now.Add(24*time.Hour).Format(time.RFC3339)), nil, 422, "invalid-value", "/sent_at", "clock"},
+		{"a clock a day behind", "shopper", "POST /v1/context", fmt.Sprintf(`{"sent_at":%q}`, now.Add(-24*time.Hour).Format(time.RFC3339)), nil, 422, "invalid-value", "/sent_at", "clock"},
+		{"a time without an offset", "shopper", "POST /v1/context", `{"at":"2026-11-22T09:14:03"}`, nil, 422, "invalid-value", "/at", ""},
+		{"a trail that is too long", "shopper", "POST /v1/context", `{"trail":[` + strings.Repeat(`{"at":"2026-11-22T09:14:03Z","lat":1,"lng":1},`, 100) + `{"at":"2026-11-22T09:14:03Z","lat":1,"lng":1}]}`, nil, 422, "invalid-value", "/trail", "100"},
+		{"10 MB", "shopper", "POST /v1/context", `{"doing":{"query":"` + strings.Repeat("x", 10<<20) + `"}}`, nil, 413, "too-large", "", "4 MiB"},
+		{"a gzip bomb", "shopper", "POST /v1/context", zipped(t, make([]byte, 100<<20)), []string{"Content-Encoding", "gzip"}, 413, "too-large", "", "4 MiB"},
+		{"truncated gzip", "shopper", "POST /v1/context", zipped(t, []byte(`{"explore":true}`))[:20], []string{"Content-Encoding", "gzip"}, 400, "invalid-request", "", "cut off"},
+		{"not gzip", "shopper", "POST /v1/context", `{}`, []string{"Content-Encoding", "gzip"}, 400, "invalid-request", "", "gzip"},
+		{"another encoding", "shopper", "POST /v1/context", `{}`, []string{"Content-Encoding", "br"}, 415, "unsupported-media-type", "", "gzip"},
+		{"another type", "shopper", "POST /v1/context", `{}`, []string{"Content-Type", "text/plain"}, 415, "unsupported-media-type", "", "application/json"},
+		{"a self-crossing polygon", "manager", "POST /v1/geofences", bow, nil, 422, "invalid-value", "/geometry", "cross"},
+		{"a geofence that is not JSON", "manager", "POST /v1/geofences", `{`, nil, 400, "invalid-request", "", ""},
+		{"a circle without a radius", "manager", "POST /v1/geofences", `{"type":"Feature","geometry":{"type":"Point","coordinates":[0,0]},"properties":{}}`, nil, 422, "invalid-value", "/properties/radius_m", ""},
+		{"a reserved id", "manager", "PUT /v1/geofences/nearby", plaza(``), nil, 422, "invalid-value", "", "nearby"},
+		{"a duplicate id", "manager", "POST /v1/stores", `{"store":"twice","lat":1,"lng":1,"zone":"UTC"}`, nil, 409, "conflict", "", "twice"},
+		{"a store nowhere", "manager", "POST /v1/stores", `{"lat":1,"lng":1,"zone":"Nowhere/Land"}`, nil, 422, "invalid-value", "/zone", "Europe/Lisbon"},
+		{"hours that nobody understands", "manager", "POST /v1/stores", `{"lat":1,"lng":1,"zone":"UTC","hours":"sometimes"}`, nil, 422, "invalid-value", "/hours", ""},
+		{"a price in words", "product", "POST /v1/products", `{"title":"x","price":"cheap"}`, nil, 422, "invalid-value", "/price", ""},
+		{"a page of nothing", "manager", "GET /v1/stores?limit=0", nil, nil, 400, "invalid-request", "limit", ""},
+		{"a page of too much", "manager", "GET /v1/stores?limit=1001", nil, nil, 400, "invalid-request", "limit", ""},
+		{"a page of words", "shopper", "GET /v1/me/diary?limit=ten", nil, nil, 400, "invalid-request", "limit", "whole number"},
+		{"an unknown status", "manager", "GET /v1/geofences?status=liev", nil, nil, 400, "invalid-request", "status", "live"},
+		{"an unknown parameter", "manager", "GET /v1/stores?limits=5", nil, nil, 400, "invalid-request", "limits", "limit"},
+		{"a date that is none", "shopper", "GET /v1/me/diary?from=today", nil, nil, 400, "invalid-request", "from", "time"},
+		{"too many points", "backend", "POST /v1/geofences/match", `{"points":[` + strings.Repeat(`[0,0],`, 10_000) + `[0,0]]}`, nil, 422, "invalid-value", "/points", "10000"},
+		{"a point of three numbers", "backend", "POST /v1/geofences/match", `{"points":[[0,0,0]]}`, nil, 400, "invalid-request", "/points/0", ""},
+		{"a store that is not there", "backend", "POST /v1/suggestions/batch", `{"shoppers":["u"],"store":"nowhere"}`, nil, 422, "invalid-value", "/store", "nowhere"},
+		{"an unknown kind of import", "backend", "POST /v1/import/people", `x`, nil, 404, "not-found", "", "stores"},
+		{"a file with wrong columns", "backend", "POST /v1/import/stores", "name,latitude\nx,1\n", []string{"Content-Type", "text/csv"}, 400, "invalid-request", "", "store"},
+		{"an empty file", "backend", "POST /v1/import/stores", "", []string{"Content-Type", "text/csv"}, 400, "invalid-request", "", ""},
+		{"no such path", "shopper", "GET /v1/secrets", nil, nil, 404, "not-found", "", "/v1/secrets"},
+		{"no such method", "shopper", "PUT /v1/context", `{}`, nil, 405, "method-not-allowed", "", "POST"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			retailer := "bad-input"
+			if tc.name == "a duplicate id" {
+				city.call(t, city.role(t, identity.Admin, retailer), "PUT", "/v1/stores/twice", `{"lat":1,"lng":1,"zone":"UTC"}`)
+			}
+			method, path, _ := strings.Cut(tc.call, " ")
+			p := city.call(t, city.role(t, tc.role, retailer), method, path, tc.give, tc.headers...).problem(tc.status)
+			if want := "urn:problem-type:satnav:" + tc.kind; p.Type != want {
+				t.Errorf("type: got %s, want %s", p.Type, want)
+			}
+			place, said := "", p.Detail
+			if len(p.Errors) > 0 {
+				place, said = p.Errors[0].Pointer+p.Errors[0].Parameter, said+" "+p.Errors[0].Detail
+			}
+			if !strings.HasPrefix(place, tc.place) || tc.place == "" && place != "" && tc.status != 422 || !strings.Contains(said, tc.text) {
+				t.Errorf("got %q: %s, want %q: …%s…", place, said, tc.place, tc.text)
+			}
+			if p.TraceID == "" || p.Title == "" || p.Status != tc.status {
+				t.Errorf("a problem has a title, its status and a trace id: %+v", p)
+			}
+		})
+	}
+}
+
+// TestBadTokens holds which tokens are not believed.
+func TestBadTokens(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	good := map[string]any{"iss": "satnav", "aud": "satnav", "exp": now.Add(time.Hour).Unix(), "sub": canary("intruder-0815"), "retailer": demo.Retailer, "role": "shopper"}
+	// signed makes a token by hand: no library would sign some of these.
+	signed := func(method string, sign func(text []byte) []byte) string {
+		header, err := json.Marshal(map[string]any{"alg": method, "typ": "JWT", "kid": city.issuer.Key.ID()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		claims, err := json.Marshal(good)
+		if err != nil {
+			t.Fatal(err)
+		}
+		encode := base64.RawURLEncoding.EncodeToString
+		text := encode(header) + "." + encode(claims)
+		return text + "." + encode(sign([]byte(text)))
+	}
+	_, stranger, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expired, err := city.issuer.Issue(identity.Claims{Retailer: demo.Retailer, Role: identity.Shopper, Subject: "late", Expires: now.Add(-time.Minute)}, now.Add(-time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := city.issuer
+	other.Audience = "another-service"
+	foreign, err := other.Issue(identity.Claims{Retailer: demo.Retailer, Role: identity.Shopper, Subject: "lost", Expires: now.Add(time.Hour)}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ name, token, code string }{
+		{"none at all", "", "token_missing"},
+		{"not a token", "abc", "token_malformed"},
+		{"method none", signed("none", func([]byte) []byte { return nil }), "token_algorithm"},
+		{"HS256 with the public name", signed("HS256", func(text []byte) []byte {
+			mac := hmac.New(sha256.New, []byte(city.issuer.Key.ID()))
+			mac.Write(text)
+			return mac.Sum(nil)
+		}), "token_algorithm"},
+		{"another key", signed("EdDSA", func(text []byte) []byte { return ed25519.Sign(stranger, text) }), "token_signature"},
+		{"expired", expired, "token_expired"},
+		{"for another service", foreign, "token_audience"},
+		{"cut off", foreign[:len(foreign)-4], "token_malformed"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			if tc.token != "" {
+				canary(tc.token)
+			}
+			r := city.call(t, tc.token, "POST", "/v1/context", `{}`)
+			p := r.problem(401)
+			if len(p.Errors) != 1 || p.Errors[0].Code != tc.code {
+				t.Errorf("got %+v, want %s", p.Errors, tc.code)
+			}
+			if r.header.Get("WWW-Authenticate") == "" {
+				t.Error("a 401 says in WWW-Authenticate how to do better")
+			}
+		})
+	}
+}
+
+// TestClockIsCorrected holds that a phone whose clock is an hour ahead has its times set right.
+func TestClockIsCorrected(t *testing.T) {
+	t.Parallel()
+	now := time.Now().UTC()
+	got := city.ask(t, city.shopper(t, "early-clock"), wire.ContextRequest{SentAt: now.Add(time.Hour), At: now.Add(50 * time.Minute)})
+	if off := got.Moment.LocalTime.Sub(now.Add(-10 * time.Minute)); off.Abs() > 20*time.Second {
+		t.Errorf("got %s, which is off by %s", got.Moment.LocalTime, off)
+	}
+}
+
+// TestFullDisk holds that a full disk refuses writes as unavailable and goes on answering reads.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	h := newHouse(t, plan{data: data})
+	token := h.as(t, identity.Claims{Role: identity.Shopper, Subject: "collector", Retailer: "full"})
+	h.record(t, token, wire.Event{ID: "before", Kind: "view", Item: "i"})
+	if err := h.stop(); err != nil {
+		t.Fatal(err)
+	}
+	h = newHouse(t, plan{data: data, store: embedded.Options{ReserveBytes: 1 << 60}})
+	r := h.call(t, token, "POST", "/v1/events", wire.EventsRequest{Events: []wire.Event{{ID: "after", Kind: "view", Item: "i"}}})
+	if p := r.problem(503); !strings.Contains(p.Detail, "disk") || r.header.Get("Retry-After") == "" {
+		t.Errorf("got %+v, Retry-After %q", p, r.header.Get("Retry-After"))
+	}
+	h.ask(t, token, wire.ContextRequest{})
+	if got := read[wire.Diary](h.call(t, token, "GET", "/v1/me/diary", nil).wants(200)).Entries; len(got) != 1 || got[0].ID != "before" {
+		t.Errorf("the diary: got %+v, want what was stored before alone", got)
+	}
+}
+
+// TestBusyFolder holds that a second house on a folder is told which folder and who has it.
+func TestBusyFolder(t *testing.T) {
+	t.Parallel()
+	_, err := raise(plan{data: city.data})
+	if err == nil {
+		t.Fatal("the same folder was opened twice")
+	}
+	if text := err.Error(); !strings.Contains(text, city.data) || !strings.Contains(text, fmt.Sprint(os.Getpid())) {
+		t.Errorf("got %q, want the folder and the process id", text)
+	}
+}
+
+// TestRateLimits holds that whoever calls too often is told when to come back, and nobody else is hurt.
+func TestRateLimits(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, plan{set: func(c *config.Config) {
+		c.Limits.ShopperCalls, c.Limits.ServiceCalls, c.Limits.RetailerCalls = 3, 30, 40
+	}})
+	token := h.as(t, identity.Claims{Role: identity.Shopper, Subject: "impatient", Retailer: "limits"})
+	refused := 0
+	for range 12 {
+		r := h.call(t, token, "POST", "/v1/context", `{"limit":0}`)
+		if !strings.Contains(r.header.Get("RateLimit-Policy"), "q=3") || !strings.HasPrefix(r.header.Get("RateLimit"), `"token";r=`) {
+			t.Errorf("got RateLimit %q, RateLimit-Policy %q", r.header.Get("RateLimit"), r.header.Get("RateLimit-Policy"))
+		}
+		if r.status == 429 {
+			refused++
+			if p := r.problem(429); r.header.Get("Retry-After") != "1" || p.Type != "urn:problem-type:satnav:rate-limited" {
+				t.Errorf("got %+v, Retry-After %q", p, r.header.Get("Retry-After"))
+			}
+		}
+	}
+	if refused == 0 {
+		t.Error("12 calls at once at 3 a second: none was refused")
+	}
+	h.call(t, h.as(t, identity.Claims{Role: identity.Shopper, Subject: "patient", Retailer: "limits"}), "POST", "/v1/context", `{"limit":0}`).wants(200)
+	statuses := map[int]int{}
+	for i := range 60 { // many tokens of one retailer
+		statuses[h.call(t, h.as(t, identity.Claims{Role: identity.Shopper, Subject: fmt.Sprint("one-of-many-", i), Retailer: "crowded"}), "POST", "/v1/context", `{"limit":0}`).status]++
+	}
+	if statuses[200] < 40 || statuses[429] == 0 {
+		t.Errorf("60 calls of one retailer at 40 a second: got %v", statuses)
+	}
+}
+
+// TestUnwantedBody holds that the rest of a refused body is not taken for the next request of its connection.
+func TestUnwantedBody(t *testing.T) {
+	t.Parallel()
+	address := strings.TrimPrefix(city.url, "http://")
+	for _, tc := range []struct{ name, call, headers, body string }{
+		{"chunks without a token", "POST /v1/import/stores", "Transfer-Encoding: chunked\r\n", "%x\r\n%s\r\n0\r\n\r\n"},
+		{"a length without a token", "POST /v1/import/stores", "Content-Length: %d\r\n", ""},
+		{"chunks where none belong", "GET /livez", "Transfer-Encoding: chunked\r\n", "%x\r\n%s\r\n0\r\n\r\n"},
+		{"a length on no path", "POST /v1/nowhere", "Content-Length: %d\r\n", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			hidden := strings.Repeat("GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n", 4000)
+			headers, body := tc.headers, hidden
+			if tc.body != "" {
+				body = fmt.Sprintf(tc.body, len(hidden), hidden)
+			} else {
+				headers = fmt.Sprintf(headers, len(hidden))
+			}
+			connection, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer connection.Close()
+			go func() { // an error shows below
+				_, _ = io.WriteString(connection, tc.call+" HTTP/1.1\r\nHost: x\r\n"+headers+"\r\n"+body+"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+			}()
+			if err := connection.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			answers, err := io.ReadAll(connection)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(string(answers), "HTTP/1.1 "); n != 2 || strings.Contains(string(answers), "smuggled") || !strings.Contains(string(answers), `"ok"`) {
+				t.Errorf("got %d answers, want two: %.600s", n, answers)
+			}
+		})
+	}
+}
