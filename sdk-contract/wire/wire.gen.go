@@ -197,6 +197,24 @@ func (e ProductStatus) Valid() bool {
 	}
 }
 
+// Defines values for RegionWatch.
+const (
+	RegionWatchEnter RegionWatch = "enter"
+	RegionWatchExit  RegionWatch = "exit"
+)
+
+// Valid indicates whether the value is a known member of the RegionWatch enum.
+func (e RegionWatch) Valid() bool {
+	switch e {
+	case RegionWatchEnter:
+		return true
+	case RegionWatchExit:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for StoredGeofenceType.
 const (
 	StoredGeofenceTypeFeature StoredGeofenceType = "Feature"
@@ -254,6 +272,24 @@ func (e TriggerKind) Valid() bool {
 	case TriggerKindEnter:
 		return true
 	case TriggerKindExit:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for NearbyGeofencesParamsPlatform.
+const (
+	NearbyGeofencesParamsPlatformAndroid NearbyGeofencesParamsPlatform = "android"
+	NearbyGeofencesParamsPlatformIos     NearbyGeofencesParamsPlatform = "ios"
+)
+
+// Valid indicates whether the value is a known member of the NearbyGeofencesParamsPlatform enum.
+func (e NearbyGeofencesParamsPlatform) Valid() bool {
+	switch e {
+	case NearbyGeofencesParamsPlatformAndroid:
+		return true
+	case NearbyGeofencesParamsPlatformIos:
 		return true
 	default:
 		return false
@@ -394,6 +430,20 @@ type DevicePermissions struct {
 
 // DevicePermissionsLocation precise: to the metre. coarse: to about 3 km. none: not at all.
 type DevicePermissionsLocation string
+
+// DevicePlan What a phone watches by itself.
+type DevicePlan struct {
+	At LatLng `json:"at"`
+
+	// CheckAgainS Call again after this many seconds at the latest.
+	CheckAgainS int `json:"check_again_s"`
+
+	// Regions At most `limit`; best first.
+	Regions []Region `json:"regions"`
+
+	// SafeRadiusM Within this many metres of `at` no boundary is crossed that the regions do not see. Watch it too: leaving it is a reason to call.
+	SafeRadiusM float64 `json:"safe_radius_m"`
+}
 
 // Diary defines model for Diary.
 type Diary struct {
@@ -660,6 +710,12 @@ type ImportReport struct {
 // Jurisdiction Whose law holds. It decides what a shopper must be asked first.
 type Jurisdiction string
 
+// LatLng defines model for LatLng.
+type LatLng struct {
+	Lat float64 `json:"lat"`
+	Lng float64 `json:"lng"`
+}
+
 // Latitude Degrees north of the equator.
 type Latitude = float64
 
@@ -852,6 +908,29 @@ type Reason struct {
 	// Values The numbers and names in the text, for apps that word it themselves.
 	Values map[string]interface{} `json:"values,omitempty,omitzero"`
 }
+
+// Region A geofence as a circle that phones can watch.
+type Region struct {
+	// DistanceM To the boundary of the geofence; negative inside.
+	DistanceM float64 `json:"distance_m"`
+
+	// Exact true: the circle is the geofence. false: it encloses it; who enters it calls again.
+	Exact    bool   `json:"exact"`
+	Geofence string `json:"geofence"`
+
+	// Lat Of the centre.
+	Lat float64 `json:"lat"`
+
+	// Lng Of the centre.
+	Lng     float64 `json:"lng"`
+	RadiusM float64 `json:"radius_m"`
+
+	// Watch exit: the shopper is inside. enter: outside.
+	Watch RegionWatch `json:"watch"`
+}
+
+// RegionWatch exit: the shopper is inside. enter: outside.
+type RegionWatch string
 
 // RejectedRow defines model for RejectedRow.
 type RejectedRow struct {
@@ -1206,6 +1285,30 @@ type ListGeofencesParams struct {
 	// Tag Only geofences with this tag.
 	Tag string `form:"tag,omitempty" json:"tag,omitempty,omitzero"`
 }
+
+// NearbyGeofencesParams defines parameters for NearbyGeofences.
+type NearbyGeofencesParams struct {
+	// Lat Latitude, together with `lng`.
+	Lat *float64 `form:"lat,omitempty" json:"lat,omitempty"`
+
+	// Lng Longitude, together with `lat`.
+	Lng *float64 `form:"lng,omitempty" json:"lng,omitempty"`
+
+	// Cell An H3 cell instead of a position.
+	Cell string `form:"cell,omitempty" json:"cell,omitempty,omitzero"`
+
+	// Platform Sets `limit` to what the system can watch beside the safe radius: 19 on iOS, 99 on Android.
+	Platform NearbyGeofencesParamsPlatform `form:"platform,omitempty" json:"platform,omitempty,omitzero"`
+
+	// Limit The most regions to return.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Shopper Whose plan; only with a backend's token.
+	Shopper ID `form:"shopper,omitempty" json:"shopper,omitempty,omitzero"`
+}
+
+// NearbyGeofencesParamsPlatform defines parameters for NearbyGeofences.
+type NearbyGeofencesParamsPlatform string
 
 // DeleteGeofenceParams defines parameters for DeleteGeofence.
 type DeleteGeofenceParams struct {

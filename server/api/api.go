@@ -106,6 +106,8 @@ func newApp(parts Parts) *fiber.App {
 		a.operation[operationKey(op.Method, op.Path)] = op
 	}
 	server.Use(a.guard)
+	fixed := ServerInterfaceWrapper{Handler: a} // fiber takes the first path that fits, and an id fits any word
+	server.Get("/v1/geofences/nearby", fixed.NearbyGeofences)
 	RegisterHandlers(server, a)
 	server.Use(func(c *fiber.Ctx) error { return a.nowhere(c) })
 	return server

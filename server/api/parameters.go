@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"math"
 	"net/url"
 	"slices"
 	"strconv"
@@ -120,6 +121,15 @@ func (a *API) wrongValue(p *parameter, text string) (code, wrong string) {
 		}
 		if s.Maximum != nil && float64(n) > *s.Maximum {
 			return codeOutOfRange, fmt.Sprintf("got %d, want at most %v", n, *s.Maximum)
+		}
+		return "", ""
+	case s.is("number"):
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+			return codeWrongType, fmt.Sprintf("got %s, want a number", quote(text))
+		}
+		if s.Minimum != nil && n < *s.Minimum || s.Maximum != nil && n > *s.Maximum {
+			return codeOutOfRange, fmt.Sprintf("got %v, want %v to %v", n, *s.Minimum, *s.Maximum)
 		}
 		return "", ""
 	case s.is("boolean"):
