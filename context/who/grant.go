@@ -11,6 +11,7 @@ type Source string
 const (
 	ByShopper         Source = "shopper"
 	ByRetailerDefault Source = "retailer_default" // holds until the shopper decides otherwise
+	ByImport          Source = "import"           // the retailer brought the data along, with a Basis
 )
 
 // Grant is one decision about one purpose: given, or withdrawn. It is a record, never edited: a later
@@ -21,6 +22,7 @@ type Grant struct {
 	At      time.Time
 	Source  Source
 	Notice  string // version of the notice that was shown
+	Basis   string // legal basis that an import named; empty for all others
 }
 
 // Grants is the decision in force for each purpose that was ever decided: at most one a purpose,
@@ -31,6 +33,11 @@ type Grants []Grant
 func (g Grants) Holds(p Purpose) bool {
 	i := slices.IndexFunc(g, func(grant Grant) bool { return grant.Purpose == p })
 	return i >= 0 && g[i].Given
+}
+
+// Decided tells whether the purpose was ever granted or withdrawn.
+func (g Grants) Decided(p Purpose) bool {
+	return slices.ContainsFunc(g, func(grant Grant) bool { return grant.Purpose == p })
 }
 
 // With returns the grants after one more decision, which replaces the one in force.

@@ -46,8 +46,12 @@ func TestGrantsRememberTheLastDecision(t *testing.T) {
 			}
 		}
 		for _, p := range []Purpose{Loyalty, Location, "audit", "zeal"} {
-			if got, want := in.Holds(p), last[p].Given; got != want {
+			decision, decided := last[p]
+			if got, want := in.Holds(p), decision.Given; got != want {
 				t.Fatalf("%s holds: got %v, want %v", p, got, want)
+			}
+			if got := in.Decided(p); got != decided {
+				t.Fatalf("%s decided: got %v, want %v", p, got, decided)
 			}
 		}
 	})
@@ -57,8 +61,8 @@ func TestDefaults(t *testing.T) {
 	t.Parallel()
 	got := Defaults([]Purpose{Location, Loyalty, "never declared", Location}, noon)
 	want := Grants{
-		{Location, true, noon, ByRetailerDefault, "2026-11"},
-		{Loyalty, true, noon, ByRetailerDefault, "2026-11"},
+		{Location, true, noon, ByRetailerDefault, "2026-11", ""},
+		{Loyalty, true, noon, ByRetailerDefault, "2026-11", ""},
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)

@@ -491,7 +491,7 @@ type DiaryEntry struct {
 	// Reason Why it was kept apart or decided: late, silence …
 	Reason string `json:"reason,omitempty,omitzero"`
 
-	// Source Where it is from: app, backend, import, retailer_default. More may come.
+	// Source Where it is from: app, backend, import; of a grant: shopper, retailer_default, import. More may come.
 	Source string `json:"source,omitempty,omitzero"`
 	Store  string `json:"store,omitempty,omitzero"`
 
@@ -659,7 +659,7 @@ type Grant struct {
 	// Purpose Examples: loyalty
 	Purpose string `json:"purpose"`
 
-	// Source Who decided: shopper, retailer_default. More may come.
+	// Source Who decided: shopper, retailer_default, import. More may come.
 	Source string `json:"source,omitempty,omitzero"`
 
 	// Title The purpose in a few words.
@@ -1339,7 +1339,7 @@ type PostImportParams struct {
 	// FirstLine The line number of the first line of this body, when a file is sent in pieces. Reported lines count from it.
 	FirstLine int64 `form:"first_line,omitempty" json:"first_line,omitempty,omitzero"`
 
-	// Basis The legal basis of personal data in the file, such as `contract`. It is recorded with each grant; jurisdictions without default grants ask for it.
+	// Basis The legal basis of personal data in the file, such as `contract`. Recorded on the grant of each shopper who has decided nothing. Without it, rows of shoppers who granted nothing are refused (no_grant), as in jurisdictions without default grants.
 	Basis string `form:"basis,omitempty" json:"basis,omitempty,omitzero"`
 
 	// ContentEncoding How the body is compressed: `gzip`, or not at all.

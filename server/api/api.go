@@ -48,6 +48,7 @@ type Upload struct {
 	File      io.Reader
 	Rejected  io.Writer // gets the refused rows, one JSON object a line
 	FirstLine int       // number of the file's first line; 0 means 1
+	Basis     string    // legal basis of personal data in it; empty: none was named
 	DryRun    bool      // check and report, store nothing
 }
 

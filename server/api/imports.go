@@ -59,19 +59,20 @@ func (a *API) PostImport(c *fiber.Ctx, kind wire.ImportKind, params wire.PostImp
 	}
 	rejected := &rejectedRows{}
 	summary, err := a.Import(c.UserContext(), Upload{
-		Retailer: claims.Retailer, By: editor(c), Kind: what, File: file, Rejected: rejected, FirstLine: int(params.FirstLine), DryRun: params.DryRun,
+		Retailer: claims.Retailer, By: editor(c), Kind: what, File: file, Rejected: rejected, FirstLine: int(params.FirstLine),
+		Basis: strings.Clone(params.Basis), DryRun: params.DryRun,
 	})
 	switch {
 	case errors.Is(err, importer.ErrTooLarge):
-		c.Context().SetConnectionClose() // the rest of it is not read
 		return problem(tooLarge, "%s; the rows before are stored: send the rest in pieces, each with a header and its first_line", err)
 	case errors.Is(err, importer.ErrNothingRead):
 		return &failure{kind: invalidRequest, detail: err.Error()}
 	case err != nil && !errors.Is(err, importer.ErrBrokeOff):
 		return err
 	case err != nil: // the rows before the break are stored
+		summary.Read++
 		summary.Refused++
-		rejected.rows = append(rejected.rows, wire.RejectedRow{Line: int64(summary.Read + 1), Reason: err.Error()})
+		rejected.rows = append(rejected.rows, wire.RejectedRow{Line: int64(max(1, params.FirstLine)) + int64(summary.Read), Reason: err.Error()})
 	}
 	out := wire.ImportReport{
 		Kind: kind, DryRun: params.DryRun, Rows: int64(summary.Read), Stored: int64(summary.Stored), Unchanged: int64(summary.Unchanged),

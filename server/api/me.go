@@ -71,7 +71,7 @@ func permissionsFrom(grants who.Grants) wire.Permissions {
 		told := wire.Grant{Purpose: string(d.Purpose), Title: d.Title, Notice: d.Notice, NoticeVersion: d.Version}
 		for _, g := range grants {
 			if g.Purpose == d.Purpose {
-				told.Granted, told.At, told.Source, told.NoticeVersion = g.Given, g.At, string(g.Source), g.Notice
+				told.Granted, told.At, told.Source, told.NoticeVersion, told.Basis = g.Given, g.At, string(g.Source), g.Notice, g.Basis
 			}
 		}
 		out.Grants = append(out.Grants, told)

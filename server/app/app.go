@@ -108,7 +108,7 @@ func (a *App) Import(ctx context.Context, upload api.Upload) (importer.Summary, 
 	options.Rejected, options.FirstLine, options.MaxBytes = upload.Rejected, upload.FirstLine, int64(a.Config.Limits.Import)
 	var sink importer.Sink = importer.Nowhere{}
 	if !upload.DryRun {
-		sink = a.Sink(upload.Retailer, upload.By)
+		sink = a.Sink(upload.Retailer, upload.By, upload.Basis)
 	}
 	return importer.Run(ctx, upload.Kind, upload.File, sink, options)
 }

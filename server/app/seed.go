@@ -67,7 +67,7 @@ func (a *App) seed(ctx context.Context, city *demo.City, said func(part string))
 	if err := errors.Join(err, saved.Err); err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
-	sink := a.Sink(demo.Retailer, by)
+	sink := a.Sink(demo.Retailer, by, "")
 	said("stores, products and geofences")
 	if _, err := put(ctx, slices.Values(city.Stores()), sink.PutStores); err != nil {
 		return fmt.Errorf("stores: %w", err)

@@ -22,6 +22,7 @@ import (
 type Sink struct {
 	Retailer  string
 	By        retailer.Editor
+	Basis     string // legal basis of events and purchases; empty: none was named
 	retailers *retailer.Retailers
 	diary     *diary.Diary
 	now       func() time.Time
@@ -30,8 +31,8 @@ type Sink struct {
 var _ importer.Sink = (*Sink)(nil)
 
 // Sink makes the sink of one retailer's imports.
-func (a *App) Sink(retailerID string, by retailer.Editor) *Sink {
-	return &Sink{Retailer: retailerID, By: by, retailers: a.Retailers, diary: a.Diary, now: a.now}
+func (a *App) Sink(retailerID string, by retailer.Editor, basis string) *Sink {
+	return &Sink{Retailer: retailerID, By: by, Basis: basis, retailers: a.Retailers, diary: a.Diary, now: a.now}
 }
 
 // ImportOptions are what the readers must know of the retailer.
@@ -139,7 +140,7 @@ func (s *Sink) PutEvents(ctx context.Context, rows []importer.Event) ([]importer
 }
 
 func (s *Sink) record(ctx context.Context, entries []diary.Entry) ([]importer.Result, error) {
-	recorded, err := s.diary.Record(ctx, s.Retailer, s.now(), entries)
+	recorded, err := s.diary.Import(ctx, s.Retailer, s.now(), s.Basis, entries)
 	if err != nil {
 		return nil, err
 	}
@@ -150,9 +151,20 @@ func (s *Sink) record(ctx context.Context, entries []diary.Entry) ([]importer.Re
 			out[i].Outcome = importer.Unchanged
 		case diary.Refused:
 			out[i] = importer.Result{Outcome: importer.Refused, Column: r.Field, Reason: r.Problem}
+			if r.Code == diary.NoGrant {
+				out[i].Reason = s.noGrant(r.Problem)
+			}
 		}
 	}
 	return out, nil
+}
+
+// noGrant words the refusal of a row whose shopper allowed nothing.
+func (s *Sink) noGrant(problem string) string {
+	if s.Basis == "" {
+		return diary.NoGrant + ": " + problem + "; if there is a legal basis to keep the row all the same, name it (basis, such as contract)"
+	}
+	return diary.NoGrant + ": " + problem
 }
 
 // results tells an import what became of its rows.

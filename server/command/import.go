@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -28,6 +30,7 @@ type importFile struct {
 	Server    string `help:"Import into this running server instead." placeholder:"URL" xor:"where"`
 	TokenFile string `help:"File with the token for --server." placeholder:"F" type:"existingfile"`
 	Retailer  string `help:"The retailer." default:"demo"`
+	Basis     string `help:"Legal basis of personal data in the file, such as contract; recorded on each grant. Jurisdictions without default grants ask for it." placeholder:"WORD"`
 	Strict    bool   `help:"Exit with 2 when any row was refused."`
 }
 
@@ -38,6 +41,9 @@ func (i *importFile) Run(ctx context.Context, std IO) error {
 		return err
 	}
 	defer file.Close()
+	if n := utf8.RuneCountInString(i.Basis); n > maxBasis {
+		return fmt.Errorf("--basis: got %d characters, want at most %d", n, maxBasis)
+	}
 	var summary importer.Summary
 	if i.Server != "" {
 		summary, err = i.remote(ctx, file)
@@ -56,6 +62,9 @@ func (i *importFile) Run(ctx context.Context, std IO) error {
 	}
 	return nil
 }
+
+// maxBasis is the longest basis in characters, as in the contract.
+const maxBasis = 64
 
 func (i *importFile) local(ctx context.Context, std IO, file *os.File) (summary importer.Summary, err error) {
 	c, _, err := i.load(std, map[string]string{"data": i.Data})
@@ -76,7 +85,7 @@ func (i *importFile) local(ctx context.Context, std IO, file *os.File) (summary 
 	options.Rejected = rejected
 	options.Progress = progress(std, file)
 	by := retailer.Editor{Role: "admin", Subject: "satnav import"}
-	summary, err = importer.Run(ctx, importer.Kind(i.Kind), file, a.Sink(i.Retailer, by), options)
+	summary, err = importer.Run(ctx, importer.Kind(i.Kind), file, a.Sink(i.Retailer, by, i.Basis), options)
 	if err == nil && summary.Stored > 0 && (summary.Kind == importer.KindPurchases || summary.Kind == importer.KindEvents) {
 		fmt.Fprintln(std.Err, "learning from what was imported …")
 		_, err = a.Retailers.Learn(ctx, i.Retailer)
@@ -90,7 +99,11 @@ func (i *importFile) remote(ctx context.Context, file *os.File) (importer.Summar
 	if err != nil {
 		return importer.Summary{}, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(i.Server, "/")+"/v1/import/"+i.Kind, file)
+	target := strings.TrimSuffix(i.Server, "/") + "/v1/import/" + i.Kind
+	if i.Basis != "" {
+		target += "?" + url.Values{"basis": {i.Basis}}.Encode()
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, file)
 	if err != nil {
 		return importer.Summary{}, err
 	}

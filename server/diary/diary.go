@@ -68,9 +68,24 @@ const writers = 64
 // Events of one shopper are committed together. An error means that some may not be stored: send all
 // again, those that are will be duplicates.
 func (d *Diary) Record(ctx context.Context, retailerID string, now time.Time, entries []Entry) ([]Result, error) {
+	return d.Import(ctx, retailerID, now, "", entries)
+}
+
+// Import is Record for data that the retailer brings along. Where the retailer names the legal basis on which it
+// keeps them, a shopper who never decided about who.Loyalty gets a grant of it with that basis; without one
+// (""), and of who withdrew it, events are refused as ever.
+func (d *Diary) Import(ctx context.Context, retailerID string, now time.Time, basis string, entries []Entry) ([]Result, error) {
 	snapshot, err := d.retailers.Of(ctx, retailerID)
 	if err != nil {
 		return nil, err
+	}
+	in := intake{Diary: d, snapshot: snapshot, now: now, defaults: snapshot.Scene.Defaults}
+	if basis != "" {
+		in.imported = &who.Grant{Purpose: who.Loyalty, Given: true, At: now, Source: who.ByImport, Basis: basis}
+		if declared, ok := who.Declared(who.Loyalty); ok {
+			in.imported.Notice = declared.Version
+		}
+		in.defaults = in.defaults.With(*in.imported)
 	}
 	results := make([]Result, len(entries))
 	var order []string
@@ -82,19 +97,28 @@ func (d *Diary) Record(ctx context.Context, retailerID string, now time.Time, en
 		of[entry.Shopper] = append(of[entry.Shopper], i)
 	}
 	if len(order) == 1 {
-		return results, d.record(ctx, snapshot, order[0], now, entries, of[order[0]], results)
+		return results, in.record(ctx, order[0], entries, of[order[0]], results)
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(writers)
 	for _, shopper := range order {
-		group.Go(func() error { return d.record(ctx, snapshot, shopper, now, entries, of[shopper], results) })
+		group.Go(func() error { return in.record(ctx, shopper, entries, of[shopper], results) })
 	}
 	return results, group.Wait()
 }
 
+// intake is one batch on its way in.
+type intake struct {
+	*Diary
+	snapshot *retailer.Snapshot
+	now      time.Time
+	defaults who.Grants // of whom nothing is stored yet
+	imported *who.Grant // of whom something is, but no decision about loyalty; nil: none
+}
+
 // record keeps the events of one shopper: entries[i] for i in mine.
-func (d *Diary) record(ctx context.Context, snapshot *retailer.Snapshot, shopper string, now time.Time, entries []Entry, mine []int, results []Result) error {
-	key := who.Key{Retailer: snapshot.Retailer, Shopper: shopper}
+func (d *intake) record(ctx context.Context, shopper string, entries []Entry, mine []int, results []Result) error {
+	key, snapshot, now := who.Key{Retailer: d.snapshot.Retailer, Shopper: shopper}, d.snapshot, d.now
 	var events []who.Event
 	var indexes []int
 	for _, i := range mine {
@@ -110,7 +134,12 @@ func (d *Diary) record(ctx context.Context, snapshot *retailer.Snapshot, shopper
 	}
 	var recorded store.Recorded
 	err := d.retailers.Record(ctx, snapshot.Retailer, func() (steps []store.Step, err error) {
-		recorded, err = d.shoppers.Record(ctx, key, now, snapshot.Scene.Defaults, events)
+		recorded, err = d.shoppers.Record(ctx, key, now, d.defaults, events)
+		if d.imported != nil && errors.Is(err, store.ErrNoGrant) {
+			if err = d.grant(ctx, key); err == nil {
+				recorded, err = d.shoppers.Record(ctx, key, now, d.defaults, events)
+			}
+		}
 		return recorded.Steps, err
 	})
 	if errors.Is(err, store.ErrNoGrant) {
@@ -133,6 +162,30 @@ func (d *Diary) record(ctx context.Context, snapshot *retailer.Snapshot, shopper
 		}
 	}
 	return nil
+}
+
+// grantTries bounds how often a grant starts over because something else of the shopper was committed in between.
+const grantTries = 10
+
+// grant keeps the imported grant of a shopper of whom something is stored. It returns store.ErrNoGrant when the
+// shopper has decided: that is not for the retailer to change.
+func (d *intake) grant(ctx context.Context, key who.Key) error {
+	for try := 0; ; try++ {
+		shopper, err := d.shoppers.Shopper(ctx, key)
+		if err != nil {
+			return err
+		}
+		if grants := shopper.Grants(); grants.Decided(who.Loyalty) {
+			if grants.Holds(who.Loyalty) { // another import was faster
+				return nil
+			}
+			return store.ErrNoGrant
+		}
+		_, err = d.shoppers.Commit(ctx, key, shopper.Revision(), store.Change{At: d.now, Grants: []who.Grant{*d.imported}})
+		if err == nil || !errors.Is(err, store.ErrConflict) || try == grantTries {
+			return err
+		}
+	}
 }
 
 // complete fills what a client may leave out, and puts the time into the zone of the event's store.

@@ -76,6 +76,7 @@ type (
 		At      *time.Time `bson:"at,omitempty"`
 		Source  string     `bson:"source,omitempty"`
 		Notice  string     `bson:"notice,omitempty"`
+		Basis   string     `bson:"basis,omitempty"`
 	}
 )
 
@@ -249,9 +250,9 @@ func TestGrantsAndProfileCodec(t *testing.T) {
 		var grants who.Grants
 		mirror := grantsDocument{Grants: []grantDocument{}}
 		for range rapid.IntRange(0, 4).Draw(t, "grants") {
-			g := who.Grant{Purpose: who.Purpose(text.Draw(t, "purpose")), Given: rapid.Bool().Draw(t, "given"), At: at.Draw(t, "at"), Source: who.Source(text.Draw(t, "source")), Notice: text.Draw(t, "notice")}
+			g := who.Grant{Purpose: who.Purpose(text.Draw(t, "purpose")), Given: rapid.Bool().Draw(t, "given"), At: at.Draw(t, "at"), Source: who.Source(text.Draw(t, "source")), Notice: text.Draw(t, "notice"), Basis: text.Draw(t, "basis")}
 			grants = append(grants, g)
-			mirror.Grants = append(mirror.Grants, grantDocument{string(g.Purpose), g.Given, &g.At, string(g.Source), g.Notice})
+			mirror.Grants = append(mirror.Grants, grantDocument{string(g.Purpose), g.Given, &g.At, string(g.Source), g.Notice, g.Basis})
 		}
 		want, err := bson.Marshal(mirror)
 		if err != nil {
@@ -524,7 +525,7 @@ func TestCodecsKnowEveryField(t *testing.T) {
 	for give, want := range map[reflect.Type]int{
 		reflect.TypeFor[who.History](): 6, reflect.TypeFor[who.Basket](): 4, reflect.TypeFor[who.Bought](): 5,
 		reflect.TypeFor[who.Visit](): 2, reflect.TypeFor[who.Signal](): 4, reflect.TypeFor[who.Event](): 13,
-		reflect.TypeFor[who.Grant](): 5, reflect.TypeFor[who.Record](): 6,
+		reflect.TypeFor[who.Grant](): 6, reflect.TypeFor[who.Record](): 6,
 	} {
 		if got := give.NumField(); got != want {
 			t.Errorf("%v has %d fields, its codec knows %d", give, got, want)

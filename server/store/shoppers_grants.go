@@ -17,7 +17,8 @@ func appendGrants(b []byte, grants []who.Grant) []byte {
 			b = bsoncore.AppendBooleanElement(b, "given", g.Given)
 			b = appendTime(b, "at", g.At)
 			b = appendText(b, "source", string(g.Source))
-			return appendText(b, "notice", g.Notice)
+			b = appendText(b, "notice", g.Notice)
+			return appendText(b, "basis", g.Basis)
 		})
 	})
 }
@@ -51,6 +52,8 @@ func readGrant(list *walker) (g who.Grant) {
 			g.Source = who.Source(w.string())
 		case "notice":
 			g.Notice = w.string()
+		case "basis":
+			g.Basis = w.string()
 		}
 	}
 	list.join(w)
