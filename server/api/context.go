@@ -40,7 +40,7 @@ func (a *API) PostContext(c *fiber.Ctx) error {
 		return err
 	}
 	c.Response().Header.Set(fiber.HeaderCacheControl, "private, no-store")
-	return encodeContext(c, replyFrom(&answer, wordsFor(in.Language, snapshot)))
+	return encodeContext(c, replyFrom(&answer), answer.Suggestions, wordsFor(in.Language, snapshot))
 }
 
 // shopperOf is whom a call is about: a shopper token speaks for itself alone, a backend names somebody.
@@ -109,13 +109,12 @@ func deviceFrom(p *wire.DevicePermissions) who.Permissions {
 	return allowed
 }
 
-// replyFrom tells an answer in the words of the contract.
-func replyFrom(answer *visit.Answer, words words) *wire.ContextResponse {
+// replyFrom tells an answer in the words of the contract, all but its suggestions: encodeContext writes them.
+func replyFrom(answer *visit.Answer) *wire.ContextResponse {
 	out := &wire.ContextResponse{
-		Suggestions: suggestionsFrom(answer.Suggestions, words),
-		Triggers:    make([]wire.Trigger, len(answer.Triggers)),
-		Moment:      wire.Moment{LocalTime: answer.Moment.Instant, Daypart: string(answer.Moment.Daypart), Holiday: answer.Moment.Holiday},
-		Next:        wire.Next{CheckAgainS: int(answer.Next.CheckAgain / time.Second)},
+		Triggers: make([]wire.Trigger, len(answer.Triggers)),
+		Moment:   wire.Moment{LocalTime: answer.Moment.Instant, Daypart: string(answer.Moment.Daypart), Holiday: answer.Moment.Holiday},
+		Next:     wire.Next{CheckAgainS: int(answer.Next.CheckAgain / time.Second)},
 		Used: wire.Used{
 			Permissions: answer.Used.Permissions, Location: answer.Used.Location, History: answer.Used.History,
 			Model: answer.Used.Model, Rules: answer.Used.Rules, Degraded: answer.Used.Degraded,
@@ -154,8 +153,8 @@ func suggestionsFrom(list []recommend.Suggestion, words words) []wire.Suggestion
 			ID: s.ID, Kind: wire.SuggestionKind(s.Kind), Item: s.Item, Title: s.Title, Score: s.Score, ValidUntil: s.ValidUntil,
 			Price: retailer.FormatMoney(s.Price, words.exponent), Reasons: make([]wire.Reason, len(s.Reasons)),
 		}
-		for n, reason := range s.Reasons {
-			out[i].Reasons[n] = words.reason(reason)
+		for n := range s.Reasons {
+			out[i].Reasons[n] = words.reason(&s.Reasons[n])
 		}
 	}
 	return out

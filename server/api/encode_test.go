@@ -8,21 +8,28 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/text/language"
 	"pgregory.net/rapid"
 
+	"satnav/context/scene"
+	"satnav/context/where"
+	"satnav/context/who"
+	"satnav/recommend"
 	"satnav/sdk-contract/wire"
+	"satnav/server/retailer"
 )
 
 // TestAppendContextAgrees compares with encoding/json: both texts must read as the same value.
 func TestAppendContextAgrees(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		answer := drawContext(t)
-		got, err := appendContext([]byte("before"), &answer)
+		answer, list, words := drawContext(t), drawSuggestions(t), drawWords(t)
+		got, err := appendContext([]byte("before"), &answer, list, words)
 		if err != nil {
 			t.Fatal(err)
 		}
 		got = got[len("before"):]
+		answer.Suggestions = suggestionsFrom(list, words)
 		want, err := json.Marshal(answer)
 		if err != nil {
 			t.Fatal(err)
@@ -75,20 +82,6 @@ func drawContext(t *rapid.T) wire.ContextResponse {
 		metres := number.Draw(t, "safe")
 		answer.Next.SafeRadiusM = &metres
 	}
-	value := rapid.OneOf(rapid.Just[any](nil), text.AsAny(), number.AsAny(), rapid.Int().AsAny(), rapid.Int64().AsAny(), rapid.Bool().AsAny(), texts.AsAny())
-	for range rapid.IntRange(0, 3).Draw(t, "suggestions") {
-		s := wire.Suggestion{
-			ID: text.Draw(t, "id"), Kind: wire.SuggestionKind(text.Draw(t, "kind")), Item: text.Draw(t, "item"), Title: text.Draw(t, "title"),
-			Score: number.Draw(t, "score"), Price: text.Draw(t, "price"), Reasons: []wire.Reason{},
-		}
-		for range rapid.IntRange(0, 2).Draw(t, "reasons") {
-			s.Reasons = append(s.Reasons, wire.Reason{Code: text.Draw(t, "code"), Text: text.Draw(t, "text"), Values: rapid.MapOfN(text, value, 0, 3).Draw(t, "values")})
-		}
-		if some("ends") {
-			s.ValidUntil = instant.Draw(t, "until")
-		}
-		answer.Suggestions = append(answer.Suggestions, s)
-	}
 	for range rapid.IntRange(0, 2).Draw(t, "triggers") {
 		trigger := wire.Trigger{ID: text.Draw(t, "id"), Geofence: text.Draw(t, "geofence"), Kind: wire.TriggerKindDwell, At: instant.Draw(t, "at"), Reason: text.Draw(t, "reason")}
 		if some("decided") {
@@ -102,23 +95,101 @@ func drawContext(t *rapid.T) wire.ContextResponse {
 	return answer
 }
 
+var codes = []recommend.Code{
+	recommend.DueAgain, recommend.UsuallyBought, recommend.BoughtTogether, recommend.PopularHere, recommend.PopularNow, recommend.Popular,
+	recommend.Nearby, recommend.UsuallyVisited, recommend.OftenNext, recommend.OnYourList, recommend.Liked, recommend.Viewed, recommend.InCatalogue,
+	"one_of_tomorrow",
+}
+
+// drawSuggestions draws suggestions with every kind of reason; each names ids that are known or not.
+func drawSuggestions(t *rapid.T) []recommend.Suggestion {
+	text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "s1", "p1", "a\"b\\c", "{store}", "\xff", "né 😀"}))
+	days := rapid.OneOf(rapid.Float64Range(0, 1e4), rapid.SampledFrom([]float64{0, 0.04, 0.96, 7.449, 1e300}))
+	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) recommend.Suggestion {
+		s := recommend.Suggestion{
+			ID: text.Draw(t, "id"), Kind: recommend.Kind(text.Draw(t, "kind")), Item: text.Draw(t, "item"), Title: text.Draw(t, "title"),
+			Score: rapid.Float64().Draw(t, "score"), Price: who.Money{Minor: rapid.Int64Range(-1e6, 1e6).Draw(t, "price"), Known: rapid.Bool().Draw(t, "priced")},
+		}
+		for range rapid.IntRange(0, 3).Draw(t, "reasons") {
+			s.Reasons = append(s.Reasons, recommend.Reason{Code: rapid.SampledFrom(codes).Draw(t, "code"), Values: recommend.Values{
+				EveryDays: days.Draw(t, "every"), LastDays: days.Draw(t, "last"), Times: rapid.IntRange(0, 3).Draw(t, "times"),
+				With: text.Draw(t, "with"), Store: text.Draw(t, "store"), Meters: days.Draw(t, "meters"),
+			}})
+		}
+		if rapid.Bool().Draw(t, "ends") {
+			s.ValidUntil = time.Unix(rapid.Int64Range(0, 4e9).Draw(t, "until"), 0).UTC()
+		}
+		return s
+	}), 0, 3).Draw(t, "list")
+}
+
+// drawWords draws a language and a currency, at a retailer with one store and one product.
+func drawWords(t *rapid.T) words {
+	w := wordsOf(language.English)
+	w.phrases = phrasesOf[rapid.SampledFrom(languages).Draw(t, "language")]
+	w.exponent = rapid.IntRange(0, 3).Draw(t, "exponent")
+	return w
+}
+
+func wordsOf(tag language.Tag) words {
+	names := who.NewNames()
+	stores := where.NewStores([]*where.Store{{ID: "s1", Name: "Corner <shop>"}})
+	catalogue := recommend.NewCatalogue(names, []recommend.Product{{ID: "p1", Title: "Milk {last} 1 l"}})
+	return words{phrases: phrasesOf[tag], exponent: 2, snapshot: &retailer.Snapshot{
+		Names: names, Scene: scene.Retailer{Stores: stores}, Suggest: &recommend.Snapshot{Catalogue: catalogue},
+	}}
+}
+
+// TestReasonTexts reads what shoppers read.
+func TestReasonTexts(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name string
+		give recommend.Reason
+		text string
+		want map[string]any
+	}{
+		{"due", recommend.Reason{Code: recommend.DueAgain, Values: recommend.Values{EveryDays: 7.449, LastDays: 0.3}},
+			"You buy this about every 7 days; last time 1 days ago", map[string]any{"every_days": 7.4, "last_days": 0.3}},
+		{"often", recommend.Reason{Code: recommend.UsuallyBought, Values: recommend.Values{Times: 12, LastDays: 3}},
+			"You have bought this 12 times", map[string]any{"times": 12.0, "last_days": 3.0}},
+		{"once", recommend.Reason{Code: recommend.UsuallyBought, Values: recommend.Values{Times: 1}}, "You have bought this before", map[string]any{"times": 1.0}},
+		{"visited once", recommend.Reason{Code: recommend.UsuallyVisited, Values: recommend.Values{Times: 1}}, "You have been here before", map[string]any{"times": 1.0}},
+		{"a title that looks like a slot", recommend.Reason{Code: recommend.BoughtTogether, Values: recommend.Values{With: "p1"}},
+			"Often bought together with Milk {last} 1 l", map[string]any{"with": "p1"}},
+		{"an item that nobody knows", recommend.Reason{Code: recommend.BoughtTogether, Values: recommend.Values{With: "p2"}}, "Often bought together with p2", map[string]any{"with": "p2"}},
+		{"a store", recommend.Reason{Code: recommend.PopularHere, Values: recommend.Values{Store: "s1"}}, "Popular at Corner <shop>", map[string]any{"store": "s1"}},
+		{"near", recommend.Reason{Code: recommend.Nearby, Values: recommend.Values{Store: "s1", Meters: 120.4}}, "120 m from you", map[string]any{"meters": 120.0, "store": "s1"}},
+		{"nothing to fill in", recommend.Reason{Code: recommend.PopularNow, Values: recommend.Values{Times: 1}}, "Popular at this time", map[string]any{}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			got := wordsOf(language.English).reason(&tc.give)
+			if got.Text != tc.text || !reflect.DeepEqual(got.Values, tc.want) {
+				t.Errorf("got %q %v, want %q %v", got.Text, got.Values, tc.text, tc.want)
+			}
+		})
+	}
+}
+
 func TestAppendContextRefuses(t *testing.T) {
 	t.Parallel()
 	infinite := math.Inf(1)
 	for _, tc := range []struct {
 		name string
 		give wire.ContextResponse
+		list []recommend.Suggestion
 		want string
 	}{
-		{"a score that is no number", wire.ContextResponse{Suggestions: []wire.Suggestion{{Score: math.NaN()}}}, "NaN is no JSON number"},
-		{"an endless distance", wire.ContextResponse{Place: wire.Place{DistanceM: &infinite}}, "+Inf is no JSON number"},
-		{"an endless radius", wire.ContextResponse{Next: wire.Next{SafeRadiusM: &infinite}}, "+Inf is no JSON number"},
-		{"a payload that is no JSON", wire.ContextResponse{Triggers: []wire.Trigger{{Geofence: "g1", Payload: json.RawMessage(`{`)}}}, `payload of geofence "g1" is not JSON`},
-		{"a value that cannot be written", wire.ContextResponse{Suggestions: []wire.Suggestion{{Reasons: []wire.Reason{{Values: map[string]any{"f": func() {}}}}}}}, `value "f" of a reason`},
+		{"a score that is no number", wire.ContextResponse{}, []recommend.Suggestion{{Score: math.NaN()}}, "NaN is no JSON number"},
+		{"a value that is no number", wire.ContextResponse{}, []recommend.Suggestion{{Reasons: []recommend.Reason{{Code: recommend.Nearby, Values: recommend.Values{Meters: infinite}}}}}, "+Inf is no JSON number"},
+		{"an endless distance", wire.ContextResponse{Place: wire.Place{DistanceM: &infinite}}, nil, "+Inf is no JSON number"},
+		{"an endless radius", wire.ContextResponse{Next: wire.Next{SafeRadiusM: &infinite}}, nil, "+Inf is no JSON number"},
+		{"a payload that is no JSON", wire.ContextResponse{Triggers: []wire.Trigger{{Geofence: "g1", Payload: json.RawMessage(`{`)}}}, nil, `payload of geofence "g1" is not JSON`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			if _, err := appendContext(nil, &tc.give); err == nil || !strings.Contains(err.Error(), tc.want) {
+			if _, err := appendContext(nil, &tc.give, tc.list, wordsOf(language.English)); err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v, want %s", err, tc.want)
 			}
 		})
@@ -130,9 +201,17 @@ func TestAppendContextKnowsAllFields(t *testing.T) {
 	t.Parallel()
 	var full wire.ContextResponse
 	fill(reflect.ValueOf(&full).Elem())
-	got, err := appendContext(nil, &full)
+	list := []recommend.Suggestion{{
+		ID: "i", Kind: "product", Item: "p1", Title: "t", Score: 0.5, Price: who.Money{Minor: 1, Known: true}, ValidUntil: time.Unix(1_800_000_000, 0).UTC(),
+		Reasons: []recommend.Reason{{Code: recommend.Nearby, Values: recommend.Values{Meters: 3, Store: "s1"}}},
+	}}
+	got, err := appendContext(nil, &full, list, wordsOf(language.English))
 	if err != nil {
 		t.Fatal(err)
+	}
+	full.Suggestions = suggestionsFrom(list, wordsOf(language.English))
+	if empty := emptyField(reflect.ValueOf(full.Suggestions[0])); empty != "" {
+		t.Fatalf("a suggestion's %s is new: let suggestionsFrom and appendSuggestion write it", empty)
 	}
 	want, err := json.Marshal(full)
 	if err != nil {
@@ -142,6 +221,16 @@ func TestAppendContextKnowsAllFields(t *testing.T) {
 	if json.Unmarshal(got, &gotValue) != nil || json.Unmarshal(want, &wantValue) != nil || !reflect.DeepEqual(gotValue, wantValue) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
+}
+
+// emptyField names a field that has its zero value.
+func emptyField(v reflect.Value) string {
+	for i := range v.NumField() {
+		if v.Field(i).IsZero() {
+			return v.Type().Field(i).Name
+		}
+	}
+	return ""
 }
 
 // fill sets every field to something that is not empty.
@@ -191,18 +280,23 @@ func BenchmarkEncode(b *testing.B) {
 		Next:     wire.Next{SafeRadiusM: &radius, CheckAgainS: 300},
 		Used:     wire.Used{Permissions: []string{"location"}, Purposes: []string{"location", "loyalty"}, Location: "cell-9", History: true, Rules: "v41"},
 	}
+	var list []recommend.Suggestion
 	for range 10 {
-		answer.Suggestions = append(answer.Suggestions, wire.Suggestion{
-			ID: "01KAN9V6T8Y0Q4W3S2R1P0N9M8", Kind: "product", Item: "p-1042", Title: "Oat milk 1 l", Score: 0.8123, Price: "1.79",
-			Reasons:    []wire.Reason{{Code: "due_again", Text: "You buy this about every 7 days; last time 8 days ago", Values: map[string]any{"every_days": 7, "days_ago": 8}}},
+		list = append(list, recommend.Suggestion{
+			ID: "01KAN9V6T8Y0Q4W3S2R1P0N9M8", Kind: "product", Item: "p-1042", Title: "Oat milk 1 l", Score: 0.8123, Price: who.Money{Minor: 179, Known: true},
+			Reasons: []recommend.Reason{
+				{Code: recommend.DueAgain, Values: recommend.Values{EveryDays: 7.2, LastDays: 8}},
+				{Code: recommend.UsuallyBought, Values: recommend.Values{Times: 12, LastDays: 8}},
+			},
 			ValidUntil: time.Unix(1_795_340_643, 0).UTC(),
 		})
 	}
+	words := wordsOf(language.English)
 	b.Run("append", func(b *testing.B) {
 		b.ReportAllocs()
 		buffer := make([]byte, 0, 8<<10)
 		for b.Loop() {
-			if _, err := appendContext(buffer, &answer); err != nil {
+			if _, err := appendContext(buffer, &answer, list, words); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -210,6 +304,7 @@ func BenchmarkEncode(b *testing.B) {
 	b.Run("encoding-json", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
+			answer.Suggestions = suggestionsFrom(list, words)
 			if _, err := json.Marshal(answer); err != nil {
 				b.Fatal(err)
 			}

@@ -1,8 +1,9 @@
 package api
 
 import (
-	"fmt"
 	"math"
+	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/text/language"
@@ -122,44 +123,92 @@ func wordsFor(wanted string, snapshot *retailer.Snapshot) words {
 }
 
 // reason tells a reason: its code, its values under their own names, and the text.
-func (w words) reason(r recommend.Reason) wire.Reason {
-	values := map[string]any{}
-	text := w.phrases[r.Code]
-	if once, ok := w.phrases[r.Code+"_once"]; ok && r.Values.Times == 1 {
-		text = once
+func (w words) reason(r *recommend.Reason) wire.Reason {
+	told, n := w.slots(r)
+	values := make(map[string]any, n)
+	for _, s := range told[:n] {
+		if s.id != "" {
+			values[s.name] = s.id
+		} else {
+			values[s.name] = s.number
+		}
 	}
-	put := func(name, slot string, value any, shown string) {
-		values[name] = value
-		text = strings.Replace(text, slot, shown, 1)
+	return wire.Reason{Code: string(r.Code), Text: string(w.appendPhrase(nil, r, told[:n])), Values: values}
+}
+
+// slot is one value of a reason: an id, or else a number.
+type slot struct {
+	name   string // of the value
+	place  string // in a phrase; empty: the phrase does not tell it
+	id     string
+	number float64
+	said   float64 // in the phrase, to be rounded; in the place of a number
+	shown  string  // in the phrase, in the place of an id
+}
+
+// slots are the values of a reason, at most two, in order of their names.
+func (w words) slots(r *recommend.Reason) (told [2]slot, n int) {
+	put := func(s slot) {
+		told[n] = s
+		n++
 	}
-	v := r.Values
+	v := &r.Values
 	switch r.Code {
 	case recommend.DueAgain:
-		put("every_days", "{every}", tenth(v.EveryDays), whole(v.EveryDays))
-		put("last_days", "{last}", tenth(v.LastDays), whole(v.LastDays))
+		put(slot{name: "every_days", place: "{every}", number: tenth(v.EveryDays), said: v.EveryDays})
+		put(slot{name: "last_days", place: "{last}", number: tenth(v.LastDays), said: v.LastDays})
 	case recommend.UsuallyBought, recommend.UsuallyVisited:
-		put("times", "{times}", v.Times, fmt.Sprint(v.Times))
 		if v.LastDays > 0 {
-			values["last_days"] = tenth(v.LastDays)
+			put(slot{name: "last_days", number: tenth(v.LastDays)})
 		}
+		put(slot{name: "times", place: "{times}", number: float64(v.Times), said: float64(v.Times)})
 	case recommend.BoughtTogether:
-		put("with", "{with}", v.With, w.title(v.With))
+		put(slot{name: "with", place: "{with}", id: v.With, shown: w.title(v.With)})
 	case recommend.PopularHere, recommend.OftenNext:
-		put("store", "{store}", v.Store, w.store(v.Store))
+		put(slot{name: "store", place: "{store}", id: v.Store, shown: w.store(v.Store)})
 	case recommend.Nearby:
-		put("meters", "{meters}", math.Round(v.Meters), whole(v.Meters))
+		put(slot{name: "meters", place: "{meters}", number: math.Round(v.Meters), said: v.Meters})
 		if v.Store != "" {
-			values["store"] = v.Store
+			put(slot{name: "store", id: v.Store})
 		}
 	}
-	return wire.Reason{Code: string(r.Code), Text: text, Values: values}
+	return told, n
+}
+
+// appendPhrase appends a reason's text.
+func (w words) appendPhrase(b []byte, r *recommend.Reason, told []slot) []byte {
+	phrase := w.phrases[r.Code]
+	if r.Values.Times == 1 {
+		switch r.Code { // not r.Code+"_once": that would be made anew for each reason
+		case recommend.UsuallyBought:
+			phrase = w.phrases[boughtOnce]
+		case recommend.UsuallyVisited:
+			phrase = w.phrases[visitedOnce]
+		}
+	}
+	for phrase != "" {
+		open := strings.IndexByte(phrase, '{')
+		if open < 0 {
+			return append(b, phrase...)
+		}
+		b, phrase = append(b, phrase[:open]...), phrase[open:]
+		i := slices.IndexFunc(told, func(s slot) bool { return s.place != "" && strings.HasPrefix(phrase, s.place) })
+		switch {
+		case i < 0:
+			b, phrase = append(b, '{'), phrase[1:]
+			continue
+		case told[i].shown != "":
+			b = append(b, told[i].shown...)
+		default: // as people say it: what is less than one is one
+			b = strconv.AppendInt(b, int64(math.Max(1, math.Round(told[i].said))), 10)
+		}
+		phrase = phrase[len(told[i].place):]
+	}
+	return b
 }
 
 // tenth rounds to one decimal: more would pretend to know.
 func tenth(days float64) float64 { return math.Round(days*10) / 10 }
-
-// whole is a number as people say it; what is less than one is one.
-func whole(number float64) string { return fmt.Sprint(int(math.Max(1, math.Round(number)))) }
 
 // title is what people call an item.
 func (w words) title(id string) string {

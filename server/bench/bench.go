@@ -44,6 +44,7 @@ type Options struct {
 	Probe        time.Duration // of each try while the highest rate is looked for
 	Bound        time.Duration // within which 99 of 100 calls must be answered for a rate to count as sustained
 	Most         float64       // the highest rate that is tried; 0: no end
+	Rate         float64       // measure at this rate alone, whether it holds or not; 0: look for the highest
 	Connections  int           // that calls come in through: how many may be under way at once
 	Crossings    float64       // share of calls that report a crossing
 	BackendToken bool          // one backend's token for all calls, instead of one token a shopper
@@ -294,7 +295,7 @@ func (b *bench) measure(ctx context.Context, served, bareEcho *child, operator s
 		server *child
 		into   *Figures
 	}{{bareEcho, &b.report.Echo}, {served, &b.report.Context}} {
-		b.say("looking for the highest rate of %s …", one.server.name)
+		b.say("loading %s …", one.server.name)
 		s := search{
 			from: 1000, most: b.Most, bound: b.Bound, probe: b.Probe, confirm: b.Duration,
 			try: func(ctx context.Context, rate float64, lasting time.Duration) (outcome, error) {
@@ -308,7 +309,14 @@ func (b *bench) measure(ctx context.Context, served, bareEcho *child, operator s
 			},
 			said: func(rate float64, o *outcome) { b.say("  %s", o.line(rate, b.Bound)) },
 		}
-		rate, o, err := s.highest(ctx)
+		rate, o, err := b.Rate, outcome{}, error(nil)
+		if rate > 0 {
+			if o, err = s.try(ctx, rate, b.Duration); err == nil {
+				err = o.First
+			}
+		} else {
+			rate, o, err = s.highest(ctx)
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", one.server.name, err)
 		}

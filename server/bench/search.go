@@ -27,7 +27,7 @@ type search struct {
 
 const (
 	precision     = 0.04 // of the search, as a share of the rate
-	confirmations = 8    // rates that are tried for the whole time, each a little lower
+	confirmations = 6    // rates that are tried for the whole time; each step down is larger than the one before
 )
 
 // highest returns the highest rate that was confirmed, with its outcome.
@@ -64,14 +64,14 @@ func (s *search) highest(ctx context.Context) (rate float64, o outcome, err erro
 			high = middle
 		}
 	}
-	for range confirmations {
+	for i := range confirmations {
 		if holds(low, s.confirm) {
 			return low, o, nil
 		}
 		if err != nil {
 			return 0, o, err
 		}
-		low *= 1 - precision
+		low *= 1 - precision*float64(i+1)
 	}
 	if o.First != nil {
 		return 0, o, fmt.Errorf("no rate holds: %w", o.First)

@@ -17,6 +17,7 @@ type benchmark struct {
 	Shoppers     int           `help:"How many shoppers live in the city." default:"100000"`
 	Days         int           `help:"How many days of history they have." default:"40"`
 	Duration     time.Duration `help:"Length of the runs that count." default:"60s"`
+	Rate         float64       `help:"Measure at this many calls a second, instead of looking for the highest rate." placeholder:"N"`
 	Connections  int           `help:"How many calls may be under way at once." default:"256"`
 	Crossings    float64       `help:"Share of calls that report a crossing." default:"0.05"`
 	BackendToken bool          `help:"One backend's token for all calls, instead of one token a shopper."`
@@ -37,7 +38,7 @@ func (b *benchmark) Run(ctx context.Context, std IO) error {
 	}
 	o := bench.Options{
 		Data: b.Data, Shoppers: b.Shoppers, Days: b.Days, Duration: b.Duration, Probe: 4 * time.Second, Bound: 50 * time.Millisecond, Connections: b.Connections,
-		Crossings: b.Crossings, BackendToken: b.BackendToken, Profile: b.Profile,
+		Rate: b.Rate, Crossings: b.Crossings, BackendToken: b.BackendToken, Profile: b.Profile,
 		Program: program, Env: std.Environ, Said: std.Err, Log: observe.NewLogger(std.Err, "warn", "text"),
 	}
 	if b.Quick {
