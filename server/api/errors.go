@@ -20,6 +20,7 @@ var known = []struct {
 	detail     string
 	retryAfter time.Duration
 }{
+	{visit.ErrCrowded, unavailable, "many calls of this shopper came at once", time.Second},
 	{store.ErrNotFound, notFound, "", 0},
 	{store.ErrConflict, conflict, "others edited it at the same moment", 0},
 	{store.ErrTooLarge, tooLarge, "it is more than one commit can hold", 0},

@@ -185,16 +185,16 @@ func (p *picture) rebuild(fresh *change, errs *[]error) bool {
 	}
 	if fresh.stores {
 		all := make([]*where.Store, 0, len(p.stores))
-		for _, s := range p.stores {
-			all = append(all, s)
-			p.addCalendar(s.Region, s.Region)
+		for _, id := range slices.Sorted(maps.Keys(p.stores)) { // in order: their numbers decide between equals
+			all = append(all, p.stores[id])
+			p.addCalendar(p.stores[id].Region, p.stores[id].Region)
 		}
 		p.storeIndex = where.NewStores(all)
 	}
 	if len(fresh.products) > 0 {
 		var put []recommend.Product
 		var remove []string
-		for item := range fresh.products {
+		for _, item := range slices.Sorted(maps.Keys(fresh.products)) {
 			described, ok := p.products[item]
 			if !ok {
 				remove = append(remove, item)

@@ -34,6 +34,9 @@ func New(shoppers *store.Shoppers, retailers *retailer.Retailers) *Visits {
 // checkAgain is when a phone that knows no better should call again.
 const checkAgain = 5 * time.Minute
 
+// ErrCrowded says that other calls of the same shopper came first each time. Nothing was kept: call again.
+var ErrCrowded = errors.New("the call was overtaken")
+
 // answerTries bounds how often a call starts over because another call of the same shopper came first.
 const answerTries = 3
 
@@ -50,8 +53,11 @@ func (v *Visits) Answer(ctx context.Context, s Signal) (Answer, error) {
 	}
 	for try := 0; ; try++ {
 		answer, err := v.answer(ctx, snapshot, &s)
-		if errors.Is(err, store.ErrConflict) && try < answerTries {
-			continue
+		if errors.Is(err, store.ErrConflict) {
+			if try < answerTries {
+				continue
+			}
+			return answer, fmt.Errorf("%w: many calls of one shopper at once", ErrCrowded)
 		}
 		answer.Used.Skew = skew
 		return answer, err
@@ -79,7 +85,8 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 	}
 	answer.Used = used(now, snapshot, made)
 	if change != nil {
-		if _, err := v.shoppers.Commit(ctx, s.Key, now.Shopper.Shopper().Revision(), *change); err != nil {
+		_, err := v.shoppers.Commit(ctx, s.Key, now.Shopper.Shopper().Revision(), *change)
+		if err != nil && !(change.Lazy && errors.Is(err, store.ErrConflict)) { // a fix that decides nothing need not be kept
 			return Answer{}, fmt.Errorf("keep the visit: %w", err)
 		}
 	}
