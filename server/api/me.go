@@ -1,8 +1,10 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -95,7 +97,7 @@ func (a *API) GetMyDiary(c *fiber.Ctx, params wire.GetMyDiaryParams) error {
 	if err != nil {
 		return err
 	}
-	events, next, err := a.Shoppers.Diary(c.UserContext(), me(c), from, limit)
+	entries, next, err := a.Shoppers.Diary(c.UserContext(), me(c), from, limit)
 	if errors.Is(err, store.ErrInvalid) {
 		return parameterProblem(invalidRequest, "cursor", codeBadFormat, "got %s, want what next said", quote(params.Cursor))
 	}
@@ -103,18 +105,35 @@ func (a *API) GetMyDiary(c *fiber.Ctx, params wire.GetMyDiaryParams) error {
 		return err
 	}
 	out := wire.Diary{Entries: []wire.DiaryEntry{}, Next: next}
-	for i := range events {
-		if !params.From.IsZero() && events[i].At.Before(params.From) {
+	for _, e := range entries {
+		if !params.From.IsZero() && e.At().Before(params.From) {
 			out.Next = "" // all that follow are older
 			break
 		}
-		out.Entries = append(out.Entries, diaryEntryFrom(&events[i], snapshot.Settings.Exponent()))
+		out.Entries = append(out.Entries, diaryEntryFrom(e, snapshot.Settings.Exponent()))
 	}
 	c.Set(fiber.HeaderCacheControl, "private, no-store")
 	return encode(c, out)
 }
 
-func diaryEntryFrom(e *who.Event, exponent int) wire.DiaryEntry {
+func diaryEntryFrom(e store.DiaryEntry, exponent int) wire.DiaryEntry {
+	switch {
+	case e.Crossing != nil:
+		c := e.Crossing
+		return wire.DiaryEntry{Type: "crossing", ID: c.ID, Kind: c.Kind, At: c.At, Geofence: c.Geofence, Reason: cmp.Or(c.Withheld, c.Rule)}
+	case e.Late != nil:
+		return wire.DiaryEntry{Type: "fix", ID: "fix-" + strconv.FormatInt(e.Late.At.UnixMilli(), 10), At: e.Late.At, Place: e.Late.Place, Reason: e.Late.Reason}
+	case e.Grant != nil:
+		g := e.Grant
+		return wire.DiaryEntry{
+			Type: "grant", ID: "grant-" + string(g.Purpose) + "-" + strconv.FormatInt(g.At.UnixMilli(), 10), At: g.At,
+			Purpose: string(g.Purpose), Granted: &g.Given, Source: string(g.Source), Reason: g.Basis,
+		}
+	}
+	return eventEntryFrom(e.Event, exponent)
+}
+
+func eventEntryFrom(e *who.Event, exponent int) wire.DiaryEntry {
 	return wire.DiaryEntry{
 		Type: "event", ID: e.ID, Kind: string(e.Kind), At: e.At, Item: e.Item, Basket: e.Basket, Quantity: &e.Quantity,
 		Price: retailer.FormatMoney(e.Price, exponent), Store: e.Store, Place: e.Place, Properties: e.Properties, Source: e.Source, Reason: e.Reason,

@@ -70,8 +70,8 @@ func NewShoppers(documents Documents, config ShoppersConfig) *Shoppers {
 // history stand first, since Each reads just those.
 const (
 	nowFrom, nowTo   = "now/", "now0"
-	eventFrom        = "event/"
-	eventTo          = "event0"
+	diaryFrom        = "diary/" // then the time, the newest first: one scan pages over all that is told
+	diaryTo          = "diary0"
 	seenFrom         = "seen/"
 	logFrom, logTo   = "grant/", "grant0"
 	grantsID         = "now/grants"
@@ -270,6 +270,10 @@ func (s *Shoppers) commit(ctx context.Context, key who.Key, partition string, k 
 		batch.cut(grantsID)
 		batch.b = appendGrants(batch.b, decisions)
 		batch.cut(fmt.Sprintf("%s%016x", logFrom, k.revision+1))
+		for i := range decisions {
+			batch.b = appendGrants(batch.b, decisions[i:i+1])
+			batch.cut(diaryID(decisions[i].At, fmt.Sprintf("%s%016x-%d", diaryGrant, k.revision+1, i)))
+		}
 	}
 	if change.Presence != nil {
 		record.Presence = *change.Presence
@@ -377,7 +381,7 @@ func (s *Shoppers) Decisions(ctx context.Context, key who.Key) ([]who.Grant, err
 func (s *Shoppers) putEvent(batch *bodies, e *who.Event) {
 	name := s.eventName(e.ID)
 	batch.b = appendEvent(batch.b, e)
-	batch.cut(eventID(e.At, name))
+	batch.cut(diaryID(e.At, name))
 	batch.b = document(batch.b, func(b []byte) []byte { return bsoncore.AppendDateTimeElement(b, "at", e.At.UnixMilli()) })
 	batch.cut(seenFrom + name)
 }
@@ -388,13 +392,16 @@ func (s *Shoppers) eventName(id string) string {
 	return string(s.appendPseudonym(b[:0], "event", "", id))
 }
 
-// eventID puts later events before earlier ones.
-func eventID(at time.Time, name string) string { return eventFrom + eventPosition(at) + name }
+// diaryID puts what is later before what is earlier.
+func diaryID(at time.Time, name string) string { return diaryFrom + diaryPosition(at) + name }
 
-// eventPosition is where in the diary the events of a millisecond begin.
-func eventPosition(at time.Time) string {
+// positionLength is the length of what diaryPosition returns.
+const positionLength = 17
+
+// diaryPosition is where in the diary the entries of a millisecond begin.
+func diaryPosition(at time.Time) string {
 	const digits = "0123456789abcdef"
-	var b [17]byte
+	var b [positionLength]byte
 	left := uint64(math.MaxInt64 - at.UnixMilli())
 	for i := 15; i >= 0; i-- {
 		b[i] = digits[left&15]

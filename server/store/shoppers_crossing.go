@@ -9,17 +9,19 @@ import (
 	"satnav/geo"
 )
 
-// Beginnings of ids in a shopper's partition.
+// Beginnings of names in a diary; an event's name has none of them, for it has no dash. Then comes what tells two of
+// one millisecond apart.
 const (
-	crossingFrom = "crossing/" // every crossing, told or not, by its id
-	lateFrom     = "late/"     // fixes that came too late to be put in order
+	diaryCrossing = "crossing-" // every crossing, told or not
+	diaryLate     = "fix-"      // fixes that came too late to be put in order
+	diaryGrant    = "grant-"    // decisions about purposes; the log under grant/ has them in their order
 )
 
 // lateResolution is the finest H3 resolution in which a position is kept beside the presence.
 const lateResolution = 9
 
-// crossingDocument is a crossing as it is kept with the shopper.
-type crossingDocument struct {
+// KeptCrossing is a crossing as it is kept with the shopper.
+type KeptCrossing struct {
 	ID       string    `bson:"id"`
 	Geofence string    `bson:"geofence"`
 	Version  int64     `bson:"version"`
@@ -31,8 +33,8 @@ type crossingDocument struct {
 	Rule     string    `bson:"rule"`
 }
 
-// lateDocument is a fix that came too late.
-type lateDocument struct {
+// LateFix is a fix that came too late.
+type LateFix struct {
 	At     time.Time `bson:"at"`
 	Place  string    `bson:"place"` // H3 cell
 	Reason string    `bson:"reason"`
@@ -53,7 +55,7 @@ func crossingDocuments(change *Change) ([]Document, error) {
 		return nil
 	}
 	for _, c := range change.Crossings {
-		err := put(crossingFrom+c.ID, crossingDocument{
+		err := put(diaryID(c.At, diaryCrossing+c.ID), KeptCrossing{
 			ID: c.ID, Geofence: c.Geofence, Version: c.Version, Kind: string(c.Kind), At: c.At, Decided: c.DecidedAt,
 			Told: c.Told, Withheld: string(c.Withheld), Rule: string(c.Reason.Rule),
 		})
@@ -62,8 +64,7 @@ func crossingDocuments(change *Change) ([]Document, error) {
 		}
 	}
 	for _, fix := range change.Late {
-		id := fmt.Sprintf("%s%020d", lateFrom, fix.At.UnixMilli())
-		if err := put(id, lateDocument{At: fix.At, Place: geo.CellAt(fix.Point, lateResolution).String(), Reason: "late"}); err != nil {
+		if err := put(diaryID(fix.At, diaryLate), LateFix{At: fix.At, Place: geo.CellAt(fix.Point, lateResolution).String(), Reason: "late"}); err != nil {
 			return nil, err
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"satnav/context/who"
 )
 
@@ -26,30 +28,78 @@ func (s *Shoppers) Known(ctx context.Context, key who.Key, ids []string) ([]bool
 	return known, nil
 }
 
-// Diary lists events, the newest first, and where to continue (empty: nothing is left). from is empty for the
+// DiaryEntry is one thing that a diary tells: one of its fields is set.
+type DiaryEntry struct {
+	Event    *who.Event
+	Crossing *KeptCrossing
+	Late     *LateFix
+	Grant    *who.Grant
+}
+
+// At is when it happened.
+func (e DiaryEntry) At() time.Time {
+	switch {
+	case e.Event != nil:
+		return e.Event.At
+	case e.Crossing != nil:
+		return e.Crossing.At
+	case e.Late != nil:
+		return e.Late.At
+	default:
+		return e.Grant.At
+	}
+}
+
+// readDiary reads one document of a diary.
+func readDiary(d Document) (e DiaryEntry, err error) {
+	if len(d.ID) < len(diaryFrom)+positionLength {
+		return e, errDamaged
+	}
+	switch name := d.ID[len(diaryFrom)+positionLength:]; {
+	case strings.HasPrefix(name, diaryCrossing):
+		e.Crossing = new(KeptCrossing)
+		err = bson.Unmarshal(d.Body, e.Crossing)
+	case strings.HasPrefix(name, diaryLate):
+		e.Late = new(LateFix)
+		err = bson.Unmarshal(d.Body, e.Late)
+	case strings.HasPrefix(name, diaryGrant):
+		var grants who.Grants
+		if grants, err = readGrants(d.Body); err == nil && len(grants) != 1 {
+			return e, errDamaged
+		} else if err == nil {
+			e.Grant = &grants[0]
+		}
+	default:
+		e.Event = new(who.Event)
+		*e.Event, err = readEvent(d.Body)
+	}
+	return e, err
+}
+
+// Diary lists what is told of a shopper (events, crossings, late fixes, decisions about purposes), the newest first, and where to continue (empty: nothing is left). from is empty for the
 // beginning, what an earlier call returned, or DiaryFrom. At most limit are returned (0: MaxPage).
 //
-// Events stand in the partition in order of time, so a page costs the same however long the diary is.
-func (s *Shoppers) Diary(ctx context.Context, key who.Key, from string, limit int) (events []who.Event, next string, err error) {
+// Entries stand in the partition in order of time, so a page costs the same however long the diary is.
+func (s *Shoppers) Diary(ctx context.Context, key who.Key, from string, limit int) (entries []DiaryEntry, next string, err error) {
 	partition := s.Partition(key)
 	if strings.Trim(from, "0123456789abcdefghijklmnopqrstuvwxyz-") != "" {
 		return nil, "", fmt.Errorf("place in the diary %.40q: it was not made by an earlier page: %w", from, ErrInvalid)
 	}
-	page, err := s.documents.Scan(ctx, partition, eventFrom+from, eventTo, limit)
+	page, err := s.documents.Scan(ctx, partition, diaryFrom+from, diaryTo, limit)
 	if err != nil {
 		return nil, "", err
 	}
-	events = make([]who.Event, len(page.Documents))
+	entries = make([]DiaryEntry, len(page.Documents))
 	for i, d := range page.Documents {
-		if events[i], err = readEvent(d.Body); err != nil {
+		if entries[i], err = readDiary(d); err != nil {
 			return nil, "", fmt.Errorf("partition %q: document %q: %w", partition, d.ID, err)
 		}
 	}
-	return events, strings.TrimPrefix(page.Next, eventFrom), nil
+	return entries, strings.TrimPrefix(page.Next, diaryFrom), nil
 }
 
-// DiaryFrom is the place in a diary at which the events of an instant and of all before it begin.
-func DiaryFrom(t time.Time) string { return eventPosition(t) }
+// DiaryFrom is the place in a diary at which the entries of an instant and of all before it begin.
+func DiaryFrom(t time.Time) string { return diaryPosition(t) }
 
 // Recorded is what became of a batch of events.
 type Recorded struct {

@@ -240,7 +240,8 @@ func TestRecordKeepsEachEventOnce(t *testing.T) {
 			if got := bought(view.History()); got != total {
 				t.Fatalf("%s: the history counts %d purchases, want %d", name, got, total)
 			}
-			events, next, err := reader.Diary(ctx, key, "", 0)
+			entries, next, err := reader.Diary(ctx, key, "", 0)
+			events := eventsOf(entries)
 			if err != nil || next != "" || len(events) != total {
 				t.Fatalf("%s: the diary has %d events, next %q, %v, want %d", name, len(events), next, err, total)
 			}
@@ -289,7 +290,7 @@ func TestLargeBatchesAreSplit(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for _, e := range page {
+				for _, e := range eventsOf(page) {
 					if seen[e.ID] || len(seen) > 0 && e.At.After(last) {
 						t.Fatalf("event %q at %s comes twice or after an older one", e.ID, e.At)
 					}
@@ -317,7 +318,7 @@ func TestDiaryFromAnInstant(t *testing.T) {
 		t.Fatal(err)
 	}
 	page, _, err := shoppers.Diary(ctx, anna, store.DiaryFrom(now.Add(-72*time.Hour)), 2)
-	if err != nil || len(page) != 2 || page[0].ID != "e3" || page[1].ID != "e4" {
+	if err != nil || len(page) != 2 || page[0].Event.ID != "e3" || page[1].Event.ID != "e4" {
 		t.Errorf("got %+v, %v, want e3 (of that instant) and e4", page, err)
 	}
 	for _, from := range []string{"now/", "Ä", "..", "\x00", "0 1"} {

@@ -110,20 +110,17 @@ func (w *world) settle() {
 // kept lists the crossings that are stored of anna, with their rules, in order of decision.
 func (w *world) kept() (all []string) {
 	w.t.Helper()
-	page, err := w.documents.Scan(context.Background(), w.shoppers.Partition(anna), "crossing/", "crossing0", 0)
+	entries, _, err := w.shoppers.Diary(context.Background(), anna, "", 0)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	type crossing struct {
-		ID, Geofence, Kind, Rule string
-		Decided                  time.Time
+	var list []*store.KeptCrossing
+	for _, e := range entries {
+		if e.Crossing != nil {
+			list = append(list, e.Crossing)
+		}
 	}
-	list := make([]crossing, len(page.Documents))
-	for i, d := range page.Documents {
-		text := func(name string) string { return d.Body.Lookup(name).StringValue() }
-		list[i] = crossing{text("id"), text("geofence"), text("kind"), text("rule"), d.Body.Lookup("decided_at").Time()}
-	}
-	slices.SortFunc(list, func(a, b crossing) int {
+	slices.SortFunc(list, func(a, b *store.KeptCrossing) int {
 		return cmp.Or(a.Decided.Compare(b.Decided), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Geofence, b.Geofence))
 	})
 	for _, c := range list {
