@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
-	"slices"
 	"time"
 
 	"satnav/server/demo"
@@ -67,72 +65,12 @@ func (a *App) seed(ctx context.Context, city *demo.City, said func(part string))
 	if err := errors.Join(err, saved.Err); err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
-	sink := a.Sink(demo.Retailer, by, "")
-	said("stores, products and geofences")
-	if _, err := put(ctx, slices.Values(city.Stores()), sink.PutStores); err != nil {
-		return fmt.Errorf("stores: %w", err)
-	}
-	if _, err := put(ctx, slices.Values(city.Products()), sink.PutProducts); err != nil {
-		return fmt.Errorf("products: %w", err)
-	}
-	if _, err := put(ctx, slices.Values(city.Stock()), sink.PutStock); err != nil {
-		return fmt.Errorf("stock: %w", err)
-	}
-	if _, err := put(ctx, slices.Values(city.Geofences()), sink.PutGeofences); err != nil {
-		return fmt.Errorf("geofences: %w", err)
-	}
-	said(fmt.Sprintf("purchases and events of %d shoppers", city.Len()))
-	if _, err := put(ctx, city.Purchases(), sink.PutPurchases); err != nil {
-		return fmt.Errorf("purchases: %w", err)
-	}
-	if _, err := put(ctx, city.Events(), sink.PutEvents); err != nil {
-		return fmt.Errorf("events: %w", err)
-	}
-	return nil
-}
-
-// seedBatch is how many rows are stored at once.
-const seedBatch = 8192
-
-// put stores rows in batches; the next batch is made while one is stored. The demo city makes no row that
-// is refused, so a refusal is an error.
-func put[T any](ctx context.Context, rows iter.Seq[T], store func(context.Context, []T) ([]importer.Result, error)) (stored int, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	batches := make(chan []T, 1)
-	go func() {
-		defer close(batches)
-		batch := make([]T, 0, seedBatch)
-		send := func() bool {
-			select {
-			case batches <- batch:
-				batch = make([]T, 0, seedBatch)
-				return true
-			case <-ctx.Done():
-				return false
-			}
+	kind := importer.Kind("")
+	_, err = city.Seed(ctx, a.Sink(demo.Retailer, by, ""), func(seeded demo.Seeded) {
+		if seeded.Kind != kind {
+			kind = seeded.Kind
+			said(string(kind))
 		}
-		for row := range rows {
-			if batch = append(batch, row); len(batch) == seedBatch && !send() {
-				return
-			}
-		}
-		if len(batch) > 0 {
-			send()
-		}
-	}()
-	for batch := range batches {
-		results, err := store(ctx, batch)
-		if err != nil {
-			return stored, err
-		}
-		for i, result := range results {
-			if result.Outcome == importer.Refused {
-				row, _ := json.Marshal(batch[i])
-				return stored, fmt.Errorf("row %s: %s: %s", row, result.Column, result.Reason)
-			}
-		}
-		stored += len(batch)
-	}
-	return stored, ctx.Err()
+	})
+	return err
 }
