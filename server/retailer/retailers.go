@@ -198,6 +198,10 @@ func baskets(h *who.History) int64 {
 // publishEvery bounds the age of crowd counts: at most this and the time of a view.
 const publishEvery = 500 * time.Millisecond
 
+// visibleWithin is how late an edit may become visible after its own time: clocks of processes differ, and
+// commits overtake each other.
+const visibleWithin = 15 * time.Second
+
 // Follow publishes what the crowd learnt and takes in the edits of other processes, until the context ends.
 // Those edits are seen at most every later.
 func (r *Retailers) Follow(ctx context.Context, every time.Duration) {
@@ -233,6 +237,9 @@ func (r *Retailers) Follow(ctx context.Context, every time.Duration) {
 			}
 			away = false
 			since = next
+			if old := r.now().Add(-visibleWithin); since.Before(old) {
+				since = old // whatever was edited before is visible by now: do not read the last burst for ever
+			}
 			r.take(changed)
 		}
 	}
