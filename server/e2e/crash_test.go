@@ -195,7 +195,7 @@ func TestEventsOutliveKill(t *testing.T) {
 		token, seen := p.as(t, identity.Claims{Role: identity.Shopper, Subject: subject, Retailer: "crash"}), map[string]int{}
 		for cursor, more := "", true; more; {
 			page := read[wire.Diary](p.call(t, token, "GET", "/v1/me/diary?limit=500"+cursor, nil).wants(200))
-			for _, e := range page.Entries {
+			for _, e := range eventsIn(page) {
 				seen[subject+" "+e.ID]++
 			}
 			cursor, more = "&cursor="+page.Next, page.Next != ""
@@ -252,9 +252,9 @@ func (p *process) contents(t *testing.T, end time.Time) string {
 		used := p.ask(t, backend, wire.ContextRequest{Shopper: wire.ID(small.ID(i)), At: end}).Used
 		fmt.Fprintln(configured, used.History, used.Purposes)
 		diary := read[wire.Diary](p.raw(t, p.shopper(t, small.ID(i)), "GET", "/v1/me/diary?limit=500", nil).wants(200))
-		counts["diary"] += len(diary.Entries)
+		counts["diary"] += len(eventsIn(diary))
 		var lines []string
-		for _, e := range diary.Entries {
+		for _, e := range eventsIn(diary) {
 			lines = append(lines, fmt.Sprintln(e.At.UTC(), e.ID, e.Item))
 		}
 		slices.Sort(lines) // what happened at the same instant has an order of its own in each installation

@@ -148,8 +148,8 @@ func TestRetriedEvents(t *testing.T) {
 			t.Errorf("got %+v, want a duplicate", r)
 		}
 	}
-	if got := read[wire.Diary](city.call(t, token, "GET", "/v1/me/diary", nil).wants(200)); len(got.Entries) != len(events) {
-		t.Errorf("the diary has %d entries, want %d", len(got.Entries), len(events))
+	if got := eventsIn(read[wire.Diary](city.call(t, token, "GET", "/v1/me/diary", nil).wants(200))); len(got) != len(events) {
+		t.Errorf("the diary has %d events, want %d", len(got), len(events))
 	}
 }
 
@@ -212,7 +212,7 @@ func TestDiaryPages(t *testing.T) {
 		var got []string
 		for cursor, pages := "", 0; pages == 0 || cursor != ""; pages++ {
 			page := read[wire.Diary](city.call(t, token, "GET", fmt.Sprintf("/v1/me/diary?limit=%d%s", size, cursor), nil).wants(200))
-			for _, e := range page.Entries {
+			for _, e := range eventsIn(page) {
 				got = append(got, e.ID)
 			}
 			if cursor = ""; page.Next != "" {
@@ -228,7 +228,7 @@ func TestDiaryPages(t *testing.T) {
 	}
 	window := fmt.Sprintf("/v1/me/diary?from=%s&until=%s", moment().Add(-3*time.Hour).UTC().Format("2006-01-02T15:04:05Z"), moment().Add(-time.Hour).UTC().Format("2006-01-02T15:04:05Z"))
 	var got []string
-	for _, e := range read[wire.Diary](city.call(t, token, "GET", window, nil).wants(200)).Entries {
+	for _, e := range eventsIn(read[wire.Diary](city.call(t, token, "GET", window, nil).wants(200))) {
 		got = append(got, e.ID)
 	}
 	if !slices.Equal(got, want[2:4]) {

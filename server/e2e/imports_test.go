@@ -50,7 +50,7 @@ func TestImports(t *testing.T) {
 		}
 	}
 	shopper := city.as(t, identity.Claims{Role: identity.Shopper, Subject: "u1", Retailer: "uploads"})
-	if got := read[wire.Diary](city.call(t, shopper, "GET", "/v1/me/diary", nil).wants(200)).Entries; len(got) != 4 {
+	if got := eventsIn(read[wire.Diary](city.call(t, shopper, "GET", "/v1/me/diary", nil).wants(200))); len(got) != 4 {
 		t.Errorf("the diary has %d entries, want two purchases and two views", len(got))
 	}
 	if got := match(t, admin, [2]float64{-9.14, 38.71}); len(got[0]) != 2 {

@@ -213,7 +213,7 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("got %+v, Retry-After %q", p, r.header.Get("Retry-After"))
 	}
 	h.ask(t, token, wire.ContextRequest{})
-	if got := read[wire.Diary](h.call(t, token, "GET", "/v1/me/diary", nil).wants(200)).Entries; len(got) != 1 || got[0].ID != "before" {
+	if got := eventsIn(read[wire.Diary](h.call(t, token, "GET", "/v1/me/diary", nil).wants(200))); len(got) != 1 || got[0].ID != "before" {
 		t.Errorf("the diary: got %+v, want what was stored before alone", got)
 	}
 }
