@@ -4,24 +4,28 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 )
 
-// processor is the processor time that the child has used, in steps of 10 ms; 0 where the system does not tell.
+// processor is the processor time that the child's threads have used; 0 where the system does not tell. It is the
+// scheduler's own, exact count: the one in /proc/PID/stat is charged by whole ticks, to whoever runs just then.
 func (c *child) processor() time.Duration {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.command.Process.Pid))
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", c.command.Process.Pid))
 	if err != nil {
 		return 0
 	}
-	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:]) // from the third on, see proc(5)
-	if len(fields) < 13 {
-		return 0
+	var sum time.Duration
+	for _, thread := range threads {
+		text, err := os.ReadFile(thread)
+		if err != nil { // the thread has ended
+			continue
+		}
+		ran, _, _ := bytes.Cut(text, []byte(" "))
+		if nanoseconds, err := strconv.ParseInt(string(ran), 10, 64); err == nil {
+			sum += time.Duration(nanoseconds)
+		}
 	}
-	user, userErr := strconv.ParseInt(string(fields[11]), 10, 64)
-	system, systemErr := strconv.ParseInt(string(fields[12]), 10, 64)
-	if userErr != nil || systemErr != nil {
-		return 0
-	}
-	return time.Duration(user+system) * 10 * time.Millisecond
+	return sum
 }

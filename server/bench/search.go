@@ -45,20 +45,23 @@ func (s *search) highest(ctx context.Context) (rate float64, o outcome, err erro
 		s.said(rate, &o)
 		return o.sustained(s.bound)
 	}
+	probed := func(rate float64) bool { // a short try may meet with a neighbour of ours: it is given a second one
+		return holds(rate, s.probe) || holds(rate, s.probe)
+	}
 	low, high := 0.0, s.from
-	for holds(high, s.probe) {
+	for probed(high) {
 		if low, high = high, high*2; s.most > 0 && high > s.most {
 			high = low
 			break
 		}
 	}
 	if low == 0 {
-		for low = high / 2; err == nil && low >= 1 && !holds(low, s.probe); low /= 2 {
+		for low = high / 2; err == nil && low >= 1 && !probed(low); low /= 2 {
 			high = low
 		}
 	}
 	for err == nil && high-low > precision*high {
-		if middle := (low + high) / 2; holds(middle, s.probe) {
+		if middle := (low + high) / 2; probed(middle) {
 			low = middle
 		} else {
 			high = middle
