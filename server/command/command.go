@@ -33,6 +33,8 @@ type line struct {
 	Check   check       `cmd:"" help:"Check the configuration, and geofence files if any are named."`
 	Bench   benchmark   `cmd:"" help:"Measure /v1/context beside a bare handler, on the demo city."`
 	Convert convert     `cmd:"" help:"Convert a public data set into files for import."`
+	Match   match       `cmd:"" help:"Tell which geofences hold each point of a file."`
+	Replay  replay      `cmd:"" help:"Take a recorded track through geofences: every crossing with its reason."`
 }
 
 // exit is an error with an exit code of its own.

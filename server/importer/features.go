@@ -9,14 +9,14 @@ import (
 	"satnav/geo"
 )
 
-// features reads geofences through geo's reader, which knows the forms that GeoJSON comes in.
+// features reads geofences through geo's readers, one for each form of file.
 type features struct {
-	in     *geo.FeatureReader
+	in     fenceReader
 	before int // lines of the file's earlier pieces
 }
 
 func featuresOf(r io.Reader, opts Options) features {
-	return features{geo.NewFeatureReader(r), max(0, opts.FirstLine-1)}
+	return features{fencesIn(r), max(0, opts.FirstLine-1)}
 }
 
 func (f features) notes() []string { return nil }

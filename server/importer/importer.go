@@ -146,8 +146,8 @@ var ErrBrokeOff = errors.New("the file broke off")
 // Run imports all rows of one kind from r, which may be gzip-compressed (told by its content).
 //
 // Stores, products, stock, purchases and events are CSV with a header line, columns in any order, or
-// NDJSON with the same names as keys; geofences are a GeoJSON FeatureCollection, one Feature, or one
-// Feature a line.
+// NDJSON with the same names as keys; geofences are a GeoJSON FeatureCollection, one Feature, one Feature
+// a line, KML, WKT (one a line, behind an id and a tab), or CSV with lat, lng and radius_m, or wkt.
 //
 // The file is parsed in a goroutine of its own while the Sink stores the batch before. An error means
 // that the file was not read to its end; the summary then tells what was stored until there. It wraps
