@@ -35,19 +35,33 @@ const (
 	leastPad         = 60.0 // metres of ground shown around the track
 )
 
-// style has colours for light and dark: of equal lightness, so that none shouts.
-const style = `<style>
-svg{--paper:#fbfaf7;--ink:#22252a;--faint:#6b7077;--line:#d9d6cd;--fence:#4a6fa5;--fill:#4a6fa51f;--track:#33373d;--enter:#1f8a4c;--exit:#c4472f;--dwell:#2b6cb0;--approach:#8a5fb4;--halo:#fbfaf7;--odd:#c98a00}
-@media(prefers-color-scheme:dark){svg{--paper:#16181c;--ink:#e8e6e1;--faint:#9aa0a8;--line:#33373e;--fence:#8fb0de;--fill:#8fb0de26;--track:#d5d8dc;--enter:#4cc082;--exit:#f0795f;--dwell:#6aa9ec;--approach:#bb95e3;--halo:#16181c;--odd:#e8b13c}}
-text{font:14px/1.4 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;fill:var(--ink)}
-.small{font-size:12px;fill:var(--faint)}.name{font-size:13px;fill:var(--fence);paint-order:stroke;stroke:var(--halo);stroke-width:3px;stroke-linejoin:round}
-.fence{fill:var(--fill);stroke:var(--fence);stroke-width:1.5;fill-rule:evenodd}.draft{stroke-dasharray:6 4}
-.corridor{fill:none;stroke:var(--fill);stroke-linecap:round;stroke-linejoin:round}
-.accuracy{fill:var(--faint);fill-opacity:.06;stroke:var(--faint);stroke-opacity:.25;stroke-width:1}
-.track{fill:none;stroke:var(--track);stroke-width:1.8;stroke-linejoin:round;stroke-opacity:.75}.fix{fill:var(--track)}.odd{fill:var(--odd)}
-.enter{--c:var(--enter)}.exit{--c:var(--exit)}.dwell{--c:var(--dwell)}.approach{--c:var(--approach)}
-.pin circle{fill:var(--c);stroke:var(--halo);stroke-width:2}.pin line{stroke:var(--c);stroke-width:1.5}.pin text{fill:var(--halo);font-size:12px;font-weight:600;text-anchor:middle}
-.kind{fill:var(--c);font-weight:600}.quiet{opacity:.6}
+// light and dark name the colours, of equal lightness so that none shouts. They are put into plain rules: few viewers beside
+// browsers know variables, and those that know no dark show the light ones.
+var (
+	light = strings.NewReplacer("$paper", "#fbfaf7", "$ink", "#22252a", "$faint", "#6b7077", "$line", "#d9d6cd", "$fence", "#4a6fa5", "$track", "#33373d",
+		"$enter", "#1f8a4c", "$exit", "#c4472f", "$dwell", "#2b6cb0", "$approach", "#8a5fb4", "$odd", "#c98a00")
+	dark = strings.NewReplacer("$paper", "#16181c", "$ink", "#e8e6e1", "$faint", "#9aa0a8", "$line", "#33373e", "$fence", "#8fb0de", "$track", "#d5d8dc",
+		"$enter", "#4cc082", "$exit", "#f0795f", "$dwell", "#6aa9ec", "$approach", "#bb95e3", "$odd", "#e8b13c")
+)
+
+const colours = `
+.paper{fill:$paper}.frame{fill:none;stroke:$line}.scale{fill:none;stroke:$faint;stroke-width:1.5}
+text{fill:$ink}.small{fill:$faint}.name{fill:$fence;stroke:$paper}
+.fence{fill:$fence;stroke:$fence}.corridor{stroke:$fence}.middle{stroke:$fence}
+.accuracy{fill:$faint;stroke:$faint}.track{stroke:$track}.fix{fill:$track}.odd{fill:$odd}
+.enter circle,text.enter{fill:$enter}.exit circle,text.exit{fill:$exit}.dwell circle,text.dwell{fill:$dwell}.approach circle,text.approach{fill:$approach}
+.enter line{stroke:$enter}.exit line{stroke:$exit}.dwell line{stroke:$dwell}.approach line{stroke:$approach}
+.pin circle{stroke:$paper}.pin text{fill:$paper}
+`
+
+var style = `<style>
+text{font:14px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
+.small{font-size:12px}.name{font-size:13px;paint-order:stroke;stroke-width:3px;stroke-linejoin:round}
+.fence{fill-opacity:.13;stroke-width:1.5;fill-rule:evenodd}.draft{stroke-dasharray:6 4}
+.corridor{fill:none;stroke-opacity:.16;stroke-linecap:round;stroke-linejoin:round}.middle{fill:none;stroke-width:1.5}
+.accuracy{fill-opacity:.06;stroke-opacity:.25;stroke-width:1}.track{fill:none;stroke-width:1.8;stroke-linejoin:round;stroke-opacity:.75}
+.pin circle{stroke-width:2}.pin line{stroke-width:1.5}.pin text{font-size:12px;font-weight:600;text-anchor:middle}
+.kind{font-weight:600}.quiet{opacity:.6}` + light.Replace(colours) + `@media(prefers-color-scheme:dark){` + dark.Replace(colours) + `}
 </style>`
 
 // view maps positions to pixels: the plane around the middle of the track, true to a few per mille across a city.
@@ -113,9 +127,9 @@ func Replay(w io.Writer, fences *geo.Index, fixes []geo.Fix, crossings []track.C
 	height := mapHeight + 64 + lines*lineHeight
 	fmt.Fprintf(out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" role="img" aria-label="%s">`,
 		width, height, width, height, escape(fmt.Sprintf("A track of %d fixes with %d crossings", len(fixes), len(crossings))))
-	fmt.Fprintf(out, "\n%s\n<rect width=\"100%%\" height=\"100%%\" fill=\"var(--paper)\"/>\n", style)
+	fmt.Fprintf(out, "\n%s\n<rect width=\"100%%\" height=\"100%%\" class=\"paper\"/>\n", style)
 	fmt.Fprintf(out, `<clipPath id="map"><rect x="%.0f" y="%.0f" width="%.0f" height="%.0f" rx="8"/></clipPath>`, margin, margin, v.width, v.height)
-	fmt.Fprintf(out, "\n<rect x=\"%.0f\" y=\"%.0f\" width=\"%.0f\" height=\"%.0f\" rx=\"8\" fill=\"none\" stroke=\"var(--line)\"/>\n<g clip-path=\"url(#map)\">\n", margin, margin, v.width, v.height)
+	fmt.Fprintf(out, "\n<rect x=\"%.0f\" y=\"%.0f\" width=\"%.0f\" height=\"%.0f\" rx=\"8\" class=\"frame\"/>\n<g clip-path=\"url(#map)\">\n", margin, margin, v.width, v.height)
 	shown := shownFences(fences, points, crossings, &v)
 	for _, g := range shown {
 		v.fence(out, g)
@@ -193,7 +207,7 @@ func (v *view) fence(out io.Writer, g *geo.Geofence) {
 	case *geo.Corridor:
 		var d strings.Builder
 		v.path(&d, s.Line())
-		fmt.Fprintf(out, `<path class="corridor" d="%s" stroke-width="%.1f"/><path class="fence" style="fill:none" d="%s"/>`, d.String(), s.WidthMeters()*v.pixelsPerM, d.String())
+		fmt.Fprintf(out, `<path class="corridor" d="%s" stroke-width="%.1f"/><path class="middle" d="%s"/>`, d.String(), s.WidthMeters()*v.pixelsPerM, d.String())
 	}
 	fmt.Fprint(out, "</g>\n")
 }
@@ -304,7 +318,7 @@ func (v *view) scaleBar(out io.Writer) {
 		text = fmt.Sprintf("%g km", meters/1000)
 	}
 	x, y := margin+16, margin+v.height-16
-	fmt.Fprintf(out, `<path d="M%.1f %.1fv6h%.1fv-6" fill="none" stroke="var(--faint)" stroke-width="1.5"/><text class="small" x="%.1f" y="%.1f">%s</text>`+"\n",
+	fmt.Fprintf(out, `<path d="M%.1f %.1fv6h%.1fv-6" class="scale"/><text class="small" x="%.1f" y="%.1f">%s</text>`+"\n",
 		x, y-6, meters*v.pixelsPerM, x+6, y-8, text)
 }
 
@@ -327,9 +341,9 @@ func list(out io.Writer, fixes []geo.Fix, listed []track.Crossing, all int) {
 		if !c.Told {
 			quiet = " quiet"
 		}
-		fmt.Fprintf(out, `<g class="%s%s"><g class="pin"><circle cx="%.0f" cy="%.1f" r="10"/><text x="%.0f" y="%.1f">%d</text></g>`, c.Kind, quiet, margin+11, y-4.5, margin+11, y-0.3, i+1)
-		fmt.Fprintf(out, `<text x="%.0f" y="%.1f">%s</text><text class="kind" x="%.0f" y="%.1f">%s</text><text x="%.0f" y="%.1f">%s</text><text class="small" x="%.0f" y="%.1f">%s</text></g>`+"\n",
-			margin+34, y, c.At.UTC().Format(time.TimeOnly), margin+104, y, c.Kind, margin+178, y, escape(shorten(c.Geofence)), margin+400, y, escape(c.Why()))
+		fmt.Fprintf(out, `<g class="entry%s"><g class="pin %s"><circle cx="%.0f" cy="%.1f" r="10"/><text x="%.0f" y="%.1f">%d</text></g>`, quiet, c.Kind, margin+11, y-4.5, margin+11, y-0.3, i+1)
+		fmt.Fprintf(out, `<text x="%.0f" y="%.1f">%s</text><text class="kind %s" x="%.0f" y="%.1f">%s</text><text x="%.0f" y="%.1f">%s</text><text class="small" x="%.0f" y="%.1f">%s</text></g>`+"\n",
+			margin+34, y, c.At.UTC().Format(time.TimeOnly), c.Kind, margin+104, y, c.Kind, margin+178, y, escape(shorten(c.Geofence)), margin+400, y, escape(c.Why()))
 		y += lineHeight
 	}
 	if all > len(listed) {

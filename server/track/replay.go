@@ -69,7 +69,7 @@ func crossingFrom(c *geo.Crossing) Crossing {
 
 // words for each rule, for people.
 var words = map[geo.Rule]string{
-	geo.RulePosition: "the position was certain", geo.RuleWitness: "a second fix agreed", geo.RuleUnopposed: "no other fix spoke against it",
+	geo.RulePosition: "its place and course were clear", geo.RuleWitness: "a second fix agreed", geo.RuleUnopposed: "no other fix spoke against it",
 	geo.RuleDwell: "stayed long enough", geo.RuleNear: "came near", geo.RuleFloor: "another floor", geo.RuleClosed: "the geofence closed",
 	geo.RuleEnded: "its schedule ended", geo.RuleDeleted: "it was deleted", geo.RuleEdited: "it was edited", geo.RuleDraft: "it went back to draft",
 	geo.RuleSilence: "nothing was heard for a day",
