@@ -411,6 +411,27 @@ type ContextResponse struct {
 	Used Used `json:"used"`
 }
 
+// CrossingReason Why it was decided.
+type CrossingReason struct {
+	// AccuracyM The radius that held the true position with a probability of 68 %.
+	AccuracyM float64 `json:"accuracy_m"`
+
+	// DistanceM To the boundary, negative inside, as estimated from all fixes so far.
+	DistanceM float64 `json:"distance_m"`
+
+	// Distrust What was odd about the fix: mocked, accuracy, jump.
+	Distrust string `json:"distrust,omitempty,omitzero"`
+
+	// Probability Of being inside; of being within reach for an approach.
+	Probability float64 `json:"probability"`
+
+	// Rule What decided: position, witness, unopposed, dwell, near, floor, closed, ended, silence.
+	Rule string `json:"rule"`
+
+	// Text The same for people.
+	Text string `json:"text,omitempty,omitzero"`
+}
+
 // Currency Three capital letters, as in ISO 4217.
 //
 // Examples: GBP
@@ -947,6 +968,42 @@ type RejectedRow struct {
 	Row string `json:"row,omitempty,omitzero"`
 }
 
+// ReplayRequest defines model for ReplayRequest.
+type ReplayRequest struct {
+	// Fixes The track, in any order.
+	Fixes []Fix `json:"fixes"`
+
+	// Geofences Which ones. Default: live.
+	Geofences GeofenceStatus `json:"geofences,omitempty,omitzero"`
+}
+
+// ReplayResponse defines model for ReplayResponse.
+type ReplayResponse struct {
+	Crossings []ReplayedCrossing `json:"crossings"`
+}
+
+// ReplayedCrossing defines model for ReplayedCrossing.
+type ReplayedCrossing struct {
+	// At When it happened.
+	At time.Time `json:"at"`
+
+	// DecidedAt The fix that settled it.
+	DecidedAt time.Time   `json:"decided_at"`
+	Geofence  string      `json:"geofence"`
+	Kind      TriggerKind `json:"kind"`
+	Lat       float64     `json:"lat"`
+	Lng       float64     `json:"lng"`
+
+	// Reason Why it was decided.
+	Reason CrossingReason `json:"reason"`
+
+	// Told Whether it would have been told.
+	Told bool `json:"told"`
+
+	// Withheld Why it would not have been: not_wanted, cooldown, daily_cap.
+	Withheld string `json:"withheld,omitempty,omitzero"`
+}
+
 // Retailer defines model for Retailer.
 type Retailer struct {
 	// Currency Of all money of the retailer. Absent: none yet.
@@ -1453,6 +1510,9 @@ type CreateGeofenceJSONRequestBody = Geofence
 
 // MatchGeofencesJSONRequestBody defines body for MatchGeofences for application/json ContentType.
 type MatchGeofencesJSONRequestBody = MatchRequest
+
+// ReplayGeofencesJSONRequestBody defines body for ReplayGeofences for application/json ContentType.
+type ReplayGeofencesJSONRequestBody = ReplayRequest
 
 // PutGeofenceApplicationGeoPlusJSONRequestBody defines body for PutGeofence for application/geo+json ContentType.
 type PutGeofenceApplicationGeoPlusJSONRequestBody = Geofence

@@ -46,6 +46,9 @@ type ServerInterface interface {
 	// NearbyGeofences What should the phone watch by itself?
 	// (GET /v1/geofences/nearby)
 	NearbyGeofences(c *fiber.Ctx, params NearbyGeofencesParams) error
+	// ReplayGeofences What would have been told on a recorded walk?
+	// (POST /v1/geofences/replay)
+	ReplayGeofences(c *fiber.Ctx) error
 	// DeleteGeofence Delete a geofence
 	// (DELETE /v1/geofences/{id})
 	DeleteGeofence(c *fiber.Ctx, id ID, params DeleteGeofenceParams) error
@@ -435,6 +438,24 @@ func (siw *ServerInterfaceWrapper) NearbyGeofences(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.NearbyGeofences(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ReplayGeofences operation middleware
+func (siw *ServerInterfaceWrapper) ReplayGeofences(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ReplayGeofences(c)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -1413,6 +1434,8 @@ func RegisterHandlersWithOptions(router fiber.Router, si ServerInterface, option
 	router.Post(options.BaseURL+"/v1/geofences/match", wrapper.MatchGeofences)
 
 	router.Get(options.BaseURL+"/v1/geofences/nearby", wrapper.NearbyGeofences)
+
+	router.Post(options.BaseURL+"/v1/geofences/replay", wrapper.ReplayGeofences)
 
 	router.Post(options.BaseURL+"/v1/import/:kind", wrapper.PostImport)
 

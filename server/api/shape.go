@@ -66,6 +66,7 @@ var shapes = map[reflect.Type]*shape{
 	reflect.TypeFor[wire.PermissionsRequest](): shapeOf[wire.PermissionsRequest](),
 	reflect.TypeFor[wire.BatchRequest]():       shapeOf[wire.BatchRequest](),
 	reflect.TypeFor[wire.MatchRequest]():       shapeOf[wire.MatchRequest](),
+	reflect.TypeFor[wire.ReplayRequest]():      shapeOf[wire.ReplayRequest](),
 	reflect.TypeFor[wire.Store]():              shapeOf[wire.Store](),
 	reflect.TypeFor[wire.Product]():            shapeOf[wire.Product](),
 	reflect.TypeFor[wire.Retailer]():           shapeOf[wire.Retailer](),
