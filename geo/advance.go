@@ -414,9 +414,6 @@ type witness struct {
 	alone bool // it counts without another one
 }
 
-// At, Lat and Lng of both are the same names: the fix's own time, the estimate's own position.
-func (w *witness) position() Point { return w.estimate.Point }
-
 // decide looks at one geofence after a fix; d is the distance of the estimate from its boundary.
 func (m *machine) decide(s *Stay, n uint32, g *Geofence, d float64, w *witness) {
 	at := w.Fix.At

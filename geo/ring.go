@@ -153,17 +153,6 @@ func locateFine(corners []Point, p Point) side {
 	return in
 }
 
-// area2 is twice the signed area in square degrees: positive when counter-clockwise. It is rounded; its sign is to be
-// trusted for rings that do not cross themselves and are not degenerate.
-func area2(corners []Point) float64 {
-	sum, o := 0.0, corners[0]
-	for i := range corners {
-		a, b := corners[i], corners[(i+1)%len(corners)]
-		sum += (a.Lng-o.Lng)*(b.Lat-o.Lat) - (b.Lng-o.Lng)*(a.Lat-o.Lat)
-	}
-	return sum
-}
-
 // counterClockwise is exact for a ring that does not cross itself: it looks at the turn in its lowest corner.
 func counterClockwise(corners []Point) bool {
 	low := 0

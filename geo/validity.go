@@ -470,8 +470,7 @@ func checkWhole(touches []touch) *Fault {
 		at         Point
 	}
 	up := map[node]node{}
-	var root func(n node) node
-	root = func(n node) node {
+	root := func(n node) node {
 		for {
 			parent, ok := up[n]
 			if !ok {

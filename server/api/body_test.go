@@ -22,7 +22,7 @@ func echo(most int) *fiber.App {
 	a := &API{Parts: Parts{Limits: Limits{Body: most}}}
 	app := fiber.New(fiber.Config{
 		BodyLimit: most, StreamRequestBody: true, DisableStartupMessage: true,
-		ErrorHandler: failer(slog.New(slog.NewTextHandler(io.Discard, nil))),
+		ErrorHandler: failer(slog.New(slog.DiscardHandler)),
 	})
 	app.Post("/", func(c *fiber.Ctx) error {
 		var in wire.MatchRequest

@@ -59,20 +59,6 @@ var readContract = sync.OnceValue(func() *document {
 	return doc
 })
 
-// operation finds an operation by its id; nil when there is none.
-func (d *document) operation(id string) *operation {
-	i := slices.IndexFunc(d.operations, func(op *operation) bool { return op.ID == id })
-	if i < 0 {
-		return nil
-	}
-	return d.operations[i]
-}
-
-// schema finds a schema by its name.
-func (d *document) schema(name string) *schema {
-	return d.Components.Schemas.must("#/components/schemas/" + name)
-}
-
 // resolve follows references to the schema that describes something.
 func (d *document) resolve(s *schema) *schema {
 	for s.Ref != "" {
@@ -106,16 +92,6 @@ type operation struct {
 		Content  ordered[mediaType]
 	} `yaml:"requestBody"`
 	Responses ordered[*response]
-}
-
-// accepts lists the media types of the body.
-func (o *operation) accepts() (types []string) {
-	if o.Body != nil {
-		for _, content := range o.Body.Content {
-			types = append(types, content.name)
-		}
-	}
-	return types
 }
 
 type parameter struct {

@@ -72,7 +72,7 @@ func (a *API) PostImport(c *fiber.Ctx, kind wire.ImportKind, params wire.PostImp
 	case err != nil: // the rows before the break are stored
 		summary.Read++
 		summary.Refused++
-		rejected.rows = append(rejected.rows, wire.RejectedRow{Line: int64(max(1, params.FirstLine)) + int64(summary.Read), Reason: err.Error()})
+		rejected.rows = append(rejected.rows, wire.RejectedRow{Line: max(1, params.FirstLine) + int64(summary.Read), Reason: err.Error()})
 	}
 	out := wire.ImportReport{
 		Kind: kind, DryRun: params.DryRun, Rows: int64(summary.Read), Stored: int64(summary.Stored), Unchanged: int64(summary.Unchanged),

@@ -2,7 +2,6 @@ package api
 
 import (
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http/httptest"
 	"slices"
@@ -21,7 +20,7 @@ func onlyParameters(t *testing.T) *fiber.App {
 	for _, op := range a.contract.operations {
 		a.operation[operationKey(op.Method, op.Path)] = op
 	}
-	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10, ErrorHandler: failer(slog.New(slog.NewTextHandler(io.Discard, nil)))})
+	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10, ErrorHandler: failer(slog.New(slog.DiscardHandler))})
 	app.Use(func(c *fiber.Ctx) error {
 		op := a.find(c)
 		if op == nil {
@@ -49,6 +48,7 @@ func TestParameters(t *testing.T) {
 		{"times", "GET /v1/me/diary?from=2026-11-01T00:00:00Z&until=2026-11-01T00:00:00.5%2B02:00", "", ""},
 		{"an id with a slash", "GET /v1/stores/a%2Fb", "", ""},
 		{"an id of 128 letters", "GET /v1/stores/" + strings.Repeat("%C3%A9", 128), "", ""},
+		{"numbers", "GET /v1/geofences/nearby?lat=-90&lng=1.8e2", "", ""},
 		{"a version", "DELETE /v1/stores/a", `"3"`, ""},
 
 		{"misspelt", "GET /v1/geofences?limt=3", "", "limt: unknown_field: is no parameter here; did you mean limit?"},
@@ -62,6 +62,9 @@ func TestParameters(t *testing.T) {
 		{"beyond all numbers", "GET /v1/stores?limit=99999999999999999999", "", `limit: wrong_type: got "99999999999999999999", want a whole number`},
 		{"too small", "GET /v1/stores?limit=0", "", "limit: out_of_range: got 0, want at least 1"},
 		{"too large", "GET /v1/me/diary?limit=501", "", "limit: out_of_range: got 501, want at most 500"},
+		{"not a number", "GET /v1/geofences/nearby?lat=NaN&lng=0", "", `lat: wrong_type: got "NaN", want a number`},
+		{"words for a number", "GET /v1/geofences/nearby?lat=0&lng=west", "", `lng: wrong_type: got "west", want a number`},
+		{"off the earth", "GET /v1/geofences/nearby?lat=91&lng=0", "", "lat: out_of_range: got 91, want -90 to 90"},
 		{"empty number", "GET /v1/stores?limit=", "", `limit: wrong_type: got "", want a whole number`},
 		{"empty text", "GET /v1/stores?cursor=", "", "cursor: too_short: is empty: leave it out, or say what is wanted"},
 		{"too long", "GET /v1/geofences?tag=" + strings.Repeat("x", 65), "", "tag: too_long: got 65 characters, want at most 64"},
@@ -139,6 +142,9 @@ func TestParametersAreTold(t *testing.T) {
 			t.Errorf("%s %s has no answer 400", op.Method, op.Path)
 		}
 		for _, p := range op.Parameters {
+			if s := readContract().resolve(p.Schema); s.is("number") && (s.Minimum == nil || s.Maximum == nil) {
+				t.Errorf("%s %s: %s wants a minimum and a maximum", op.Method, op.Path, p.Name)
+			}
 			if s := readContract().resolve(p.Schema); p.In == "path" && s.MaxLength != 0 && s.MaxLength != maxSegment {
 				t.Errorf("%s %s: %s has at most %d characters, want %d", op.Method, op.Path, p.Name, s.MaxLength, maxSegment)
 			}

@@ -191,8 +191,8 @@ func TestTill(t *testing.T) {
 	if got[2].Problem == nil || got[2].Problem.Errors[0].Pointer != "/events/2/shopper" {
 		t.Errorf("got %+v, want /events/2/shopper", got[2].Problem)
 	}
-	if n := len(read[wire.Diary](city.call(t, city.shopper(t, "till-a"), "GET", "/v1/me/diary", nil).wants(200)).Entries); n != 2 {
-		t.Errorf("the diary of till-a has %d entries, want 2", n)
+	if n := len(eventsIn(read[wire.Diary](city.call(t, city.shopper(t, "till-a"), "GET", "/v1/me/diary", nil).wants(200)))); n != 2 {
+		t.Errorf("the diary of till-a has %d events, want 2", n)
 	}
 }
 

@@ -78,7 +78,7 @@ func TestBadInput(t *testing.T) {
 		{"a self-crossing polygon", "manager", "POST /v1/geofences", bow, nil, 422, "invalid-value", "/geometry", "cross"},
 		{"a geofence that is not JSON", "manager", "POST /v1/geofences", `{`, nil, 400, "invalid-request", "", ""},
 		{"a circle without a radius", "manager", "POST /v1/geofences", `{"type":"Feature","geometry":{"type":"Point","coordinates":[0,0]},"properties":{}}`, nil, 422, "invalid-value", "/properties/radius_m", ""},
-		{"a reserved id", "manager", "PUT /v1/geofences/nearby", plaza(``), nil, 422, "invalid-value", "", "nearby"},
+		{"a reserved id", "manager", "POST /v1/geofences", strings.Replace(plaza(``), `{`, `{"id":"nearby",`, 1), nil, 422, "invalid-value", "", "nearby"},
 		{"a duplicate id", "manager", "POST /v1/stores", `{"store":"twice","lat":1,"lng":1,"zone":"UTC"}`, nil, 409, "conflict", "", "twice"},
 		{"a store nowhere", "manager", "POST /v1/stores", `{"lat":1,"lng":1,"zone":"Nowhere/Land"}`, nil, 422, "invalid-value", "/zone", "Europe/Lisbon"},
 		{"hours that nobody understands", "manager", "POST /v1/stores", `{"lat":1,"lng":1,"zone":"UTC","hours":"sometimes"}`, nil, 422, "invalid-value", "/hours", ""},

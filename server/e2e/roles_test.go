@@ -85,7 +85,11 @@ func (op operation) bodyOf(role identity.Role) any {
 }
 
 func (op operation) request(id string) string {
-	return strings.NewReplacer("{id}", id, "{kind}", "stock").Replace(op.path)
+	path := strings.NewReplacer("{id}", id, "{kind}", "stock").Replace(op.path)
+	if op.path == "/v1/geofences/nearby" {
+		path += "?lat=38.7&lng=-9.1"
+	}
+	return path
 }
 
 // TestRoles holds every operation to the roles that the contract names: all others are refused, and so is

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net"
 	"testing"
@@ -24,7 +23,7 @@ func TestVectors(t *testing.T) {
 	}
 	c := config.Default()
 	c.Listen, c.Data, c.OperatorListen = "127.0.0.1:0", t.TempDir(), ""
-	satnav, err := app.Open(t.Context(), app.Options{Config: c, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	satnav, err := app.Open(t.Context(), app.Options{Config: c, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -85,13 +85,10 @@ func (r *Retailers) SaveSettings(ctx context.Context, retailer string, by Editor
 
 // SaveStores changes stores.
 func (r *Retailers) SaveStores(ctx context.Context, retailer string, by Editor, changes []Change[Store]) ([]Saved, error) {
-	for _, c := range changes {
-		if c.Value.Zone == "" && !c.Delete {
-			// Looking up the first zone takes a second, on a busy machine longer than a call may take. It
-			// would fail for nothing: who sends it again finds the zones loaded.
-			ctx = context.WithoutCancel(ctx)
-			break
-		}
+	if slices.ContainsFunc(changes, func(c Change[Store]) bool { return c.Value.Zone == "" && !c.Delete }) {
+		// Looking up the first zone takes a second, on a busy machine longer than a call may take. It would
+		// fail for nothing: who sends it again finds the zones loaded.
+		ctx = context.WithoutCancel(ctx)
 	}
 	return save(ctx, r, retailer, store.StoreEntry, by, changes, func(c *Change[Store]) ([]byte, error) {
 		if c.Delete {

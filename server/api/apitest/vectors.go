@@ -286,6 +286,7 @@ func matcherOf(object map[string]any) (name string, argument any, ok bool) {
 		return "", nil, false
 	}
 	for name, argument = range object {
+		break // there is but one
 	}
 	return name, argument, strings.HasPrefix(name, "$")
 }

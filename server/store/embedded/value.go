@@ -41,15 +41,6 @@ func sorted(marks []store.Mark) []store.Mark {
 	return marks
 }
 
-// documentSize bounds the length of what appendDocument appends.
-func documentSize(d *store.Document) int {
-	n := 1 + len(d.Body)
-	for _, m := range d.Marks {
-		n += 2*binary.MaxVarintLen16 + len(m.Kind) + len(m.Key) + 8
-	}
-	return n
-}
-
 // parseDocument takes a value apart. The body shares the value's memory, the marks do not.
 func parseDocument(value []byte) (marks []store.Mark, body []byte, err error) {
 	if len(value) == 0 || value[0] > store.MaxMarks {
