@@ -33,6 +33,7 @@ type line struct {
 	Check   check       `cmd:"" help:"Check the configuration, and geofence files if any are named."`
 	Bench   benchmark   `cmd:"" help:"Measure /v1/context beside a bare handler, on the demo city."`
 	Convert convert     `cmd:"" help:"Convert a public data set into files for import."`
+	Export  export      `cmd:"" help:"Write geofences as GeoJSON, NDJSON, WKT, CSV or KML."`
 	Match   match       `cmd:"" help:"Tell which geofences hold each point of a file."`
 	Replay  replay      `cmd:"" help:"Take a recorded track through geofences: every crossing with its reason."`
 }
