@@ -99,7 +99,12 @@ func TestEveryoneGetsAnAnswer(t *testing.T) {
 	}{
 		{"an empty shop", func(*shop) {}, nil, 10, nil, ""},
 		{"a catalogue of one that nobody bought", func(s *shop) { s.products = products }, nil, 10, []string{"only"}, recommend.InCatalogue},
-		{"purchases without a catalogue", func(s *shop) { s.remember(bought(monday, "a", "b")...) }, nil, 10, []string{"a", "b"}, recommend.Popular},
+		{"purchases of one shopper without a catalogue", func(s *shop) { s.remember(bought(monday, "a", "b")...) }, nil, 10, []string{"a", "b"}, recommend.InCatalogue},
+		{"purchases of many without a catalogue", func(s *shop) {
+			for range 20 {
+				s.remember(bought(monday, "a", "b")...)
+			}
+		}, nil, 10, []string{"a", "b"}, recommend.Popular},
 		{"a limit of none", func(s *shop) { s.products = products }, nil, 0, nil, ""},
 		{"a kind that is not there", func(s *shop) { s.products = products }, []recommend.Kind{recommend.KindOffer}, 10, nil, ""},
 	} {

@@ -11,6 +11,10 @@ import (
 // maxReasons is how many causes a suggestion tells.
 const maxReasons = 3
 
+// leastPeople is how many must have bought an item before a reason speaks of the crowd: what few did would
+// tell about them, and "popular" would not be true.
+const leastPeople = 20
+
 // explain makes suggestions of the chosen: their reasons are the groups of features that added most to
 // the score and that are true in words. Everything returned is the caller's.
 func (w *work) explain(chosen []candidate) []Suggestion {
@@ -95,7 +99,8 @@ func (w *work) productReasons(reasons []Reason, c *candidate, parts *[groups]flo
 			t.tell(Reason{Code: BoughtTogether, Contribution: parts[gTogether], Values: Values{With: w.name(with)}})
 		}
 	}
-	if parts[gNeighbour] > 0 && x[fNeighbour] > 0 && c.own < 0 {
+	many := w.crowd.item(c.item).Buyers >= leastPeople
+	if parts[gNeighbour] > 0 && x[fNeighbour] > 0 && c.own < 0 && many {
 		t.tell(Reason{Code: BoughtTogether, Contribution: parts[gNeighbour], Values: Values{With: w.name(w.cell(c.item).with)}})
 	}
 	if parts[gActs] > 0 {
@@ -109,13 +114,13 @@ func (w *work) productReasons(reasons []Reason, c *candidate, parts *[groups]flo
 		}
 		t.tell(r)
 	}
-	if parts[gHere] > 0 && x[fStore] > 1 {
+	if parts[gHere] > 0 && x[fStore] > 1 && many {
 		t.tell(Reason{Code: PopularHere, Contribution: parts[gHere], Values: Values{Store: w.snapshot.Names.Stores.Name(w.here.store)}})
 	}
-	if parts[gNow] > 0 && max(x[fHour], x[fWeekday]) > 1 {
+	if parts[gNow] > 0 && max(x[fHour], x[fWeekday]) > 1 && many {
 		t.tell(Reason{Code: PopularNow, Contribution: parts[gNow]})
 	}
-	if parts[gPopular] > 0 && x[fPopular] > 0 && c.own < 0 {
+	if parts[gPopular] > 0 && x[fPopular] > 0 && c.own < 0 && many {
 		t.tell(Reason{Code: Popular, Contribution: parts[gPopular]})
 	}
 	if len(t.reasons) == t.first {
@@ -148,7 +153,7 @@ func (w *work) plainReason(c *candidate, x []float32, parts *[groups]float64) Re
 	case c.own >= 0:
 		return Reason{Code: UsuallyBought, Contribution: parts[gUsual] + parts[gDue], Values: Values{
 			Times: w.held[c.own].times, LastDays: float64(w.here.now-w.held[c.own].last) / secondsADay}}
-	case x[fPopular] > 0:
+	case x[fPopular] > 0 && w.crowd.item(c.item).Buyers >= leastPeople:
 		return Reason{Code: Popular, Contribution: parts[gPopular]}
 	default:
 		return Reason{Code: InCatalogue, Contribution: parts[gBase]}
@@ -201,11 +206,15 @@ func (w *work) storeReasons(reasons []Reason, c *candidate, parts *[groups]float
 	if w.here.known && (parts[gNear] > 0 || c.sources&FromNear != 0) {
 		t.tell(Reason{Code: Nearby, Contribution: parts[gNear], Values: Values{Store: id, Meters: meters}})
 	}
-	if parts[gNext] > 0 && max(x[sNext], x[sCrowdNext]) > 0 {
+	many := w.crowd.store(c.item).Visits >= leastPeople
+	if parts[gNext] > 0 && (x[sNext] > 0 || x[sCrowdNext] > 0 && many) {
 		t.tell(Reason{Code: OftenNext, Contribution: parts[gNext], Values: Values{Store: w.snapshot.Names.Stores.Name(w.places.from)}})
 	}
-	if len(t.reasons) == t.first || parts[gPopular] > 0 && x[sCrowd] > 0 {
+	switch {
+	case many && (len(t.reasons) == t.first || parts[gPopular] > 0 && x[sCrowd] > 0):
 		t.tell(Reason{Code: Popular, Contribution: parts[gPopular], Values: Values{Store: id}})
+	case len(t.reasons) == t.first:
+		t.tell(Reason{Code: InCatalogue, Contribution: parts[gBase], Values: Values{Store: id}})
 	}
 	return t.reasons
 }

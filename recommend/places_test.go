@@ -44,7 +44,7 @@ func TestRecommendStores(t *testing.T) {
 		{"where they go in the morning", commute, monday, where.Place{}, only, "s3", recommend.UsuallyVisited},
 		{"where they go in the evening", append(commute[:len(commute):len(commute)], visited(0, 0, "s3")), monday.Add(9 * time.Hour), where.Place{}, only, "s7", recommend.UsuallyVisited},
 		{"a stranger at a place", nil, monday, where.Place{Known: true, Point: geo.Point{Lat: 50.0451, Lng: 8}}, only, "s5", recommend.Nearby},
-		{"a stranger nowhere", nil, monday, where.Place{}, only, "s0", recommend.Popular},
+		{"a stranger nowhere, where nobody went anywhere", nil, monday, where.Place{}, only, "s0", recommend.InCatalogue},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
