@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,15 +28,22 @@ func expected(ifMatch, ifNoneMatch string) (*int64, error) {
 		return new(int64), nil
 	case ifNoneMatch != "":
 		return nil, parameterProblem(invalidRequest, "If-None-Match", codeBadFormat, "got %s, want * to create only", quote(ifNoneMatch))
-	case ifMatch == "" || ifMatch == "*":
+	case ifMatch == "":
 		return nil, nil
+	case ifMatch == "*":
+		return &anyVersion, nil
 	}
 	version, err := strconv.ParseInt(strings.Trim(strings.TrimPrefix(ifMatch, "W/"), `"`), 10, 64)
 	if err != nil || version < 1 {
-		return nil, parameterProblem(invalidRequest, "If-Match", codeBadFormat, `got %s, want an ETag of ours such as "3"`, quote(ifMatch))
+		return &noVersion, nil // an ETag that was never ours matches nothing (RFC 9110 §13.1.1)
 	}
 	return &version, nil
 }
+
+var (
+	anyVersion = store.AnyVersion
+	noVersion  = int64(math.MaxInt64)
+)
 
 // unchanged answers 304 when the caller has this version already.
 func unchanged(c *fiber.Ctx, ifNoneMatch string, version int64) bool {

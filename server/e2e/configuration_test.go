@@ -48,6 +48,7 @@ func TestLifeOfAThing(t *testing.T) {
 			call("GET", "").problem(404)
 			call("DELETE", "").problem(404)
 			call("PUT", kind.one, "If-Match", `"1"`).problem(412) // there is none
+			call("PUT", kind.one, "If-Match", "*").problem(412)   // nor any
 			first := call("PUT", kind.one, "If-None-Match", "*").wants(201)
 			if got := first.header.Get("Location"); got != path {
 				t.Errorf("Location: got %s, want %s", got, path)
@@ -71,7 +72,7 @@ func TestLifeOfAThing(t *testing.T) {
 				t.Error("another body has the same version")
 			}
 			call("PUT", kind.one, "If-Match", tag).problem(412)
-			call("PUT", kind.one, "If-Match", "nonsense").problem(400)
+			call("PUT", kind.one, "If-Match", "nonsense").problem(412) // never an ETag of ours: it matches nothing
 			call("DELETE", "", "If-Match", tag).problem(412)
 			call("GET", "", "If-None-Match", tag).wants(200)
 			call("DELETE", "", "If-Match", second.header.Get("ETag")).wants(204)

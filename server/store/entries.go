@@ -40,9 +40,13 @@ type Edit struct {
 	ID     string
 	Body   []byte // JSON; ignored when Delete is set
 	Delete bool
-	// Expect is the version that the entry must have, 0 for one that must not exist; nil edits whatever is there.
+	// Expect is the version that the entry must have, 0 for one that must not exist, AnyVersion for one that must;
+	// nil edits whatever is there.
 	Expect *int64
 }
+
+// AnyVersion expects an entry to exist, whatever its version.
+const AnyVersion int64 = -1
 
 // Outcome is what became of an Edit.
 type Outcome struct {
@@ -257,7 +261,7 @@ func decide(before Entry, edit Edit) Outcome {
 		if exists {
 			have = before.Version
 		}
-		if have != *edit.Expect {
+		if have != *edit.Expect && !(*edit.Expect == AnyVersion && exists) {
 			return Outcome{Entry: before, Err: ErrConflict}
 		}
 	}
