@@ -88,7 +88,7 @@ func Default() Config {
 			Audience:      "satnav",
 			JWKSRefresh:   5 * time.Minute,
 			Algorithms:    []string{"EdDSA", "ES256", "ES384", "RS256", "PS256"},
-			Leeway:        10 * time.Second,
+			Leeway:        time.Second,
 			TokenCache:    100_000,
 			TokenCacheTTL: time.Minute,
 		},

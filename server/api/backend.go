@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -71,6 +72,7 @@ func (a *API) MatchGeofences(c *fiber.Ctx) error {
 		for n, fence := range found {
 			ids[n] = snapshot.Fences.Fence(fence).ID
 		}
+		slices.Sort(ids)
 		out.Matches[i] = ids
 	}
 	return encode(c, out)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -73,6 +74,15 @@ func (a *API) PutRetailer(c *fiber.Ctx, params wire.PutRetailerParams) error {
 		for _, purpose := range in.DefaultGrants {
 			settings.DefaultGrants = append(settings.DefaultGrants, who.Purpose(purpose))
 		}
+	}
+	if settings.DefaultGrants == nil { // what is left out never grants more than before
+		snapshot, err := a.Retailers.Of(c.UserContext(), id)
+		if err != nil {
+			return err
+		}
+		settings.DefaultGrants = slices.DeleteFunc(slices.Clone(snapshot.Settings.DefaultGrants), func(purpose who.Purpose) bool {
+			return !slices.Contains(retailer.DefaultGrantsFor(settings.Jurisdiction), purpose)
+		})
 	}
 	saved, err := a.Retailers.SaveSettings(c.UserContext(), id, editor(c), retailer.Change[retailer.Settings]{Value: settings, Expect: expect})
 	if err != nil {

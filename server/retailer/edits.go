@@ -216,7 +216,7 @@ func save[T any](ctx context.Context, r *Retailers, retailer string, kind store.
 		edit.Expect = c.Expect
 		edits, indexes = append(edits, edit), append(indexes, i)
 	}
-	outcomes, err := r.entries.Apply(ctx, retailer, kind, by.String(), r.now(), edits)
+	outcomes, err := r.entries.Apply(ctx, retailer, kind, by.String(), r.now().UTC().Truncate(time.Millisecond), edits)
 	var entries []store.Entry
 	for n, outcome := range outcomes { // also after an error: what was kept is live
 		s := &saved[indexes[n]]

@@ -96,11 +96,14 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 // advance lets the crossing machine see the call's fixes, and returns what must be kept of it; nil: nothing.
 func (v *Visits) advance(snapshot *retailer.Snapshot, s *Signal, now *scene.Scene, answer *Answer) *store.Change {
 	view, ok := who.Access(who.Location, now.Shopper)
-	fixes := slices.DeleteFunc(now.Fixes, func(fix geo.Fix) bool { return fix.At.After(s.Arrived.Add(skewIgnored)) })
+	fixes := now.Fixes
 	if !ok || len(fixes) == 0 {
-		return nil // also a question about the future: nobody was there yet
+		return nil
 	}
 	before := view.Presence()
+	if astray(before, fixes, s.Arrived) {
+		before = geo.Presence{Shopper: before.Shopper}
+	}
 	if before.Shopper == "" {
 		before.Shopper = v.shoppers.Pseudonym(s.Key)
 	}
@@ -140,6 +143,13 @@ func handOver(before, after geo.Presence, asking geo.Fix) (geo.Presence, []geo.C
 		}
 	}
 	return after, settled
+}
+
+// astray tells whether a presence was led into the future by a wrong clock, so that all that the phone tells
+// now would be late for ever. Such a presence is begun anew.
+func astray(before geo.Presence, fixes []geo.Fix, arrived time.Time) bool {
+	return before.Now.Seen.After(arrived.Add(skewIgnored)) &&
+		!slices.ContainsFunc(fixes, func(fix geo.Fix) bool { return !before.Late(fix) })
 }
 
 // late are the fixes that the presence can no longer put in order.
