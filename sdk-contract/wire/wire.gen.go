@@ -182,6 +182,7 @@ func (e Jurisdiction) Valid() bool {
 // Defines values for ProductStatus.
 const (
 	ProductStatusActive    ProductStatus = "active"
+	ProductStatusDraft     ProductStatus = "draft"
 	ProductStatusWithdrawn ProductStatus = "withdrawn"
 )
 
@@ -189,6 +190,8 @@ const (
 func (e ProductStatus) Valid() bool {
 	switch e {
 	case ProductStatusActive:
+		return true
+	case ProductStatusDraft:
 		return true
 	case ProductStatusWithdrawn:
 		return true
@@ -702,6 +705,9 @@ type ImportKind string
 
 // ImportReport defines model for ImportReport.
 type ImportReport struct {
+	// BrokeOff Why the file ended before its end: it is cut off or damaged. The rows before are stored. Absent: it was read whole.
+	BrokeOff string `json:"broke_off,omitempty,omitzero"`
+
 	// DryRun true: nothing was stored, the numbers say what would have been.
 	DryRun bool       `json:"dry_run"`
 	Kind   ImportKind `json:"kind"`
@@ -709,7 +715,7 @@ type ImportReport struct {
 	// Mended Stored after small faults were mended.
 	Mended int64 `json:"mended,omitempty,omitzero"`
 
-	// Notes What was mended or looked up, the first 1,000.
+	// Notes What was mended or left out, with its line; at most 1,000.
 	Notes []RejectedRow `json:"notes,omitempty,omitzero"`
 
 	// Refused Not stored.
@@ -913,7 +919,7 @@ type ProductList struct {
 	Products []StoredProduct `json:"products"`
 }
 
-// ProductStatus active: suggested. withdrawn: no longer.
+// ProductStatus active: suggested. draft: not yet. withdrawn: no longer.
 type ProductStatus string
 
 // Reason A true reason.
@@ -1114,7 +1120,7 @@ type StoredProduct struct {
 	Price     Money  `json:"price,omitempty,omitzero"`
 	Sensitive string `json:"sensitive,omitempty,omitzero"`
 
-	// Status active: suggested. withdrawn: no longer.
+	// Status active: suggested. draft: not yet. withdrawn: no longer.
 	Status ProductStatus `json:"status"`
 	Stock  *float64      `json:"stock,omitempty"`
 	Title  string        `json:"title"`

@@ -151,17 +151,23 @@ func chunks(c *fiber.Ctx) io.Reader {
 	if stream == nil {
 		return nil
 	}
-	return &chunked{stream, c}
+	return &chunked{from: stream, c: c}
 }
 
+// chunked remembers its end: fasthttp, asked again, would wait for another chunk until the deadline.
 type chunked struct {
 	from io.Reader
 	c    *fiber.Ctx
+	err  error // of from; sticks
 }
 
 func (r *chunked) Read(p []byte) (int, error) {
+	if r.err != nil {
+		return 0, r.err
+	}
 	n, err := r.from.Read(p)
 	if err != nil {
+		r.err = err
 		r.c.Locals(endedLocal, true)
 	}
 	return n, err

@@ -57,7 +57,7 @@ func (a *API) PostImport(c *fiber.Ctx, kind wire.ImportKind, params wire.PostImp
 	} else if raw := c.Request().Body(); len(raw) > 0 {
 		file = bytes.NewReader(raw)
 	}
-	rejected := &rejectedRows{}
+	rejected, brokeOff := &rejectedRows{}, ""
 	summary, err := a.Import(c.UserContext(), Upload{
 		Retailer: claims.Retailer, By: editor(c), Kind: what, File: file, Rejected: rejected, FirstLine: int(params.FirstLine),
 		Basis: strings.Clone(params.Basis), DryRun: params.DryRun,
@@ -70,19 +70,20 @@ func (a *API) PostImport(c *fiber.Ctx, kind wire.ImportKind, params wire.PostImp
 	case err != nil && !errors.Is(err, importer.ErrBrokeOff):
 		return err
 	case err != nil: // the rows before the break are stored
+		brokeOff = err.Error()
 		summary.Read++
 		summary.Refused++
 		rejected.rows = append(rejected.rows, wire.RejectedRow{Line: max(1, params.FirstLine) + int64(summary.Read), Reason: err.Error()})
 	}
 	out := wire.ImportReport{
 		Kind: kind, DryRun: params.DryRun, Rows: int64(summary.Read), Stored: int64(summary.Stored), Unchanged: int64(summary.Unchanged),
-		Refused: int64(summary.Refused), Mended: int64(summary.Mended), Rejected: rejected.rows,
+		Refused: int64(summary.Refused), Mended: int64(summary.Mended), Rejected: rejected.rows, BrokeOff: brokeOff,
 	}
 	if out.Rejected == nil {
 		out.Rejected = []wire.RejectedRow{}
 	}
 	for _, note := range summary.Notes[:min(len(summary.Notes), maxNotes)] {
-		out.Notes = append(out.Notes, wire.RejectedRow{Line: 0, Reason: note})
+		out.Notes = append(out.Notes, wire.RejectedRow{Line: int64(note.Line), Reason: note.Text})
 	}
 	return encode(c, out)
 }

@@ -20,7 +20,7 @@ import (
 type check struct {
 	knobs
 	Ready string   `help:"Ask this server whether it is ready, and nothing else: exit 0 when it is, 1 when not." placeholder:"URL"`
-	Files []string `arg:"" optional:"" help:"Geofence files: GeoJSON or NDJSON." type:"existingfile"`
+	Files []string `arg:"" optional:"" help:"Geofence files: GeoJSON or NDJSON."`
 }
 
 // Run checks everything and reports all that is wrong.
@@ -93,7 +93,7 @@ func checkGeofences(ctx context.Context, std IO, name string) (refused int, err 
 	}
 	fmt.Fprintf(std.Err, "%s: %d geofences, %d of them wrong\n", name, summary.Read, summary.Refused)
 	for _, note := range summary.Notes {
-		fmt.Fprintln(std.Err, "  "+note)
+		fmt.Fprintln(std.Err, "  "+note.String())
 	}
 	return summary.Refused, nil
 }

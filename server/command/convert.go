@@ -18,7 +18,7 @@ type convert struct {
 }
 
 type convertBaskets struct {
-	File string `arg:"" help:"CSV, gzip or not." type:"existingfile"`
+	File string `arg:"" help:"CSV, gzip or not."`
 	Now  string `help:"The instant that day 0 stands for (RFC 3339 or a date; default today)." placeholder:"TIME"`
 }
 
@@ -43,7 +43,7 @@ func (c *convertBaskets) Run(std IO) error {
 }
 
 type convertCheckins struct {
-	File      string `arg:"" help:"CSV, gzip or not." type:"existingfile"`
+	File      string `arg:"" help:"CSV, gzip or not."`
 	Geofences string `help:"Write circle geofences here (NDJSON)." required:"" placeholder:"FILE"`
 	Track     string `help:"Write the track here (CSV)." required:"" placeholder:"FILE"`
 	User      string `help:"Whose track (default: the first user's)." placeholder:"ID"`

@@ -74,7 +74,10 @@ func introduce(std IO, c config.Config, city *demo.City, address string) error {
 	if err != nil {
 		return err
 	}
-	walked := filepath.Join(c.Data, "walk.json")
+	walked, err := filepath.Abs(filepath.Join(c.Data, "walk.json"))
+	if err != nil {
+		return err
+	}
 	if err := writeWalk(walked, walk); err != nil {
 		return err
 	}
@@ -85,13 +88,15 @@ This token is a back end's: for a day it may speak for any shopper of the city.
 
   export TOKEN=%[2]s
 
+Each line below stands for itself, wherever it is pasted.
+
 What would help shopper %[3]s, standing in front of %[4]s?
 
-  curl -s %[1]s/v1/context -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"shopper": "%[3]s", "where": {"lat": %[5]g, "lng": %[6]g, "accuracy_m": 10}, "limit": 5}'
+  curl -s %[1]s/v1/context -H "Authorization: Bearer %[2]s" -H 'Content-Type: application/json' -d '{"shopper": "%[3]s", "where": {"lat": %[5]g, "lng": %[6]g, "accuracy_m": 10}, "limit": 5}'
 
 Shopper %[7]s %[8]s. Which geofences were entered and left?
 
-  curl -s %[1]s/v1/context -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d @%[9]s
+  curl -s %[1]s/v1/context -H "Authorization: Bearer %[2]s" -H 'Content-Type: application/json' -d '@%[9]s'
 
 `, address, token, shopper, store.Name, store.Position.Lat, store.Position.Lng, walk.Shopper, walk.Story, walked)
 	return nil

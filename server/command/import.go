@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,7 @@ import (
 
 	"satnav/sdk-contract/wire"
 	"satnav/server/app"
+	"satnav/server/demo"
 	"satnav/server/importer"
 	"satnav/server/retailer"
 )
@@ -25,17 +27,20 @@ import (
 type importFile struct {
 	knobs
 	Kind      string `arg:"" enum:"stores,geofences,products,stock,purchases,events" help:"What the file holds: ${enum}."`
-	File      string `arg:"" help:"CSV, NDJSON or GeoJSON; gzip or not." type:"existingfile"`
+	File      string `arg:"" help:"CSV, NDJSON or GeoJSON; gzip or not."`
 	Data      string `help:"Data folder; no server may be running on it (default satnav-data)." placeholder:"DIR" xor:"where"`
 	Server    string `help:"Import into this running server instead." placeholder:"URL" xor:"where"`
 	TokenFile string `help:"File with the token for --server." placeholder:"F" type:"existingfile"`
-	Retailer  string `help:"The retailer." default:"demo"`
+	Retailer  string `help:"The retailer, with --data (default demo); with --server the token names it." placeholder:"R"`
 	Basis     string `help:"Legal basis of personal data in the file, such as contract; recorded on each grant. Jurisdictions without default grants ask for it." placeholder:"WORD"`
 	Strict    bool   `help:"Exit with 2 when any row was refused."`
 }
 
 // Run imports and reports.
 func (i *importFile) Run(ctx context.Context, std IO) error {
+	if i.Server != "" && i.Retailer != "" {
+		return errors.New("--retailer is for --data alone: with --server the token says which retailer the file is for")
+	}
 	file, err := os.Open(i.File)
 	if err != nil {
 		return err
@@ -44,29 +49,39 @@ func (i *importFile) Run(ctx context.Context, std IO) error {
 	if n := utf8.RuneCountInString(i.Basis); n > maxBasis {
 		return fmt.Errorf("--basis: got %d characters, want at most %d", n, maxBasis)
 	}
-	var summary importer.Summary
+	var summary imported
 	if i.Server != "" {
-		summary, err = i.remote(ctx, file)
+		summary.Summary, err = i.remote(ctx, file)
 	} else {
 		summary, err = i.local(ctx, std, file)
 	}
-	if err != nil {
+	brokeOff := errors.Is(err, importer.ErrBrokeOff)
+	if err != nil && !brokeOff {
 		return err
 	}
 	if encoded, err := json.Marshal(summary); err == nil {
 		fmt.Fprintln(std.Out, string(encoded))
 	}
 	report(std, i.File, summary)
+	if brokeOff { // the rows before are in, but whoever runs this must not think that all are
+		return err
+	}
 	if i.Strict && summary.Refused > 0 {
 		return &exit{code: 2, err: fmt.Errorf("%d rows were refused", summary.Refused)}
 	}
 	return nil
 }
 
+// imported is what an import did, and what it led to.
+type imported struct {
+	importer.Summary
+	LearnSeconds float64 `json:"learn_seconds,omitempty"` // apart from the import's own seconds
+}
+
 // maxBasis is the longest basis in characters, as in the contract.
 const maxBasis = 64
 
-func (i *importFile) local(ctx context.Context, std IO, file *os.File) (summary importer.Summary, err error) {
+func (i *importFile) local(ctx context.Context, std IO, file *os.File) (summary imported, err error) {
 	c, _, err := i.load(std, map[string]string{"data": i.Data})
 	if err != nil {
 		return summary, err
@@ -76,7 +91,8 @@ func (i *importFile) local(ctx context.Context, std IO, file *os.File) (summary 
 		return summary, err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
-	options, err := a.ImportOptions(ctx, i.Retailer)
+	retailerID := cmp.Or(i.Retailer, demo.Retailer)
+	options, err := a.ImportOptions(ctx, retailerID)
 	if err != nil {
 		return summary, err
 	}
@@ -85,10 +101,13 @@ func (i *importFile) local(ctx context.Context, std IO, file *os.File) (summary 
 	options.Rejected = rejected
 	options.Progress = progress(std, file)
 	by := retailer.Editor{Role: "admin", Subject: "satnav import"}
-	summary, err = importer.Run(ctx, importer.Kind(i.Kind), file, a.Sink(i.Retailer, by, i.Basis), options)
-	if err == nil && summary.Stored > 0 && (summary.Kind == importer.KindPurchases || summary.Kind == importer.KindEvents) {
+	summary.Summary, err = importer.Run(ctx, importer.Kind(i.Kind), file, a.Sink(retailerID, by, i.Basis), options)
+	if (err == nil || errors.Is(err, importer.ErrBrokeOff)) && summary.Stored > 0 && (summary.Kind == importer.KindPurchases || summary.Kind == importer.KindEvents) {
 		fmt.Fprintln(std.Err, "learning from what was imported …")
-		_, err = a.Retailers.Learn(ctx, i.Retailer)
+		began := time.Now()
+		_, unlearned := a.Retailers.Learn(ctx, retailerID)
+		summary.LearnSeconds = time.Since(began).Seconds()
+		err = errors.Join(err, unlearned)
 	}
 	return summary, err
 }
@@ -106,6 +125,11 @@ func (i *importFile) remote(ctx context.Context, file *os.File) (importer.Summar
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, file)
 	if err != nil {
 		return importer.Summary{}, err
+	}
+	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() { // of a pipe nobody knows the size
+		if request.ContentLength = info.Size(); info.Size() == 0 {
+			request.Body = http.NoBody
+		}
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
 	request.Header.Set("Content-Type", "application/octet-stream")
@@ -131,6 +155,9 @@ func (i *importFile) remote(ctx context.Context, file *os.File) (importer.Summar
 		Kind: importer.Kind(i.Kind), Read: int(report.Rows), Stored: int(report.Stored), Unchanged: int(report.Unchanged),
 		Refused: int(report.Refused), Mended: int(report.Mended), Seconds: time.Since(began).Seconds(),
 	}
+	for _, note := range report.Notes {
+		summary.Notes = append(summary.Notes, importer.Note{Line: int(note.Line), Text: note.Reason})
+	}
 	encoder := json.NewEncoder(rejected)
 	for _, row := range report.Rejected {
 		refusal := importer.Refusal{Line: int(row.Line), Column: row.Column, Reason: row.Reason, Row: row.Row}
@@ -141,8 +168,19 @@ func (i *importFile) remote(ctx context.Context, file *os.File) (importer.Summar
 			return summary, errors.Join(err, rejected.Close())
 		}
 	}
-	return summary, rejected.Close()
+	err = rejected.Close()
+	if report.BrokeOff != "" {
+		err = errors.Join(brokenFile(report.BrokeOff), err)
+	}
+	return summary, err
 }
+
+// brokenFile is a server's word that a file broke off.
+type brokenFile string
+
+func (b brokenFile) Error() string { return string(b) }
+
+func (brokenFile) Is(target error) bool { return target == importer.ErrBrokeOff } //nolint:errorlint // as errors.Is asks for it
 
 // shownRefusals is how many refused rows are shown to a person; the file beside the import has all.
 const shownRefusals = 20
@@ -164,7 +202,7 @@ func progress(std IO, file *os.File) func(importer.Progress) {
 }
 
 // report tells a person what an import did.
-func report(std IO, name string, s importer.Summary) {
+func report(std IO, name string, s imported) {
 	rate := 0.0
 	if s.Seconds > 0 {
 		rate = float64(s.Read) / s.Seconds
@@ -173,6 +211,9 @@ func report(std IO, name string, s importer.Summary) {
 		name, s.Read, s.Seconds, rate, s.Stored, s.Unchanged, s.Refused)
 	if s.Mended > 0 {
 		fmt.Fprintf(std.Err, ", %d of the stored were mended", s.Mended)
+	}
+	if s.LearnSeconds > 0 {
+		fmt.Fprintf(std.Err, "; then learned in %.1f s", s.LearnSeconds)
 	}
 	fmt.Fprintln(std.Err)
 	for _, r := range s.First {
@@ -185,7 +226,7 @@ func report(std IO, name string, s importer.Summary) {
 		fmt.Fprintf(std.Err, "all refused rows are in %s.rejected.ndjson\n", name)
 	}
 	for _, note := range s.Notes {
-		fmt.Fprintln(std.Err, "  note: "+note)
+		fmt.Fprintln(std.Err, "  note: "+note.String())
 	}
 }
 

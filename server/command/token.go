@@ -17,7 +17,7 @@ type token struct {
 	Retailer string        `help:"The retailer." default:"demo"`
 	Role     string        `help:"What the token may do: ${enum}." enum:"shopper,manager,product,backend,admin" default:"shopper"`
 	Subject  string        `help:"The shopper's id, or the name of a person or service." placeholder:"ID"`
-	Store    []string      `help:"Limit a manager to this store; may be given several times." placeholder:"S"`
+	Store    []string      `help:"Limit a manager to this store; may be given several times." placeholder:"S" sep:"none"`
 	TTL      time.Duration `help:"How long the token is good." default:"1h"`
 	NewJWKS  string        `help:"Make a key pair in this folder: signing.key to sign with, jwks.json for the server." placeholder:"DIR" name:"new-jwks"`
 }

@@ -1,10 +1,15 @@
 package e2e
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"satnav/sdk-contract/wire"
 	"satnav/server/identity"
@@ -84,6 +89,9 @@ func TestBrokenImport(t *testing.T) {
 	if got.Stored < 1000 || got.Stored > 19_000 || got.Refused != 1 || len(got.Rejected) != 1 {
 		t.Errorf("got %+v, want about half of the rows and the break as one refusal", got)
 	}
+	if !strings.Contains(got.BrokeOff, "cut off") {
+		t.Errorf("broke_off: got %q", got.BrokeOff)
+	}
 }
 
 // TestImportInPieces holds that lines are counted from the first of the whole file.
@@ -92,5 +100,44 @@ func TestImportInPieces(t *testing.T) {
 	got := city.upload(t, city.role(t, identity.Admin, "pieces"), "stores", "?first_line=1001", files[0].text, "Content-Type", "text/csv")
 	if got.Rejected[0].Line != 1003 {
 		t.Errorf("got line %d, want 1003", got.Rejected[0].Line)
+	}
+}
+
+// TestImportsEnd holds that an import ends when its file does, however the body comes: packed or not, in chunks or
+// with its length.
+func TestImportsEnd(t *testing.T) {
+	t.Parallel()
+	for _, f := range append(slices.Clone(files), struct{ kind, mediaType, text, column string }{"stores", "text/csv", "", ""}) {
+		for _, packed := range []bool{false, true} {
+			for _, inChunks := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s of %d bytes, packed %v, in chunks %v", f.kind, len(f.text), packed, inChunks), func(t *testing.T) {
+					t.Parallel()
+					body := []byte(f.text)
+					if packed {
+						body = zipped(t, body)
+					}
+					var sent io.Reader = bytes.NewReader(body)
+					if inChunks {
+						sent = io.MultiReader(sent) // hides its length
+					}
+					ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+					defer cancel()
+					request, err := http.NewRequestWithContext(ctx, http.MethodPost, city.url+"/v1/import/"+f.kind+"?dry_run=true", sent)
+					if err != nil {
+						t.Fatal(err)
+					}
+					request.Header.Set("Authorization", "Bearer "+city.role(t, identity.Admin, "ends"))
+					request.Header.Set("Content-Type", "application/octet-stream")
+					answer, err := http.DefaultClient.Do(request)
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer answer.Body.Close()
+					if want := f.text != ""; want != (answer.StatusCode == http.StatusOK) || !want && answer.StatusCode != http.StatusBadRequest {
+						t.Errorf("got %s", answer.Status)
+					}
+				})
+			}
+		}
 	}
 }

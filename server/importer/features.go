@@ -19,7 +19,7 @@ func featuresOf(r io.Reader, opts Options) features {
 	return features{fencesIn(r), max(0, opts.FirstLine-1)}
 }
 
-func (f features) notes() []string { return nil }
+func (f features) notes() []Note { return nil }
 
 func (f features) next() (row Geofence, line int, raw string, refusal *Refusal, err error) {
 	read, err := f.in.Next()

@@ -119,7 +119,7 @@ func TestRunTellsWhatWasMended(t *testing.T) {
 	t.Parallel()
 	clockwise := `{"type":"Feature","id":"a","geometry":{"type":"Polygon","coordinates":[[[0,0],[0,1],[1,1],[1,0],[0,0]]]},"properties":{}}`
 	got, err := Run(t.Context(), KindGeofences, strings.NewReader(circle("b")+"\n"+clockwise), &memory{}, Options{})
-	if err != nil || got.Stored != 2 || got.Mended != 1 || len(got.Notes) != 1 || !strings.HasPrefix(got.Notes[0], "line 2: mended: /geometry/coordinates/0: ") {
+	if err != nil || got.Stored != 2 || got.Mended != 1 || len(got.Notes) != 1 || !strings.HasPrefix(got.Notes[0].String(), "line 2: mended: /geometry/coordinates/0: ") {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }

@@ -99,8 +99,16 @@ type Summary struct {
 	First []Refusal `json:"first,omitempty"` // the first refusals, at most 20
 	// Notes are remarks on the file that refuse nothing: unknown columns (each once), rows that were
 	// mended (the first 20).
-	Notes []string `json:"notes,omitempty"`
+	Notes []Note `json:"notes,omitempty"`
 }
+
+// Note is a remark on one line of a file.
+type Note struct {
+	Line int    `json:"line"`
+	Text string `json:"text"`
+}
+
+func (n Note) String() string { return fmt.Sprintf("line %d: %s", n.Line, n.Text) }
 
 // Progress is told after each batch.
 type Progress struct {
@@ -210,7 +218,7 @@ type source[T any] interface {
 	// proper end. raw is the row's text, for the report if the Sink refuses it.
 	next() (row T, line int, raw string, refusal *Refusal, err error)
 	// notes are remarks on the file as a whole, complete once next has returned an error.
-	notes() []string
+	notes() []Note
 }
 
 // sinkError marks an error of the Sink, which says nothing about the file.
@@ -305,7 +313,7 @@ func pump[T any](ctx context.Context, counted *countingReader, from source[T], p
 				case result.Reason != "":
 					summary.Mended++
 					if len(summary.Notes) < firstRefusals {
-						summary.Notes = append(summary.Notes, fmt.Sprintf("line %d: mended: %s", b.lines[i], result.Reason))
+						summary.Notes = append(summary.Notes, Note{b.lines[i], "mended: " + result.Reason})
 					}
 				}
 			}

@@ -34,7 +34,7 @@ type table[T any] struct {
 	header  []string
 	at      []int // per header cell: number in columns, or -1
 	opened  bool
-	remarks []string
+	remarks []Note
 	unknown map[string]bool // unknown names that were remarked on
 	cells   cells
 	fields  []string // scratch: the cells of a CSV row, in header order
@@ -50,7 +50,7 @@ func tableOf[T any](r io.Reader, columns []column, opts Options, decode func(*ce
 	}
 }
 
-func (t *table[T]) notes() []string { return t.remarks }
+func (t *table[T]) notes() []Note { return t.remarks }
 
 func (t *table[T]) next() (row T, line int, raw string, refusal *Refusal, err error) {
 	if !t.opened {
@@ -193,7 +193,7 @@ func (t *table[T]) remark(name string) {
 			break
 		}
 	}
-	t.remarks = append(t.remarks, note)
+	t.remarks = append(t.remarks, Note{t.in.line, note})
 }
 
 // near tells whether one edit (a letter more, less, other, or two swapped) lies between two names.
