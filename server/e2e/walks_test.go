@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"satnav/geo"
 	"satnav/sdk-contract/wire"
@@ -213,5 +214,25 @@ func TestDeletedGeofence(t *testing.T) {
 	got := city.ask(t, token, stand("guest", walk.Fixes[inside+1])).Triggers
 	if len(got) != 1 || got[0].Kind != "exit" || got[0].Reason != "deleted" {
 		t.Errorf("got %+v, want one exit because it was deleted", got)
+	}
+}
+
+// TestClockThatRanAhead holds that fixes of the future are decided like others, and that a phone is not deaf
+// for good once its clock is right again.
+func TestClockThatRanAhead(t *testing.T) {
+	t.Parallel()
+	token := city.shopper(t, canary("ran-ahead-4711"))
+	enters := func(at time.Time) bool {
+		answer := city.ask(t, token, wire.ContextRequest{At: at, Limit: new(int), Where: here()})
+		return slices.ContainsFunc(answer.Triggers, func(t wire.Trigger) bool { return t.Kind == wire.TriggerKindEnter })
+	}
+	now := time.Now()
+	ahead := time.Date(now.Year()+3, 1, 12, 11, 0, 0, 0, city.Zone())
+	if !enters(ahead) {
+		t.Error("a fix of the future inside a geofence entered nothing")
+	}
+	noon := time.Date(now.Year(), now.Month(), now.Day(), 11, 0, 0, 0, city.Zone()).AddDate(0, 0, -1)
+	if !enters(noon) {
+		t.Error("a fix of today entered nothing, because one of the future came before it")
 	}
 }
