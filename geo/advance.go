@@ -236,6 +236,8 @@ const (
 	surelyMoving = 0.05
 	// credible is the largest probability of being a lie at which a fix is a good witness.
 	credible = 0.1
+	// credibleAlone is the same for a fix after a silence, which no other will second: most are true.
+	credibleAlone = 0.3
 	// aloneAfter is the silence before and after a fix that makes it count alone: no second one is coming soon.
 	aloneAfter = 90 * time.Second
 	// silence ends a visit at the last fix seen.
@@ -306,7 +308,7 @@ func (m *machine) fix(f Fix) {
 		return
 	}
 	m.memory.Point = f.Point
-	w := witness{Fix: f, estimate: e, alone: e.lie < credible && (e.fresh || gap > aloneAfter)}
+	w := witness{Fix: f, estimate: e, alone: e.lie < credibleAlone && gap > aloneAfter || e.lie < credible && e.fresh}
 
 	near := m.fences.Near(e.Point, max(m.fences.ApproachMeters(), 2.5*e.spread), make([]Neighbour, 0, 32))
 	if len(near) > MaxStays {
@@ -463,8 +465,14 @@ func (m *machine) decide(s *Stay, n uint32, g *Geofence, d float64, w *witness) 
 		s.Turn, s.TurnPoint = at, w.Fix.Point
 	}
 	s.Witnesses = min(2, s.Witnesses+1)
+	if held := w.seconds; held != nil && held.At.After(s.After) && s.Inside == (m.fences.Distance(n, held.Point) > 0) {
+		s.Witnesses = 2
+		if s.Turn.Equal(at) {
+			s.Turn, s.TurnPoint = held.At, held.Point
+		}
+	}
 	certain := m.certain(s, n, p, w)
-	s.Sure = certain && w.lie < credible
+	s.Sure = certain && (w.alone || w.lie < credible)
 	if !certain {
 		return
 	}

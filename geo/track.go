@@ -73,10 +73,24 @@ const (
 	// slowShare of the variance of a fix is that slow error, the rest is fresh in each fix.
 	slowShare = 0.75
 
-	// lieShare is how many fixes are hundreds of metres off, and lieDensity how thinly those spread, per
-	// square metre: a disc of 300 m.
-	lieShare   = 0.02
-	lieDensity = 1 / (math.Pi * 300 * 300)
+	// lieShare is how many fixes are hundreds of metres off.
+	lieShare = 0.02
+	// lieMeters is how far off those are at most, mostly: beyond it each lieFades metres make a lie e times rarer.
+	lieMeters = 300
+	lieFades  = 100
+	// strayLies is the share of lies that are anywhere within strayMeters (a wrong cell, a wrong network).
+	strayLies   = 0.001
+	strayMeters = 50_000
+
+	// unseenMoves is the share of the shoppers that set off in a gap of aloneAfter, whatever they did before; in one
+	// of unseenFrom it is none. Of their speeds, from unseenSlowest to unseenFastest m/s, each octave is as likely.
+	unseenMoves   = 0.5
+	unseenFrom    = 30 * time.Second
+	unseenSlowest = 0.2
+	unseenFastest = 40
+
+	// ownOpinion is how far apart two fixes are, in seconds, whose errors are not nearly the same.
+	ownOpinion = 10
 
 	// forgotten is the age from which on a track says nothing about where a shopper is now.
 	forgotten = 5 * time.Minute
@@ -101,6 +115,7 @@ type estimate struct {
 	standing float64 // probability that the shopper stands
 	lie      float64 // probability that the fix is far off
 	held     bool    // the fix was set aside: nothing is to be decided by it
+	seconds  *Fix    // the fix that was set aside before and that this one agrees with: two witnesses
 	fresh    bool    // no track was there to compare the fix with
 	distrust Distrust
 }
@@ -108,6 +123,22 @@ type estimate struct {
 // within is the probability that a position lies within a boundary that is d metres away from its
 // estimate (negative: the estimate is inside). The boundary is taken as straight.
 func within(d, sigma float64) float64 { return math.Erfc(d/(sigma*math.Sqrt2)) / 2 }
+
+// lieDensity is how thinly the fixes that are far off spread at d metres from where the shopper is, per square metre.
+func lieDensity(d float64) float64 {
+	const disc, wide = 1 / (math.Pi * lieMeters * lieMeters), 1 / (math.Pi * strayMeters * strayMeters)
+	return lieShare * (disc*math.Exp(-max(0, d-lieMeters)/lieFades) + strayLies*wide)
+}
+
+// unseen is how many shoppers set off in a gap of dt seconds, and how thinly those spread at d metres, per square
+// metre: at every plausible speed, of which the ways know only the usual ones.
+func unseen(d, dt float64) (share, density float64) {
+	share = unseenMoves * max(0, min(1, (dt-unseenFrom.Seconds())/(aloneAfter-unseenFrom).Seconds()))
+	if d < unseenSlowest*dt || d > unseenFastest*dt {
+		return share, 0
+	}
+	return share, 1 / (2 * math.Pi * d * d * math.Log(unseenFastest/unseenSlowest))
+}
 
 // sigma is the standard deviation per axis that a fix deserves, with what is odd about its claim.
 func (f Fix) sigma() (float64, Distrust) {
@@ -144,15 +175,23 @@ func (t Track) then(f Fix) (Track, estimate) {
 	next := t.predict(dt.Seconds())
 	expected, expectedSpread := next.estimate()
 	likelihood := next.update(f.Point, sigma)
-	lie := lieShare * lieDensity / (lieShare*lieDensity + (1-lieShare)*likelihood)
+	d := expected.Distance(f.Point)
+	moved, density := unseen(d, dt.Seconds())
+	likelihood += moved * (density - likelihood)
+	lies := lieDensity(d)
+	lie := lies / (lies + (1-lieShare)*likelihood)
 	if lie > 0.5 {
-		return t.hold(f, sigma)
+		return t.hold(f, sigma, lies)
 	}
 	if t.Held != nil {
 		distrust = DistrustJump
 	}
+	var seconds *Fix
+	if _, agrees := t.agrees(f, sigma, lies); agrees {
+		seconds = t.seconded(f)
+	}
 	next.At, next.Held, next.HeldTimes = f.At, nil, 0
-	e := estimate{expected: expected, expectedSpread: expectedSpread, lie: lie, distrust: distrust}
+	e := estimate{expected: expected, expectedSpread: expectedSpread, lie: lie, distrust: distrust, seconds: seconds}
 	e.Point, e.spread = next.estimate()
 	e.ahead, e.standing = next.ahead(), next.Ways[standing].Weight
 	if next.Origin.Distance(e.Point) > 5_000 {
@@ -161,31 +200,49 @@ func (t Track) then(f Fix) (Track, estimate) {
 	return next, e
 }
 
-// hold sets a fix aside, or follows it when it agrees with the one that was set aside before.
-func (t Track) hold(f Fix, sigma float64) (Track, estimate) {
-	if t.Held != nil {
-		heldSigma, _ := t.Held.sigma()
-		// Neither can be believed to the metre: half of what lies claims to be exact.
-		heldSigma, sigma = max(heldSigma, assumedAccuracyMeters), max(sigma, assumedAccuracyMeters)
-		moved := t.begin(*t.Held, heldSigma).predict(f.At.Sub(t.Held.At).Seconds())
-		likelihood := moved.update(f.Point, sigma)
-		agrees := lieShare*lieDensity < 0.05*likelihood
-		if agrees || t.HeldTimes >= 4 {
-			if !agrees {
-				moved = t.begin(f, sigma)
-			}
-			moved.At = f.At
-			e := estimate{lie: 0.5, distrust: DistrustJump}
-			e.Point, e.spread = moved.estimate()
-			e.ahead, e.standing = e.Point, 1
-			return moved, e
+// hold sets a fix aside, or follows it when it agrees with the one that was set aside before; lies is how likely it
+// was as a lie.
+func (t Track) hold(f Fix, sigma, lies float64) (Track, estimate) {
+	moved, agrees := t.agrees(f, sigma, lies)
+	if agrees || t.Held != nil && t.HeldTimes >= 4 {
+		e := estimate{lie: 0.5, distrust: DistrustJump}
+		if !agrees {
+			moved = t.begin(f, max(sigma, assumedAccuracyMeters))
+		} else if e.seconds = t.seconded(f); e.seconds != nil {
+			e.lie = 0
 		}
+		moved.At = f.At
+		e.Point, e.spread = moved.estimate()
+		e.ahead, e.standing = e.Point, 1
+		return moved, e
 	}
 	t.Held = &f
 	t.HeldTimes++
 	e := estimate{held: true, distrust: DistrustJump}
 	e.Point, e.spread = t.estimate()
 	return t, e
+}
+
+// agrees tells whether a fix lies where somebody can have moved to from the one that was set aside, and returns the
+// track of the two.
+func (t Track) agrees(f Fix, sigma, lies float64) (Track, bool) {
+	if t.Held == nil {
+		return Track{}, false
+	}
+	heldSigma, _ := t.Held.sigma()
+	// Neither can be believed to the metre: half of what lies claims to be exact.
+	heldSigma, sigma = max(heldSigma, assumedAccuracyMeters), max(sigma, assumedAccuracyMeters)
+	moved := t.begin(*t.Held, heldSigma).predict(f.At.Sub(t.Held.At).Seconds())
+	return moved, lies < 0.2*moved.update(f.Point, sigma)
+}
+
+// seconded returns the fix that was set aside if one that agrees with it is an opinion of its own: then the two are
+// two witnesses, and need no third.
+func (t Track) seconded(f Fix) *Fix {
+	if f.At.Sub(t.Held.At).Seconds() < ownOpinion {
+		return nil
+	}
+	return t.Held
 }
 
 // begin starts over with a single fix.
