@@ -88,6 +88,18 @@ func TestParseFeatureKeepsTheSchedule(t *testing.T) {
 	}
 }
 
+func TestParseFeatureTakesTheScheduleAsText(t *testing.T) {
+	t.Parallel()
+	g, _, err := ParseFeature([]byte(feature(squareJSON, `{"schedule":"Mo-Sa 07:00-18:00"}`)))
+	if err != nil || g.Schedule.Hours() != "Mo-Sa 07:00-18:00; Su closed" {
+		t.Fatalf("got %q, %v", g.Schedule.Hours(), err)
+	}
+	again, _, err := ParseFeature(g.AppendFeature(nil))
+	if err != nil || again.Schedule.Hours() != g.Schedule.Hours() || again.Schedule.HasZone() {
+		t.Errorf("got %q, %v, want %q without a zone", again.Schedule.Hours(), err, g.Schedule.Hours())
+	}
+}
+
 func TestParseFeatureRefuses(t *testing.T) {
 	t.Parallel()
 	withID := func(id string) string { return strings.Replace(feature(squareJSON, `{}`), `"a"`, id, 1) }

@@ -2,7 +2,6 @@ package geo
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -452,18 +451,33 @@ type scheduleJSON struct {
 	End        string              `json:"end,omitempty"`
 }
 
-// ParseSchedule reads the JSON form of a schedule. JSON null is no schedule (nil). The error names the
-// place, what was found and what would be right.
+// ParseSchedule reads the JSON form of a schedule, or a JSON string in the notation of ParseHours, which names no
+// zone. JSON null and an empty string are no schedule (nil). The error names the place, what was found and what would
+// be right.
 func ParseSchedule(raw []byte) (*Schedule, error) {
 	if bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {
 		return nil, nil
+	}
+	if trimmed := bytes.TrimSpace(raw); len(trimmed) > 0 && trimmed[0] == '"' {
+		var text string
+		if err := json.Unmarshal(trimmed, &text); err != nil {
+			return nil, fmt.Errorf("schedule: %w", err)
+		}
+		s, err := ParseHours(text, nil)
+		if err != nil {
+			return nil, fmt.Errorf("schedule: %w", err)
+		}
+		return s, nil
 	}
 	var in scheduleJSON
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&in); err != nil {
 		if wrong := new(json.UnmarshalTypeError); errors.As(err, &wrong) {
-			return nil, fmt.Errorf("schedule: %s: got %s, want %s", cmp.Or(wrong.Field, "the whole"), wrong.Value, kindNames[wrong.Type.Kind()])
+			if wrong.Field == "" {
+				return nil, fmt.Errorf(`schedule: got %s, want text such as "Mo-Fr 08:00-20:00" or an object`, wrong.Value)
+			}
+			return nil, fmt.Errorf("schedule: %s: got %s, want %s", wrong.Field, wrong.Value, kindNames[wrong.Type.Kind()])
 		}
 		return nil, fmt.Errorf("schedule: %w", err)
 	}

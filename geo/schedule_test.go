@@ -3,7 +3,9 @@ package geo
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -212,6 +214,39 @@ func TestScheduleAgreesWithTheMinuteTwin(t *testing.T) {
 	})
 }
 
+func TestScheduleAsText(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, json, want string }{
+		{"a week", ` "Mo-Fr 08:00-20:00; 2026-12-25 closed" `, `{"weekly":{"fr":["08:00-20:00"],"mo":["08:00-20:00"],"th":["08:00-20:00"],"tu":["08:00-20:00"],"we":["08:00-20:00"]},"exceptions":{"2026-12-25":[]}}`},
+		{"escaped", `"Mo 08:00\u002d20:00"`, `{"weekly":{"mo":["08:00-20:00"]}}`},
+		{"never open", `"Mo closed"`, `{"weekly":{}}`},
+		{"empty", `" "`, `null`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s, err := ParseSchedule([]byte(test.json))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.HasZone() {
+				t.Errorf("%s: got zone %s, want none", test.json, s.Zone())
+			}
+			var got, want any
+			raw, err := json.Marshal(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(json.Unmarshal(raw, &got), json.Unmarshal([]byte(test.want), &want)); err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("%s: got %s, want %s", test.json, raw, test.want)
+			}
+		})
+	}
+}
+
 func TestScheduleIsReadBackAsItWasWritten(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -256,7 +291,8 @@ func TestScheduleErrors(t *testing.T) {
 		{"not JSON", `{`, "schedule: unexpected EOF"},
 		{"unknown field", `{"hours":"x"}`, `schedule: json: unknown field "hours"`},
 		{"wrong type", `{"weekly":{"mo":"08:00-20:00"}}`, "schedule: weekly: got string, want list of hours"},
-		{"not an object", `[]`, "schedule: the whole: got array, want object"},
+		{"not an object", `[]`, `schedule: got array, want text such as "Mo-Fr 08:00-20:00" or an object`},
+		{"bad text", `"Mo-Fr 08:00"`, "schedule: hours, column 1: "},
 		{"unknown zone", `{"zone":"Berlin"}`, `schedule: zone: got "Berlin", want an IANA time zone`},
 		{"the server's own zone", `{"zone":"Local"}`, `schedule: zone: got "Local"`},
 		{"unknown weekday", `{"weekly":{"monday":[]}}`, `schedule: weekly: got day "monday", want mo, tu`},
@@ -269,7 +305,7 @@ func TestScheduleErrors(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			parse := func() error {
-				if strings.ContainsAny(test.give[:1], "{[") {
+				if strings.ContainsAny(test.give[:1], "{[\"") {
 					_, err := ParseSchedule([]byte(test.give))
 					return err
 				}
@@ -304,6 +340,7 @@ func FuzzParseHours(f *testing.F) {
 }
 
 func FuzzParseSchedule(f *testing.F) {
+	f.Add([]byte(`"Mo-Fr 08:00-20:00; 24/7"`))
 	f.Add([]byte(`{"zone":"Europe/Berlin","weekly":{"mo":["08:00-20:00"]},"exceptions":{"2026-12-25":[]},"start":"2026-11-01T00:00:00+01:00"}`))
 	f.Add([]byte(`null`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
