@@ -662,6 +662,27 @@ type GeofenceProperties = json.RawMessage
 // GeofenceStatus live: matched, and its crossings are told. draft: seen by replay only.
 type GeofenceStatus string
 
+// GeofenceVersion defines model for GeofenceVersion.
+type GeofenceVersion struct {
+	// At When the edit was made.
+	At time.Time `json:"at"`
+
+	// By The role and subject that made it.
+	By string `json:"by"`
+
+	// Deleted true: this edit deleted it.
+	Deleted bool `json:"deleted,omitempty,omitzero"`
+
+	// Feature The geofence as it was; absent when deleted.
+	Feature Geofence `json:"feature,omitempty,omitzero"`
+	Version int64    `json:"version"`
+}
+
+// GeofenceVersions defines model for GeofenceVersions.
+type GeofenceVersions struct {
+	Versions []GeofenceVersion `json:"versions"`
+}
+
 // Geometry Point (with `radius_m`), Polygon or MultiPolygon, as in RFC 7946; null when `cells` are given.
 type Geometry = json.RawMessage
 

@@ -102,14 +102,15 @@ func editor(c *fiber.Ctx) retailer.Editor {
 
 // operationKey names an operation by its method and path, with "{}" for a parameter.
 func operationKey(method, path string) string {
-	if i := strings.IndexByte(path, '{'); i >= 0 {
-		path = path[:i] + "{}"
+	if head, tail, found := strings.Cut(path, "{"); found {
+		_, tail, _ = strings.Cut(tail, "}")
+		path = head + "{}" + tail
 	}
 	return method + " " + path
 }
 
 // find is the contract's operation for a request; nil when there is none. A parameter is always the last
-// part of a path.
+// part of a path, or the one before it.
 func (a *API) find(c *fiber.Ctx) *operation {
 	method, path := c.Method(), c.Path()
 	if method == fiber.MethodHead {
@@ -122,7 +123,14 @@ func (a *API) find(c *fiber.Ctx) *operation {
 	if i < 0 || i == len(path)-1 {
 		return nil
 	}
-	return a.operation[method+" "+path[:i+1]+"{}"]
+	if op := a.operation[method+" "+path[:i+1]+"{}"]; op != nil {
+		return op
+	}
+	before := strings.LastIndexByte(path[:i], '/')
+	if before < 0 || before == i-1 {
+		return nil
+	}
+	return a.operation[method+" "+path[:before+1]+"{}"+path[i:]]
 }
 
 // nowhere answers a request that the contract does not name: 405 when its path has other methods.

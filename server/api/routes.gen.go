@@ -58,6 +58,9 @@ type ServerInterface interface {
 	// PutGeofence Replace a geofence, or create it under this id
 	// (PUT /v1/geofences/{id})
 	PutGeofence(c *fiber.Ctx, id ID, params PutGeofenceParams) error
+	// ListGeofenceVersions What a geofence was, and who changed it
+	// (GET /v1/geofences/{id}/versions)
+	ListGeofenceVersions(c *fiber.Ctx, id ID) error
 	// PostImport Import a file
 	// (POST /v1/import/{kind})
 	PostImport(c *fiber.Ctx, kind ImportKind, params PostImportParams) error
@@ -626,6 +629,35 @@ func (siw *ServerInterfaceWrapper) PutGeofence(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.PutGeofence(c, id, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ListGeofenceVersions operation middleware
+func (siw *ServerInterfaceWrapper) ListGeofenceVersions(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Params("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return fiber.NewError(fiber.StatusBadRequest, fmt.Errorf("Invalid format for parameter id: %w", err).Error())
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListGeofenceVersions(c, id)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -1430,6 +1462,8 @@ func RegisterHandlersWithOptions(router fiber.Router, si ServerInterface, option
 	router.Get(options.BaseURL+"/v1/geofences/:id", wrapper.GetGeofence)
 
 	router.Put(options.BaseURL+"/v1/geofences/:id", wrapper.PutGeofence)
+
+	router.Get(options.BaseURL+"/v1/geofences/:id/versions", wrapper.ListGeofenceVersions)
 
 	router.Post(options.BaseURL+"/v1/geofences/match", wrapper.MatchGeofences)
 

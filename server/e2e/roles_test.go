@@ -70,6 +70,8 @@ func (op operation) bodyOf(role identity.Role) any {
 		return `{"shoppers":["somebody"]}`
 	case op.path == "/v1/geofences/match":
 		return `{"points":[[-9.1364,38.7075]]}`
+	case op.path == "/v1/geofences/replay":
+		return `{"fixes":[]}`
 	case strings.HasPrefix(op.path, "/v1/geofences"):
 		return things[0].one
 	case strings.HasPrefix(op.path, "/v1/stores"):
