@@ -377,6 +377,8 @@ func (m *machine) fix(f Fix) {
 		}
 	}
 	m.sort(decidedByTime)
+	// A dwell may be due at once, when a visit is found out late: it is this fix that decides it, not the next.
+	m.passTime(f.At)
 }
 
 func (m *machine) fenceOf(id string) *Geofence {
