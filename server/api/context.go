@@ -9,7 +9,7 @@ import (
 	"satnav/geo"
 	"satnav/recommend"
 	"satnav/sdk-contract/wire"
-	"satnav/server/retailer"
+	"satnav/server/money"
 	"satnav/server/visit"
 )
 
@@ -151,7 +151,7 @@ func suggestionsFrom(list []recommend.Suggestion, words words) []wire.Suggestion
 		s := &list[i]
 		out[i] = wire.Suggestion{
 			ID: s.ID, Kind: wire.SuggestionKind(s.Kind), Item: s.Item, Title: s.Title, Score: s.Score, ValidUntil: s.ValidUntil,
-			Price: retailer.FormatMoney(s.Price, words.exponent), Reasons: make([]wire.Reason, len(s.Reasons)),
+			Price: money.Format(s.Price, words.exponent), Reasons: make([]wire.Reason, len(s.Reasons)),
 		}
 		for n := range s.Reasons {
 			out[i].Reasons[n] = words.reason(&s.Reasons[n])

@@ -14,7 +14,7 @@ import (
 
 	"satnav/recommend"
 	"satnav/sdk-contract/wire"
-	"satnav/server/retailer"
+	"satnav/server/money"
 )
 
 // encode writes a value of wire as the answer.
@@ -99,7 +99,7 @@ func appendSuggestion(b []byte, s *recommend.Suggestion, words words) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
-	b = appendOptional(b, `,"price":`, retailer.FormatMoney(s.Price, words.exponent))
+	b = appendOptional(b, `,"price":`, money.Format(s.Price, words.exponent))
 	b = append(b, `,"reasons":[`...)
 	for i := range s.Reasons {
 		if b, err = appendReason(comma(b, i), &s.Reasons[i], words); err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"satnav/sdk-contract/wire"
+	"satnav/server/retailer"
 	"satnav/server/store"
 	"satnav/server/visit"
 )
@@ -37,6 +38,10 @@ func refusal(err error) *failure {
 	var skew *visit.SkewError
 	if errors.As(err, &skew) {
 		return refused(Faults{wire.ProblemError{Pointer: "/sent_at", Code: "clock_skew", Detail: skew.Error()}})
+	}
+	var repriced *retailer.RepricedError
+	if errors.As(err, &repriced) {
+		return &failure{kind: conflict, detail: repriced.Error()}
 	}
 	return nil
 }

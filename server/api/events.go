@@ -11,6 +11,7 @@ import (
 	"satnav/sdk-contract/wire"
 	"satnav/server/diary"
 	"satnav/server/identity"
+	"satnav/server/money"
 	"satnav/server/retailer"
 	"satnav/server/visit"
 )
@@ -70,7 +71,7 @@ func entryFrom(c *fiber.Ctx, claims *identity.Claims, snapshot *retailer.Snapsho
 	if err != nil {
 		return diary.Entry{}, err
 	}
-	price, err := retailer.ParseMoney(e.Price, snapshot.Settings.Exponent())
+	price, err := money.Parse(e.Price, snapshot.Settings.Exponent())
 	if err != nil {
 		return diary.Entry{}, refused(Faults{{Pointer: "/price", Code: codeBadFormat, Detail: err.Error()}})
 	}

@@ -12,7 +12,7 @@ import (
 
 	"satnav/context/who"
 	"satnav/sdk-contract/wire"
-	"satnav/server/retailer"
+	"satnav/server/money"
 	"satnav/server/store"
 )
 
@@ -134,8 +134,12 @@ func diaryEntryFrom(e store.DiaryEntry, exponent int) wire.DiaryEntry {
 }
 
 func eventEntryFrom(e *who.Event, exponent int) wire.DiaryEntry {
-	return wire.DiaryEntry{
-		Type: "event", ID: e.ID, Kind: string(e.Kind), At: e.At, Item: e.Item, Basket: e.Basket, Quantity: &e.Quantity,
-		Price: retailer.FormatMoney(e.Price, exponent), Store: e.Store, Place: e.Place, Properties: e.Properties, Source: e.Source, Reason: e.Reason,
+	told := wire.DiaryEntry{
+		Type: "event", ID: e.ID, Kind: string(e.Kind), At: e.At, Item: e.Item, Basket: e.Basket,
+		Price: money.Format(e.Price, exponent), Store: e.Store, Place: e.Place, Properties: e.Properties, Source: e.Source, Reason: e.Reason,
 	}
+	if e.Quantity != 0 { // a view has none
+		told.Quantity = &e.Quantity
+	}
+	return told
 }

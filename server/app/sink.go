@@ -13,6 +13,7 @@ import (
 	"satnav/geo"
 	"satnav/server/diary"
 	"satnav/server/importer"
+	"satnav/server/money"
 	"satnav/server/retailer"
 	"satnav/server/store"
 )
@@ -82,7 +83,7 @@ func (s *Sink) PutProducts(ctx context.Context, rows []importer.Product) ([]impo
 }
 
 func text(m importer.Money, exponent int) string {
-	return retailer.FormatMoney(who.Money(m), exponent)
+	return money.Format(m, exponent)
 }
 
 // PutStock stores what stores have.
@@ -116,7 +117,7 @@ func (s *Sink) PutPurchases(ctx context.Context, rows []importer.Purchase) ([]im
 	for i, row := range rows {
 		entries[i] = diary.Entry{Shopper: row.Shopper, Event: who.Event{
 			ID: lineID(row.Basket, row.Item, row.Ordinal), Kind: who.Purchased, At: row.At, Item: row.Item, Basket: row.Basket,
-			Quantity: row.Quantity, Price: who.Money(row.Price), Store: row.Store, Ordinal: row.Ordinal, Source: "import",
+			Quantity: row.Quantity, Price: row.Price, Store: row.Store, Ordinal: row.Ordinal, Source: "import",
 		}}
 	}
 	return s.record(ctx, entries)
@@ -133,7 +134,7 @@ func (s *Sink) PutEvents(ctx context.Context, rows []importer.Event) ([]importer
 	for i, row := range rows {
 		entries[i] = diary.Entry{Shopper: row.Shopper, Event: who.Event{
 			ID: row.ID, Kind: who.EventKind(row.Kind), At: row.At, Item: row.Item, Basket: row.Basket, Quantity: row.Quantity,
-			Price: who.Money(row.Price), Store: row.Store, Place: row.Place, Properties: row.Properties, Source: "import",
+			Price: row.Price, Store: row.Store, Place: row.Place, Properties: row.Properties, Source: "import",
 		}}
 	}
 	return s.record(ctx, entries)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"satnav/server/importer"
+	"satnav/server/money"
 )
 
 // WriteFiles writes the city into a folder, which is made if it is not there, as the files that `satnav
@@ -89,7 +90,7 @@ func (c *City) writeProducts(w io.Writer) error {
 	_ = out.Write([]string{"item", "title", "category", "brand", "price", "list_price", "cost", "currency", "stock", "attributes", "variant_of", "sensitive", "status"})
 	for _, p := range c.Products() {
 		_ = out.Write([]string{
-			p.Item, p.Title, p.Category, p.Brand, p.Price.Format(Currency), p.ListPrice.Format(Currency), p.Cost.Format(Currency), p.Currency,
+			p.Item, p.Title, p.Category, p.Brand, money.Format(p.Price, money.Exponent(Currency)), money.Format(p.ListPrice, money.Exponent(Currency)), money.Format(p.Cost, money.Exponent(Currency)), p.Currency,
 			number(p.Stock), string(p.Attributes), p.VariantOf, p.Sensitive, string(p.Status),
 		})
 	}
@@ -111,7 +112,7 @@ func (c *City) writePurchases(w io.Writer) error {
 	out := csv.NewWriter(w)
 	_ = out.Write([]string{"shopper", "at", "basket", "item", "quantity", "price", "store"})
 	for p := range c.Purchases() {
-		if err := out.Write([]string{p.Shopper, p.At.Format(time.RFC3339), p.Basket, p.Item, number(p.Quantity), p.Price.Format(Currency), p.Store}); err != nil {
+		if err := out.Write([]string{p.Shopper, p.At.Format(time.RFC3339), p.Basket, p.Item, number(p.Quantity), money.Format(p.Price, money.Exponent(Currency)), p.Store}); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,9 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"satnav/context/who"
+	"satnav/server/money"
 )
 
 // The longest texts that are taken.
@@ -123,21 +126,21 @@ func (c *cells) amount(i int) (v float64, known bool) {
 	return v, true
 }
 
-// money is an amount in the smallest unit of a currency.
-func (c *cells) money(i int, currency string) Money {
-	if c.values[i] == "" {
-		return Money{}
-	}
-	m, err := ParseMoney(c.values[i], currency)
+// Money is an amount in the smallest unit of the retailer's currency.
+type Money = who.Money
+
+// money is an amount; empty is not known.
+func (c *cells) money(i int) Money {
+	m, err := money.Parse(c.values[i], money.Exponent(c.opts.Currency))
 	if err != nil {
-		c.wrong(i, err.Error())
+		c.refuse(c.columns[i].name, err.Error())
 	}
 	return m
 }
 
 // cost is money that cannot be negative.
-func (c *cells) cost(i int, currency string) Money {
-	m := c.money(i, currency)
+func (c *cells) cost(i int) Money {
+	m := c.money(i)
 	if m.Minor < 0 {
 		c.wrong(i, "0 or more")
 	}

@@ -56,7 +56,7 @@ func (d *eventDecoder) decode(c *cells) Event {
 		Item:       c.optionalID(eventItem),
 		Basket:     c.optionalID(eventBasket),
 		Quantity:   c.quantity(eventQuantity),
-		Price:      c.money(eventPrice, c.opts.Currency),
+		Price:      c.money(eventPrice),
 		Store:      c.optionalID(eventStore),
 		Place:      c.optionalID(eventPlace),
 		Properties: c.object(eventProperties),

@@ -119,7 +119,8 @@ type Progress struct {
 
 // Options change how a file is read. The zero value is a retailer without a currency, in UTC.
 type Options struct {
-	// Currency is the retailer's ISO 4217 code; it says how many decimals money has. Empty: two decimals.
+	// Currency is the retailer's ISO 4217 code; it says how many decimals money has, and a product that names
+	// another is refused. Empty: two decimals, and all products that name a currency name the same.
 	Currency string
 	// Zone finds the time zone of a store ("" is the retailer itself), by which a date without a time
 	// means noon and a purchase without a basket finds its day. nil, or a nil answer: UTC. It is called
@@ -190,7 +191,7 @@ func Run(ctx context.Context, kind Kind, r io.Reader, sink Sink, opts Options) (
 		})
 	case KindProducts:
 		return run(func(r io.Reader) (Summary, error) {
-			return pump(ctx, counted, tableOf(r, productColumns, opts, decodeProduct), sink.PutProducts, opts)
+			return pump(ctx, counted, tableOf(r, productColumns, opts, new(productDecoder).decode), sink.PutProducts, opts)
 		})
 	case KindStock:
 		return run(func(r io.Reader) (Summary, error) {

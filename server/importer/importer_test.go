@@ -121,16 +121,16 @@ func TestRunReadsEveryKind(t *testing.T) {
 		var sink memory
 		give := `item,title,category,brand,price,list_price,cost,currency,stock,attributes,variant_of,sensitive,status` + "\n" +
 			`p1,"Milk, 1 l",food/dairy,Serra,1.09,1.29,0.70,EUR,12,"{""size"": ""1 l""}",,,` + "\n" +
-			`p2,Test,health,,9,,,JPY,,,p1,pregnancy,withdrawn` + "\n"
+			`p2,Test,health,,0.09,,,EUR,,,p1,pregnancy,withdrawn` + "\n"
 		got, err := Run(t.Context(), KindProducts, strings.NewReader(give), &sink, Options{})
 		if err != nil || got.Stored != 2 {
 			t.Fatalf("got %+v, %v", got, err)
 		}
-		if p := sink.products[0]; p.Title != "Milk, 1 l" || p.Price != (Money{109, true}) || p.ListPrice != (Money{129, true}) || p.Cost != (Money{70, true}) ||
+		if p := sink.products[0]; p.Title != "Milk, 1 l" || p.Price != (Money{Minor: 109, Known: true}) || p.ListPrice != (Money{Minor: 129, Known: true}) || p.Cost != (Money{Minor: 70, Known: true}) ||
 			p.Stock != 12 || !p.StockKnown || string(p.Attributes) != `{"size": "1 l"}` || p.Status != Active || p.Sensitive != "" {
 			t.Errorf("got %+v", p)
 		}
-		if p := sink.products[1]; p.Price != (Money{9, true}) || p.Cost.Known || p.StockKnown || p.VariantOf != "p1" || p.Sensitive != "pregnancy" || p.Status != Withdrawn {
+		if p := sink.products[1]; p.Price != (Money{Minor: 9, Known: true}) || p.Cost.Known || p.StockKnown || p.VariantOf != "p1" || p.Sensitive != "pregnancy" || p.Status != Withdrawn {
 			t.Errorf("got %+v", p)
 		}
 	})
@@ -157,7 +157,7 @@ func TestRunReadsEveryKind(t *testing.T) {
 		if err != nil || got.Stored != 3 {
 			t.Fatalf("got %+v, %v", got, err)
 		}
-		if p := sink.purchases[0]; p.Basket != "b1" || p.Quantity != 2 || p.Price != (Money{218, true}) || p.DateOnly || !p.At.Equal(time.Date(2026, 11, 20, 23, 30, 0, 0, time.UTC)) {
+		if p := sink.purchases[0]; p.Basket != "b1" || p.Quantity != 2 || p.Price != (Money{Minor: 218, Known: true}) || p.DateOnly || !p.At.Equal(time.Date(2026, 11, 20, 23, 30, 0, 0, time.UTC)) {
 			t.Errorf("got %+v", p)
 		}
 		if p := sink.purchases[1]; !p.DateOnly || !p.At.Equal(time.Date(2026, 7, 1, 11, 0, 0, 0, time.UTC)) || p.Basket != "day-2026-07-01" || p.Quantity != 1 || p.Price.Known {
@@ -181,7 +181,7 @@ func TestRunReadsEveryKind(t *testing.T) {
 		if a != b {
 			t.Errorf("CSV gives\n%s\nNDJSON gives\n%s", a, b)
 		}
-		if e := table.events[0]; e.Kind != "add" || e.Quantity != 2 || e.Price != (Money{218, true}) || string(e.Properties) != `{"screen": "home"}` {
+		if e := table.events[0]; e.Kind != "add" || e.Quantity != 2 || e.Price != (Money{Minor: 218, Known: true}) || string(e.Properties) != `{"screen": "home"}` {
 			t.Errorf("got %+v", e)
 		}
 	})
@@ -255,10 +255,10 @@ func TestRunRefusesRowsAndReadsOn(t *testing.T) {
 		{"word for a quantity", "u1,2026-11-20,b1,p1,two,1.00,s1", "quantity", `got "two", want a number from -100000 to 100000`},
 		{"NaN quantity", "u1,2026-11-20,b1,p1,NaN,1.00,s1", "quantity", `got "NaN"`},
 		{"no quantity", "u1,2026-11-20,b1,p1,0,1.00,s1", "quantity", "not 0"},
-		{"comma in a price", `u1,2026-11-20,b1,p1,1,"1,00",s1`, "price", `got "1,00", want a plain decimal such as 12.00`},
+		{"comma in a price", `u1,2026-11-20,b1,p1,1,"1,00",s1`, "price", `got "1,00", want a plain decimal such as 12.50`},
 		{"price with a sign of money", "u1,2026-11-20,b1,p1,1,€1.00,s1", "price", "want a plain decimal"},
-		{"price too fine", "u1,2026-11-20,b1,p1,1,1.005,s1", "price", "EUR has 2 decimals"},
-		{"price past int64", "u1,2026-11-20,b1,p1,1,99999999999999999999,s1", "price", "want a plain decimal"},
+		{"price too fine", "u1,2026-11-20,b1,p1,1,1.005,s1", "price", "at most 2 digits"},
+		{"price past int64", "u1,2026-11-20,b1,p1,1,99999999999999999999,s1", "price", "too large"},
 		{"too few columns", "u1,2026-11-20,b1", "", "got 3 columns, want 7 as in the header"},
 		{"too many columns", "u1,2026-11-20,b1,p1,1,1.00,s1,x,y", "", "got 9 columns, want 7"},
 		{"bare quote", `u1,2026-11-20,b1,5" disk,1,1.00,s1`, "column 4", "a quote stands inside an unquoted cell"},
@@ -311,8 +311,8 @@ func TestRunRefusesRowsOfOtherKinds(t *testing.T) {
 		{"attributes", KindProducts, "item,attributes\np1,red\n", "attributes", `got "red", want a JSON object`},
 		{"attributes null", KindProducts, "item,attributes\np1,null\n", "attributes", "want a JSON object"},
 		{"currency", KindProducts, "item,currency\np1,euro\n", "currency", "an ISO 4217 code such as EUR"},
-		{"yen have no sen", KindProducts, "item,price,currency\np1,10.5,JPY\n", "price", "JPY has 0 decimals"},
-		{"status", KindProducts, "item,status\np1,gone\n", "status", "want active or withdrawn"},
+		{"yen have no sen", KindProducts, "item,price,currency\np1,10.5,JPY\n", "currency", "two decimals"},
+		{"status", KindProducts, "item,status\np1,gone\n", "status", "want active, draft or withdrawn"},
 		{"negative cost", KindProducts, "item,cost\np1,-1\n", "cost", "want 0 or more"},
 		{"negative stock", KindProducts, "item,stock\np1,-1\n", "stock", "want a number from 0"},
 		{"no stock", KindStock, "item,store,stock\np1,s1,\n", "stock", "empty, want a number from 0"},

@@ -2,7 +2,10 @@ package importer
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
+
+	"satnav/server/money"
 )
 
 // Product is one row of products.csv.
@@ -32,6 +35,7 @@ type ProductStatus string
 
 const (
 	Active    ProductStatus = "active"
+	Draft     ProductStatus = "draft"     // not yet suggested
 	Withdrawn ProductStatus = "withdrawn" // no longer sold; history keeps it
 )
 
@@ -56,22 +60,39 @@ const (
 	productStatus
 )
 
-func decodeProduct(c *cells) Product {
-	currency := c.opts.Currency
-	if own := c.values[productCurrency]; own != "" {
-		currency = strings.ToUpper(own)
-		if len(own) != 3 || strings.Trim(currency, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
-			c.wrong(productCurrency, "an ISO 4217 code such as EUR")
-		}
+// productDecoder remembers the currency of the rows before. A row may name no other than the retailer's; where
+// the retailer has none, amounts have two decimals, so rows may name one currency that has two as well.
+type productDecoder struct{ named string }
+
+func (d *productDecoder) currency(c *cells) string {
+	own := strings.ToUpper(c.values[productCurrency])
+	switch {
+	case own == "":
+		return c.opts.Currency
+	case len(own) != 3 || strings.Trim(own, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "":
+		c.wrong(productCurrency, "an ISO 4217 code such as EUR")
+	case c.opts.Currency != "" && !strings.EqualFold(own, c.opts.Currency):
+		c.wrong(productCurrency, fmt.Sprintf("%s, the retailer's currency, or nothing", c.opts.Currency))
+	case c.opts.Currency == "" && money.Exponent(own) != money.Exponent(""):
+		c.wrong(productCurrency, "a currency with two decimals as long as the retailer has none: set the retailer's currency first")
+	case c.opts.Currency == "" && d.named != "" && own != d.named:
+		c.wrong(productCurrency, d.named+", as in the rows before")
+	default:
+		d.named = strings.Clone(own)
 	}
+	return own
+}
+
+func (d *productDecoder) decode(c *cells) Product {
+	currency := d.currency(c)
 	p := Product{
 		Item:       c.id(productItem),
 		Title:      c.text(productTitle),
 		Category:   c.text(productCategory),
 		Brand:      c.text(productBrand),
-		Price:      c.cost(productPrice, currency),
-		ListPrice:  c.cost(productListPrice, currency),
-		Cost:       c.cost(productCost, currency),
+		Price:      c.cost(productPrice),
+		ListPrice:  c.cost(productListPrice),
+		Cost:       c.cost(productCost),
 		Currency:   currency,
 		Attributes: c.object(productAttributes),
 		VariantOf:  c.optionalID(productVariantOf),
@@ -91,9 +112,9 @@ func decodeProduct(c *cells) Product {
 	switch p.Status {
 	case "":
 		p.Status = Active
-	case Active, Withdrawn:
+	case Active, Draft, Withdrawn:
 	default:
-		c.wrong(productStatus, "active or withdrawn")
+		c.wrong(productStatus, "active, draft or withdrawn")
 	}
 	return p
 }

@@ -39,7 +39,7 @@ func (d *purchaseDecoder) decode(c *cells) Purchase {
 		Basket:   c.optionalID(purchaseBasket),
 		Item:     c.id(purchaseItem),
 		Quantity: c.quantity(purchaseQuantity),
-		Price:    c.money(purchasePrice, c.opts.Currency),
+		Price:    c.money(purchasePrice),
 		Store:    c.optionalID(purchaseStore),
 	}
 	zone := func() *time.Location { return c.zone(p.Store) }

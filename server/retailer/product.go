@@ -9,6 +9,7 @@ import (
 
 	"satnav/context/who"
 	"satnav/recommend"
+	"satnav/server/money"
 )
 
 // Product is an article as its retailer describes it: what the API takes and gives, and what is kept.
@@ -37,8 +38,8 @@ func (p Product) Build(names *who.Names, settings Settings) (recommend.Product, 
 	if p.Title == "" {
 		p.Title = p.Item
 	}
-	money := func(pointer, text string) who.Money {
-		m, err := ParseMoney(text, settings.Exponent())
+	amount := func(pointer, text string) who.Money {
+		m, err := money.Parse(text, settings.Exponent())
 		if err == nil && m.Minor < 0 {
 			err = fmt.Errorf("got %s, want no less than 0", text)
 		}
@@ -49,11 +50,14 @@ func (p Product) Build(names *who.Names, settings Settings) (recommend.Product, 
 	}
 	built := recommend.Product{
 		ID: p.Item, Title: p.Title, Category: p.Category, Brand: p.Brand,
-		Price: money("/price", p.Price), ListPrice: money("/list_price", p.ListPrice), Cost: money("/cost", p.Cost),
+		Price: amount("/price", p.Price), ListPrice: amount("/list_price", p.ListPrice), Cost: amount("/cost", p.Cost),
 		Stock: pieces(p.Stock), VariantOf: p.VariantOf, Sensitive: p.Sensitive != "", Withdrawn: p.Status != "" && p.Status != "active",
 	}
 	if p.Currency != "" && settings.Currency != "" && !strings.EqualFold(p.Currency, settings.Currency) {
 		faults = append(faults, Fault{"/currency", fmt.Sprintf("got %q, want the retailer's currency %q", p.Currency, settings.Currency)})
+	}
+	if p.Currency != "" && settings.Currency == "" && money.Exponent(p.Currency) != settings.Exponent() {
+		faults = append(faults, Fault{"/currency", fmt.Sprintf("got %q, want a currency with two decimals as long as the retailer has none: set the retailer's currency first", p.Currency)})
 	}
 	if p.Status != "" && !slices.Contains(ProductStatuses, p.Status) {
 		faults = append(faults, Fault{"/status", fmt.Sprintf("got %q, want one of %s", p.Status, strings.Join(ProductStatuses, ", "))})

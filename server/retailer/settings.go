@@ -11,6 +11,7 @@ import (
 	"golang.org/x/text/language"
 
 	"satnav/context/who"
+	"satnav/server/money"
 )
 
 // Settings are what holds for a whole retailer.
@@ -102,14 +103,7 @@ func purposeNames() string {
 }
 
 // Exponent is the number of decimals of the retailer's currency: 2 for EUR, 0 for JPY, 3 for KWD.
-func (s Settings) Exponent() int {
-	unit, err := currency.ParseISO(s.Currency)
-	if err != nil {
-		return 2
-	}
-	scale, _ := currency.Standard.Rounding(unit)
-	return scale
-}
+func (s Settings) Exponent() int { return money.Exponent(s.Currency) }
 
 // Fault is one thing wrong with what a retailer sent.
 type Fault struct {
