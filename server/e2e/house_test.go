@@ -39,7 +39,8 @@ type plan struct {
 	data  string // "": a folder of the test's own
 	set   func(*config.Config)
 	store embedded.Options
-	log   io.Writer // nil: the log that is searched for what must not be in it
+	now   func() time.Time // nil: time.Now
+	log   io.Writer        // nil: the log that is searched for what must not be in it
 }
 
 // info collects what every house of this test binary logs at info level; see TestMain.
@@ -73,7 +74,7 @@ func raise(p plan) (*house, error) {
 	if out == nil {
 		out = info
 	}
-	satnav, err := app.Open(context.Background(), app.Options{Config: c, Log: observe.NewLogger(out, "info", "text"), Store: p.store})
+	satnav, err := app.Open(context.Background(), app.Options{Config: c, Log: observe.NewLogger(out, "info", "text"), Store: p.store, Now: p.now})
 	if err != nil {
 		return nil, err
 	}
