@@ -31,7 +31,7 @@ check: lint tidy ## formatting, vet, lint, generated files (the first run builds
 	if [ "$$before" != "$$after" ]; then echo "generated files were stale; they are fresh now: look at them and commit them"; exit 1; fi
 
 lint: $(LINT)
-	$(LINT) run $(PACKAGES)
+	$(LINT) run --allow-parallel-runners $(PACKAGES)
 
 # go install works beside any go.mod and verifies what it downloads.
 $(LINT):
