@@ -33,11 +33,10 @@ func expected(ifMatch, ifNoneMatch string) (*int64, error) {
 	case ifMatch == "*":
 		return &anyVersion, nil
 	}
-	version, err := strconv.ParseInt(strings.Trim(strings.TrimPrefix(ifMatch, "W/"), `"`), 10, 64)
-	if err != nil || version < 1 {
-		return &noVersion, nil // an ETag that was never ours matches nothing (RFC 9110 §13.1.1)
+	if version, err := strconv.ParseInt(strings.Trim(strings.TrimPrefix(ifMatch, "W/"), `"`), 10, 64); err == nil && version > 0 {
+		return &version, nil
 	}
-	return &version, nil
+	return &noVersion, nil // an ETag that was never ours matches nothing (RFC 9110 §13.1.1)
 }
 
 var (

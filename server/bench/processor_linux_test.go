@@ -15,7 +15,8 @@ func TestProcessorCountsWork(t *testing.T) {
 	}
 	c := &child{command: &exec.Cmd{Process: self}}
 	before, sum := c.processor(), 0
-	for began := time.Now(); time.Since(began) < 50*time.Millisecond; sum++ {
+	for began := time.Now(); time.Since(began) < 50*time.Millisecond; {
+		sum++
 	}
 	if used := c.processor() - before; used <= 0 {
 		t.Errorf("%s used by %d rounds, want more than nothing", used, sum)

@@ -46,7 +46,10 @@ func (s *search) highest(ctx context.Context) (rate float64, o outcome, err erro
 		return o.sustained(s.bound)
 	}
 	probed := func(rate float64) bool { // a short try may meet with a neighbour of ours: it is given a second one
-		return holds(rate, s.probe) || holds(rate, s.probe)
+		if holds(rate, s.probe) {
+			return true
+		}
+		return holds(rate, s.probe)
 	}
 	low, high := 0.0, s.from
 	for probed(high) {

@@ -180,7 +180,7 @@ type brokenFile string
 
 func (b brokenFile) Error() string { return string(b) }
 
-func (brokenFile) Is(target error) bool { return target == importer.ErrBrokeOff } //nolint:errorlint // as errors.Is asks for it
+func (brokenFile) Is(target error) bool { return target == importer.ErrBrokeOff }
 
 // shownRefusals is how many refused rows are shown to a person; the file beside the import has all.
 const shownRefusals = 20

@@ -75,7 +75,7 @@ func start(t *testing.T, data string, args ...string) *process {
 	}()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill() // it may have ended
-		<-p.ended
+		_ = <-p.ended
 	})
 	c := config.Default()
 	p.house = &house{data: data}
@@ -249,7 +249,7 @@ func (p *process) contents(t *testing.T, end time.Time) string {
 	}
 	small := demo.New(1, demo.Scale{Shoppers: 60, Days: 30}, end)
 	for i := range 60 {
-		used := p.ask(t, backend, wire.ContextRequest{Shopper: wire.ID(small.ID(i)), At: end}).Used
+		used := p.ask(t, backend, wire.ContextRequest{Shopper: small.ID(i), At: end}).Used
 		fmt.Fprintln(configured, used.History, used.Purposes)
 		diary := read[wire.Diary](p.raw(t, p.shopper(t, small.ID(i)), "GET", "/v1/me/diary?limit=500", nil).wants(200))
 		counts["diary"] += len(eventsIn(diary))

@@ -20,7 +20,7 @@ import (
 func bought(item string, until time.Time) (events []wire.Event) {
 	for i := range 3 {
 		day := until.AddDate(0, 0, -7*(i+1))
-		events = append(events, wire.Event{ID: wire.ID("buy-" + item + day.Format("-0102")), Kind: "purchase", Item: wire.ID(item), At: day})
+		events = append(events, wire.Event{ID: "buy-" + item + day.Format("-0102"), Kind: "purchase", Item: item, At: day})
 	}
 	return events
 }
@@ -89,7 +89,7 @@ func TestPurchaseAfterDecisions(t *testing.T) {
 // TestEvents holds what becomes of each event of a batch.
 func TestEvents(t *testing.T) {
 	t.Parallel()
-	item := wire.ID(city.Products()[0].Item)
+	item := city.Products()[0].Item
 	for _, tc := range []struct {
 		name    string
 		give    []string // events as JSON
