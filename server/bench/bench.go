@@ -238,7 +238,7 @@ func (b *bench) warm(ctx context.Context) (reply []byte, err error) {
 			return nil, err
 		}
 		group.Go(func() {
-			defer c.client.close()
+			defer func() { _ = c.client.close() }() // nothing is left to send
 			for who := int(next.Add(1)) - 1; who < len(b.traffic.people) && ctx.Err() == nil; who = int(next.Add(1)) - 1 {
 				answer, err := c.send(who, false, 10)
 				mu.Lock()

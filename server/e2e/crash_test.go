@@ -75,7 +75,7 @@ func start(t *testing.T, data string, args ...string) *process {
 	}()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill() // it may have ended
-		_ = <-p.ended
+		<-p.ended              //nolint:errcheck // how it ended is looked at where it matters
 	})
 	c := config.Default()
 	p.house = &house{data: data}

@@ -116,7 +116,7 @@ func TestEvents(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			body := strings.ReplaceAll(`{"events":[`+strings.Join(tc.give, ",")+`]}`, `"p"`, `"`+string(item)+`"`)
+			body := strings.ReplaceAll(`{"events":[`+strings.Join(tc.give, ",")+`]}`, `"p"`, `"`+item+`"`)
 			got := read[wire.EventsResponse](city.call(t, city.shopper(t, tc.someone), "POST", "/v1/events", body).wants(200)).Results
 			if len(got) != len(tc.want) {
 				t.Fatalf("got %d results, want %d", len(got), len(tc.want))
@@ -159,7 +159,7 @@ func TestFullBatch(t *testing.T) {
 	token := city.shopper(t, "hoarder")
 	var events []wire.Event
 	for i := range 501 {
-		events = append(events, wire.Event{ID: wire.ID(fmt.Sprint("e", i)), Kind: "view", Item: wire.ID(city.Products()[i].Item), At: moment()})
+		events = append(events, wire.Event{ID: fmt.Sprint("e", i), Kind: "view", Item: city.Products()[i].Item, At: moment()})
 	}
 	for _, r := range city.record(t, token, events[:500]...) {
 		if r.Status != "stored" {
@@ -177,7 +177,7 @@ func TestFullBatch(t *testing.T) {
 // TestTill holds that a back end reports for many shoppers in one call, and must name each.
 func TestTill(t *testing.T) {
 	t.Parallel()
-	token, item := city.role(t, identity.Backend, demo.Retailer), wire.ID(city.Products()[2].Item)
+	token, item := city.role(t, identity.Backend, demo.Retailer), city.Products()[2].Item
 	got := city.record(t, token,
 		wire.Event{ID: "till-1", Kind: "purchase", Item: item, Shopper: "till-a", At: moment()},
 		wire.Event{ID: "till-1", Kind: "purchase", Item: item, Shopper: "till-b", At: moment()}, // ids are a shopper's own
@@ -203,7 +203,7 @@ func TestDiaryPages(t *testing.T) {
 	var events []wire.Event
 	var want []string
 	for i := range 25 {
-		events = append(events, wire.Event{ID: wire.ID(fmt.Sprintf("page-%02d", i)), Kind: "view", Item: wire.ID(city.Products()[i].Item), At: moment().Add(-time.Duration(i) * time.Hour)})
+		events = append(events, wire.Event{ID: fmt.Sprintf("page-%02d", i), Kind: "view", Item: city.Products()[i].Item, At: moment().Add(-time.Duration(i) * time.Hour)})
 		want = append(want, fmt.Sprintf("page-%02d", i))
 	}
 	slices.Reverse(events)

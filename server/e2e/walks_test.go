@@ -17,7 +17,7 @@ import (
 // stand is a moment that tells one position and asks for nothing but triggers.
 func stand(shopper string, f geo.Fix) wire.ContextRequest {
 	r := wire.ContextRequest{
-		Shopper: wire.ID(shopper), At: f.At, Limit: at(0),
+		Shopper: shopper, At: f.At, Limit: at(0),
 		Where: &wire.Where{Lat: &f.Lat, Lng: &f.Lng, AccuracyM: f.AccuracyMeters, Floor: f.Floor, Mocked: f.Mocked},
 	}
 	if f.Coarse {
