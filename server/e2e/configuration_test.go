@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -329,5 +330,23 @@ func TestRetailerSettings(t *testing.T) {
 		if len(p.Errors) == 0 || p.Errors[0].Pointer != tc.pointer {
 			t.Errorf("%s: got %+v, want %s", tc.name, p, tc.pointer)
 		}
+	}
+}
+
+// TestScheduleFindsItsZone holds that opening hours without a zone are read in that of the place.
+func TestScheduleFindsItsZone(t *testing.T) {
+	t.Parallel()
+	admin := city.role(t, identity.Admin, "zones")
+	for _, tc := range []struct{ name, schedule string }{
+		{"as text", `"Mo-Su 08:00-20:00"`},
+		{"as an object", `{"weekly":{"mo":["08:00-20:00"]}}`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			body := `{"type":"Feature","geometry":{"type":"Point","coordinates":[139.7,35.68]},"properties":{"radius_m":80,"schedule":` + tc.schedule + `}}`
+			r := city.call(t, admin, "POST", "/v1/geofences", body).wants(201)
+			if text := string(read[wire.StoredGeofence](r).Properties); !strings.Contains(text, `"Asia/Tokyo"`) {
+				t.Errorf("got properties %s, want the zone of Tokyo", text)
+			}
+		})
 	}
 }

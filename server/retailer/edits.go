@@ -188,6 +188,10 @@ func (r *Retailers) SaveStock(ctx context.Context, retailer string, by Editor, s
 
 // SaveGeofences changes geofences. The shape of a value was checked when it was read, see geo.ParseFeature.
 func (r *Retailers) SaveGeofences(ctx context.Context, retailer string, by Editor, changes []Change[geo.Geofence]) ([]Saved, error) {
+	p, err := r.picture(ctx, retailer)
+	if err != nil {
+		return nil, err
+	}
 	return save(ctx, r, retailer, store.GeofenceEntry, by, changes, func(c *Change[geo.Geofence]) ([]byte, error) {
 		if err := geo.CheckID(c.ID); err != nil {
 			return nil, err
@@ -202,8 +206,32 @@ func (r *Retailers) SaveGeofences(ctx context.Context, retailer string, by Edito
 			c.Value.Name = c.ID
 		}
 		c.Value.ID = c.ID
+		if err := r.zoned(p, &c.Value); err != nil {
+			return nil, err
+		}
 		return c.Value.AppendFeature(nil), nil
 	})
+}
+
+// zoned gives a schedule that names no zone that of the linked store, else that of the place.
+func (r *Retailers) zoned(p *picture, fence *geo.Geofence) error {
+	if fence.Schedule == nil || fence.Schedule.HasZone() {
+		return nil
+	}
+	if store, known := p.snapshot.Load().Scene.Stores.ByID(fence.Store); known {
+		fence.Schedule = fence.Schedule.WithZone(store.Zone)
+		return nil
+	}
+	name, err := ZoneAt(fence.Shape.Bounds().Center())
+	if err != nil {
+		return invalid([]Fault{{"/properties/schedule/zone", err.Error()}})
+	}
+	zone, err := geo.LoadZone(name)
+	if err != nil {
+		return invalid([]Fault{{"/properties/schedule/zone", err.Error()}})
+	}
+	fence.Schedule = fence.Schedule.WithZone(zone)
+	return nil
 }
 
 // reach refuses an editor of some stores who would touch a geofence of another one, and holds the change
