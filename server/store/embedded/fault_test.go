@@ -160,6 +160,25 @@ func (f *faults) fail(part string, err error, kinds ...errorfs.OpKind) {
 
 func (f *faults) heal() { f.match.Store(nil) }
 
+// on injects the faults into a file system.
+func (f *faults) on(fs vfs.FS) vfs.FS { return faultyFS{errorfs.Wrap(fs, f), f} }
+
+// faultyFS injects faults into reused files too: errorfs alone hands them out bare, and Pebble reuses its logs.
+type faultyFS struct {
+	vfs.FS
+	faults *faults
+}
+
+func (f faultyFS) ReuseForWrite(from, to string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if err := f.faults.MaybeError(errorfs.Op{Kind: errorfs.OpReuseForWrite, Path: from}); err != nil {
+		return nil, err
+	}
+	if err := f.Rename(from, to); err != nil {
+		return nil, err
+	}
+	return f.OpenReadWrite(to, category)
+}
+
 func TestBrokenDiskIsNotTrusted(t *testing.T) {
 	t.Parallel()
 	syncs := []errorfs.OpKind{errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo}
@@ -183,7 +202,7 @@ func TestBrokenDiskIsNotTrusted(t *testing.T) {
 			t.Parallel()
 			var broken faults
 			disk, l := vfs.NewCrashableMem(), newLedger()
-			s := openOn(t, errorfs.Wrap(disk, &broken))
+			s := openOn(t, broken.on(disk))
 			_, ended := working(t, s, l)
 			untilTotal(t, l, 100)
 			broken.fail(c.part, c.give, c.kinds...)
@@ -225,7 +244,7 @@ func TestFailedFlushIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	var broken faults
 	disk, l := vfs.NewCrashableMem(), newLedger()
-	s := openOn(t, errorfs.Wrap(disk, &broken))
+	s := openOn(t, broken.on(disk))
 	stop, _ := working(t, s, l)
 	broken.fail(".sst", syscall.ENOSPC, errorfs.OpFileWrite, errorfs.OpCreate)
 	for s.Stats().BackgroundErrors == 0 {
@@ -249,7 +268,7 @@ func TestOpenOnBrokenDisk(t *testing.T) {
 			var broken faults
 			broken.fail(part, syscall.ENOSPC, errorfs.OpCreate, errorfs.OpFileWrite, errorfs.OpLock, errorfs.OpFileSync, errorfs.OpFileSyncData)
 			disk := vfs.NewCrashableMem()
-			_, err := Open("data", Options{FS: errorfs.Wrap(disk, &broken)})
+			_, err := Open("data", Options{FS: broken.on(disk)})
 			if !errors.Is(err, store.ErrUnavailable) || !errors.Is(err, store.ErrFull) {
 				t.Errorf("got error %v, want %v and %v", err, store.ErrUnavailable, store.ErrFull)
 			}
