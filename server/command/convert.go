@@ -47,14 +47,22 @@ type convertCheckins struct {
 	Geofences string `help:"Write circle geofences here (NDJSON)." required:"" placeholder:"FILE"`
 	Track     string `help:"Write the track here (CSV)." required:"" placeholder:"FILE"`
 	User      string `help:"Whose track (default: the first user's)." placeholder:"ID"`
-	Start     string `help:"The instant of minute 0 (RFC 3339 or a date; default today)." placeholder:"TIME"`
+	Start     string `help:"The instant of minute 0 (RFC 3339 or a date; default: so that the last check-in is at --end)." placeholder:"TIME" xor:"times"`
+	End       string `help:"The instant of the last check-in (RFC 3339 or a date; default now)." placeholder:"TIME" xor:"times"`
 }
 
 // Run converts check-ins.
 func (c *convertCheckins) Run(std IO) error {
-	start, err := instant(c.Start)
-	if err != nil {
-		return err
+	opts := importer.CheckinOptions{User: c.User, End: time.Now()}
+	for text, to := range map[string]*time.Time{c.Start: &opts.Start, c.End: &opts.End} {
+		if text == "" {
+			continue
+		}
+		t, err := instant(text)
+		if err != nil {
+			return err
+		}
+		*to = t
 	}
 	file, err := os.Open(c.File)
 	if err != nil {
@@ -63,7 +71,7 @@ func (c *convertCheckins) Run(std IO) error {
 	defer file.Close()
 	summary, err := into(c.Geofences, func(geofences io.Writer) (summary importer.CheckinSummary, err error) {
 		return into(c.Track, func(track io.Writer) (importer.CheckinSummary, error) {
-			return importer.ConvertCheckins(file, geofences, track, importer.CheckinOptions{Start: start, User: c.User})
+			return importer.ConvertCheckins(file, geofences, track, opts)
 		})
 	})
 	if err != nil {

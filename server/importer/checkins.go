@@ -16,8 +16,11 @@ import (
 
 // CheckinOptions say what to make of a check-in data set.
 type CheckinOptions struct {
-	// Start is minute 0 of the data set.
+	// Start is minute 0 of the data set. Zero: whichever lets the last check-in of all users be at End.
 	Start time.Time
+	// End is the instant of the last check-in, to the minute. It counts only without a Start, and the
+	// input is then read twice.
+	End time.Time
 	// RadiusMeters is the radius of each place's geofence; 0 means 50.
 	RadiusMeters float64
 	// AccuracyMeters is what the fixes of the track claim; 0 means 10.
@@ -36,7 +39,7 @@ type CheckinSummary struct{ Users, Places, Checkins, Fixes int }
 // line) and one user's check-ins into a track that can be replayed (CSV: t,lat,lng,accuracy_m). The input
 // is CSV, gzip or not, with the columns user, seq, minute, poi, lat and lng; minute counts from the start
 // of the set; further columns are ignored. A geofence stands at the mean of its place's positions.
-func ConvertCheckins(r io.Reader, geofences, track io.Writer, opts CheckinOptions) (CheckinSummary, error) {
+func ConvertCheckins(r io.ReadSeeker, geofences, track io.Writer, opts CheckinOptions) (CheckinSummary, error) {
 	var summary CheckinSummary
 	radius, accuracy := opts.RadiusMeters, opts.AccuracyMeters
 	if radius == 0 {
@@ -44,6 +47,17 @@ func ConvertCheckins(r io.Reader, geofences, track io.Writer, opts CheckinOption
 	}
 	if accuracy == 0 {
 		accuracy = 10
+	}
+	start := opts.Start
+	if start.IsZero() && !opts.End.IsZero() {
+		last, err := lastMinute(r)
+		if err != nil {
+			return summary, fmt.Errorf("check-ins: %w", err)
+		}
+		start = opts.End.Truncate(time.Minute).Add(-last)
+		if _, err := r.Seek(0, io.SeekStart); err != nil {
+			return summary, fmt.Errorf("check-ins: read again: %w", err)
+		}
 	}
 	rows, err := openSet(r, "user", "seq", "minute", "poi", "lat", "lng")
 	if err != nil {
@@ -75,9 +89,9 @@ func ConvertCheckins(r io.Reader, geofences, track io.Writer, opts CheckinOption
 		if err != nil {
 			return summary, fmt.Errorf("check-ins: %w", err)
 		}
-		minute, err := strconv.Atoi(cells[2])
-		if err != nil || minute < 0 || minute > 100*366*24*60 {
-			return summary, fmt.Errorf("check-ins: line %d, minute: got %q, want a number from 0 on", rows.line, cells[2])
+		since, err := minutes(cells[2])
+		if err != nil {
+			return summary, fmt.Errorf("check-ins: line %d, minute: %w", rows.line, err)
 		}
 		var point geo.Point
 		for name, to := range map[int]*float64{4: &point.Lat, 5: &point.Lng} {
@@ -102,7 +116,7 @@ func ConvertCheckins(r io.Reader, geofences, track io.Writer, opts CheckinOption
 		}
 		p.lat, p.lng, p.n = p.lat+point.Lat, p.lng+point.Lng, p.n+1
 		summary.Checkins++
-		at := opts.Start.Add(time.Duration(minute) * time.Minute).UTC().Format(time.RFC3339)
+		at := start.Add(since).UTC().Format(time.RFC3339)
 		if visits != nil {
 			if err := visits.Write([]string{cells[0], "c" + cells[1], "visit", cells[3], at}); err != nil {
 				return summary, fmt.Errorf("write visits: %w", err)
@@ -166,4 +180,35 @@ func ConvertCheckins(r io.Reader, geofences, track io.Writer, opts CheckinOption
 		return summary, fmt.Errorf("write geofences: %w", err)
 	}
 	return summary, nil
+}
+
+// minutes reads the time of a check-in since the start of its set.
+func minutes(cell string) (time.Duration, error) {
+	n, err := strconv.Atoi(cell)
+	if err != nil || n < 0 || n > 100*366*24*60 {
+		return 0, fmt.Errorf("got %q, want a number from 0 on", cell)
+	}
+	return time.Duration(n) * time.Minute, nil
+}
+
+// lastMinute reads a data set to its end for the time of its last check-in since its start.
+func lastMinute(r io.Reader) (last time.Duration, err error) {
+	rows, err := openSet(r, "minute")
+	if err != nil {
+		return 0, err
+	}
+	for {
+		cells, err := rows.next()
+		if errors.Is(err, io.EOF) {
+			return last, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		since, err := minutes(cells[0])
+		if err != nil {
+			return 0, fmt.Errorf("line %d, minute: %w", rows.line, err)
+		}
+		last = max(last, since)
+	}
 }

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +40,38 @@ func TestConvertCheckins(t *testing.T) {
 	}
 }
 
+// TestCheckinsEnd holds that without a start the last check-in, whoever's it is, falls into the minute of End.
+func TestCheckinsEnd(t *testing.T) {
+	t.Parallel()
+	end := time.Date(2026, 11, 22, 9, 14, 59, 0, time.UTC)
+	for _, tc := range []struct {
+		name, user string
+		opts       CheckinOptions
+		want       []string
+	}{
+		{"the user of the last check-in", "1", CheckinOptions{End: end}, []string{"2026-11-21T09:14:00Z", "2026-11-22T09:14:00Z"}},
+		{"another user", "2", CheckinOptions{End: end}, []string{"2026-11-21T09:44:00Z"}},
+		{"a start counts more", "2", CheckinOptions{Start: end.Add(-time.Hour), End: end}, []string{"2026-11-22T09:44:59Z"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			var track strings.Builder
+			tc.opts.User = tc.user
+			if _, err := ConvertCheckins(strings.NewReader(checkins), new(strings.Builder), &track, tc.opts); err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, line := range strings.Split(strings.TrimSpace(track.String()), "\n")[1:] {
+				at, _, _ := strings.Cut(line, ",")
+				got = append(got, at)
+			}
+			if !slices.Equal(got, tc.want) {
+				t.Errorf("got %v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestConvertCheckinsRefuses(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -52,8 +85,11 @@ func TestConvertCheckinsRefuses(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			if _, err := ConvertCheckins(strings.NewReader(test.give), new(strings.Builder), new(strings.Builder), CheckinOptions{User: test.user}); err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("got %v, want …%s", err, test.want)
+			for _, end := range []time.Time{{}, time.Now()} { // read once, and twice
+				opts := CheckinOptions{User: test.user, End: end}
+				if _, err := ConvertCheckins(strings.NewReader(test.give), new(strings.Builder), new(strings.Builder), opts); err == nil || !strings.Contains(err.Error(), test.want) {
+					t.Errorf("got %v, want …%s", err, test.want)
+				}
 			}
 		})
 	}
