@@ -15,6 +15,12 @@ type Model struct {
 	Product *Blend
 	Store   *Blend
 	Figures []Figures // of its backtest, beside the baselines on the same shoppers
+
+	// What it was learnt from; zero: built in.
+	Shoppers int
+	Baskets  int64
+	Lines    int64
+	Visits   int64
 }
 
 // Figures are what a method reached in a backtest: means over shoppers.

@@ -794,6 +794,69 @@ type Mended struct {
 	What string `json:"what"`
 }
 
+// Model What is known of how much each sign counts for this retailer.
+type Model struct {
+	// Baskets Their baskets.
+	Baskets int64 `json:"baskets"`
+
+	// Figures What the model reached in its own backtest, then the methods beside it. Empty: it is built in.
+	Figures []ModelFigures `json:"figures"`
+
+	// LearnedAt Absent: it is built in.
+	LearnedAt time.Time `json:"learned_at,omitempty,omitzero"`
+
+	// Lines The lines of their baskets: an item counts once in a basket.
+	Lines int64 `json:"lines"`
+
+	// Shoppers Shoppers whom it was learnt from, or tested on when it was last found to be the better one.
+	Shoppers int64 `json:"shoppers"`
+
+	// Version `built-in` until something was learnt.
+	Version string `json:"version"`
+
+	// Visits Their visits to stores.
+	Visits int64 `json:"visits"`
+}
+
+// ModelFigures Means over the shoppers of a backtest, each from 0 to 1.
+type ModelFigures struct {
+	// Hit10 Share of the shoppers of whose basket at least one item is among the first 10.
+	Hit10 float64 `json:"hit_10"`
+
+	// Method What made the lists, in words.
+	Method string `json:"method"`
+
+	// Ndcg10 The same, where a higher place counts more (normalised discounted cumulative gain).
+	Ndcg10 float64 `json:"ndcg_10"`
+
+	// Ndcg20 The same of the first 20.
+	Ndcg20 float64 `json:"ndcg_20"`
+
+	// New10 Recall among the first 10 of items that they had not.
+	New10 float64 `json:"new_10"`
+
+	// Recall10 Share of what was bought that is among the first 10.
+	Recall10 float64 `json:"recall_10"`
+
+	// Recall20 The same of the first 20.
+	Recall20 float64 `json:"recall_20"`
+
+	// Repeat10 Recall among the first 10 of items that the shopper had bought before.
+	Repeat10 float64 `json:"repeat_10"`
+
+	// Shoppers How many were asked about.
+	Shoppers int64 `json:"shoppers"`
+}
+
+// Models defines model for Models.
+type Models struct {
+	// Current What is known of how much each sign counts for this retailer.
+	Current Model `json:"current"`
+
+	// Learning Whether something was recorded that the model in service has not learnt from, and will.
+	Learning bool `json:"learning"`
+}
+
 // Moment defines model for Moment.
 type Moment struct {
 	// Daypart night, morning, midday, afternoon or evening. More may come.

@@ -73,6 +73,9 @@ type ServerInterface interface {
 	// PutMyPermissions Grant or withdraw purposes
 	// (PUT /v1/me/permissions)
 	PutMyPermissions(c *fiber.Ctx) error
+	// GetModels What was learnt, and how good is it?
+	// (GET /v1/models)
+	GetModels(c *fiber.Ctx) error
 	// ListProducts List products
 	// (GET /v1/products)
 	ListProducts(c *fiber.Ctx, params ListProductsParams) error
@@ -843,6 +846,24 @@ func (siw *ServerInterfaceWrapper) PutMyPermissions(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// GetModels operation middleware
+func (siw *ServerInterfaceWrapper) GetModels(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetModels(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // ListProducts operation middleware
 func (siw *ServerInterfaceWrapper) ListProducts(c *fiber.Ctx) error {
 
@@ -1478,6 +1499,8 @@ func RegisterHandlersWithOptions(router fiber.Router, si ServerInterface, option
 	router.Get(options.BaseURL+"/v1/me/permissions", wrapper.GetMyPermissions)
 
 	router.Put(options.BaseURL+"/v1/me/permissions", wrapper.PutMyPermissions)
+
+	router.Get(options.BaseURL+"/v1/models", wrapper.GetModels)
 
 	router.Get(options.BaseURL+"/v1/products", wrapper.ListProducts)
 

@@ -93,11 +93,15 @@ func (a *App) join(ctx context.Context) error {
 		Secret: key, Names: names.Of, CacheBytes: uint64(a.Config.Cache.Shoppers), Alone: true,
 	})
 	a.Retailers = retailer.New(store.NewEntries(a.Documents), a.Shoppers, names, a.now, a.log)
+	a.metrics.Registry.MustRegister(&modelWatch{a.Retailers, observe.NewLabel(watchedRetailers)})
 	a.Diary = diary.New(a.Shoppers, a.Retailers, a.metrics.UnknownItem)
 	a.Visits = visit.New(a.Shoppers, a.Retailers)
 	a.Permissions = privacy.NewPermissions(a.Shoppers, a.Retailers)
 	return nil
 }
+
+// watchedRetailers bounds the retailers whose models are among the metrics.
+const watchedRetailers = 200
 
 // Import reads a file that came through the API, see importer.Run.
 func (a *App) Import(ctx context.Context, upload api.Upload) (importer.Summary, error) {
@@ -109,6 +113,13 @@ func (a *App) Import(ctx context.Context, upload api.Upload) (importer.Summary, 
 	var sink importer.Sink = importer.Nowhere{}
 	if !upload.DryRun {
 		sink = a.Sink(upload.Retailer, upload.By, upload.Basis)
+		if upload.Kind == importer.KindPurchases || upload.Kind == importer.KindEvents {
+			done, err := a.Retailers.Importing(ctx, upload.Retailer)
+			if err != nil {
+				return importer.Summary{}, err
+			}
+			defer done()
+		}
 	}
 	return importer.Run(ctx, upload.Kind, upload.File, sink, options)
 }

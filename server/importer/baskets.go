@@ -41,7 +41,7 @@ func ConvertBaskets(r io.Reader, purchases io.Writer, opts BasketOptions) (Baske
 	y, m, d := opts.Now.UTC().Date()
 	noon := time.Date(y, m, d, 12, 0, 0, 0, time.UTC)
 
-	rows, err := openSet(r, "user", "basket", "day", "item")
+	rows, err := OpenSet(r, "user", "basket", "day", "item")
 	if err != nil {
 		return summary, fmt.Errorf("baskets: %w", err)
 	}
@@ -66,7 +66,7 @@ func ConvertBaskets(r io.Reader, purchases io.Writer, opts BasketOptions) (Baske
 			return nil
 		}
 		if finished[user] {
-			return fmt.Errorf("line %d: user %q stood further up already: sort the lines by user", rows.line, user)
+			return fmt.Errorf("line %d: user %q stood further up already: sort the lines by user", rows.Line, user)
 		}
 		finished[user] = true
 		summary.Shoppers++
@@ -90,7 +90,7 @@ func ConvertBaskets(r io.Reader, purchases io.Writer, opts BasketOptions) (Baske
 		return nil
 	}
 	for {
-		cells, err := rows.next()
+		cells, err := rows.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -105,15 +105,15 @@ func ConvertBaskets(r io.Reader, purchases io.Writer, opts BasketOptions) (Baske
 		}
 		l := line{item: cells[3], dated: cells[2] != ""}
 		if l.basket, err = strconv.Atoi(cells[1]); err != nil || l.basket < 0 {
-			return summary, fmt.Errorf("baskets: line %d, basket: got %q, want a number from 0 on", rows.line, cells[1])
+			return summary, fmt.Errorf("baskets: line %d, basket: got %q, want a number from 0 on", rows.Line, cells[1])
 		}
 		if l.dated {
 			if l.day, err = strconv.Atoi(cells[2]); err != nil || l.day > 0 || l.day < -100*366 {
-				return summary, fmt.Errorf("baskets: line %d, day: got %q, want 0 or a negative number of days before now, or nothing", rows.line, cells[2])
+				return summary, fmt.Errorf("baskets: line %d, day: got %q, want 0 or a negative number of days before now, or nothing", rows.Line, cells[2])
 			}
 		}
 		if user == "" || l.item == "" {
-			return summary, fmt.Errorf("baskets: line %d: user and item must not be empty", rows.line)
+			return summary, fmt.Errorf("baskets: line %d: user and item must not be empty", rows.Line)
 		}
 		items[l.item] = true
 		own = append(own, l)
@@ -154,20 +154,21 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// dataSet reads the named columns of a CSV file that a tool made, so every line counts.
-type dataSet struct {
+// DataSet reads the named columns of a CSV file that a tool made, so every line counts.
+type DataSet struct {
+	Line  int // of the cells that were read last
 	in    *csv.Reader
 	at    []int // column of each name
 	cells []string
-	line  int
 }
 
-func openSet(r io.Reader, names ...string) (*dataSet, error) {
+// OpenSet opens a data set, gzip or not. Columns that are not named are passed over.
+func OpenSet(r io.Reader, names ...string) (*DataSet, error) {
 	text, err := plain(r, 0)
 	if err != nil {
 		return nil, err
 	}
-	s := &dataSet{in: csv.NewReader(text), cells: make([]string, len(names)), line: 1}
+	s := &DataSet{in: csv.NewReader(text), cells: make([]string, len(names)), Line: 1}
 	s.in.ReuseRecord = true
 	header, err := s.in.Read()
 	if errors.Is(err, io.EOF) {
@@ -186,13 +187,13 @@ func openSet(r io.Reader, names ...string) (*dataSet, error) {
 	return s, nil
 }
 
-// next returns the cells of one line, in the order of the names. They are valid until the next call.
-func (s *dataSet) next() ([]string, error) {
+// Next returns the cells of one line, in the order of the names. They are valid until the next call.
+func (s *DataSet) Next() ([]string, error) {
 	record, err := s.in.Read()
 	if err != nil {
 		return nil, err // csv's own errors name the line
 	}
-	s.line, _ = s.in.FieldPos(0)
+	s.Line, _ = s.in.FieldPos(0)
 	for i, at := range s.at {
 		s.cells[i] = record[at]
 	}

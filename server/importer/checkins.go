@@ -59,7 +59,7 @@ func ConvertCheckins(r io.ReadSeeker, geofences, track io.Writer, opts CheckinOp
 			return summary, fmt.Errorf("check-ins: read again: %w", err)
 		}
 	}
-	rows, err := openSet(r, "user", "seq", "minute", "poi", "lat", "lng")
+	rows, err := OpenSet(r, "user", "seq", "minute", "poi", "lat", "lng")
 	if err != nil {
 		return summary, fmt.Errorf("check-ins: %w", err)
 	}
@@ -82,7 +82,7 @@ func ConvertCheckins(r io.ReadSeeker, geofences, track io.Writer, opts CheckinOp
 	}
 	user := opts.User
 	for {
-		cells, err := rows.next()
+		cells, err := rows.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -91,19 +91,19 @@ func ConvertCheckins(r io.ReadSeeker, geofences, track io.Writer, opts CheckinOp
 		}
 		since, err := minutes(cells[2])
 		if err != nil {
-			return summary, fmt.Errorf("check-ins: line %d, minute: %w", rows.line, err)
+			return summary, fmt.Errorf("check-ins: line %d, minute: %w", rows.Line, err)
 		}
 		var point geo.Point
 		for name, to := range map[int]*float64{4: &point.Lat, 5: &point.Lng} {
 			if *to, err = strconv.ParseFloat(cells[name], 64); err != nil {
-				return summary, fmt.Errorf("check-ins: line %d: got %q, want degrees", rows.line, cells[name])
+				return summary, fmt.Errorf("check-ins: line %d: got %q, want degrees", rows.Line, cells[name])
 			}
 		}
 		if err := point.Check(); err != nil {
-			return summary, fmt.Errorf("check-ins: line %d: %w", rows.line, err)
+			return summary, fmt.Errorf("check-ins: line %d: %w", rows.Line, err)
 		}
 		if cells[0] == "" || cells[3] == "" {
-			return summary, fmt.Errorf("check-ins: line %d: user and poi must not be empty", rows.line)
+			return summary, fmt.Errorf("check-ins: line %d: user and poi must not be empty", rows.Line)
 		}
 		if user == "" {
 			user = cells[0]
@@ -193,12 +193,12 @@ func minutes(cell string) (time.Duration, error) {
 
 // lastMinute reads a data set to its end for the time of its last check-in since its start.
 func lastMinute(r io.Reader) (last time.Duration, err error) {
-	rows, err := openSet(r, "minute")
+	rows, err := OpenSet(r, "minute")
 	if err != nil {
 		return 0, err
 	}
 	for {
-		cells, err := rows.next()
+		cells, err := rows.Next()
 		if errors.Is(err, io.EOF) {
 			return last, nil
 		}
@@ -207,7 +207,7 @@ func lastMinute(r io.Reader) (last time.Duration, err error) {
 		}
 		since, err := minutes(cells[0])
 		if err != nil {
-			return 0, fmt.Errorf("line %d, minute: %w", rows.line, err)
+			return 0, fmt.Errorf("line %d, minute: %w", rows.Line, err)
 		}
 		last = max(last, since)
 	}

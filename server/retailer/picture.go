@@ -26,12 +26,14 @@ type picture struct {
 	gate     sync.RWMutex // held for reading while events are recorded, for writing while the crowd is counted anew
 	crowd    *learn.Crowd // guarded by gate
 	learnt   atomic.Bool  // the crowd changed since it was published
-	recorded atomic.Int64 // changes of histories since the model was learnt
-	learning sync.Mutex   // held while a model is learnt
-	moved    atomic.Bool  // the retailer's zone changed, and with it the hours that the crowd counts in
-	snapshot atomic.Pointer[Snapshot]
-	ready    chan struct{} // closed once loading ended
-	failed   error         // why it failed; read after ready
+	debt     debt
+	learning sync.Mutex // held while a model is learnt
+
+	publishing sync.Mutex
+	moved      atomic.Bool // the retailer's zone changed, and with it the hours that the crowd counts in
+	snapshot   atomic.Pointer[Snapshot]
+	ready      chan struct{} // closed once loading ended
+	failed     error         // why it failed; read after ready
 
 	mu         sync.Mutex // one change at a time; never held across I/O
 	versions   map[entryKey]int64
@@ -267,9 +269,11 @@ func (p *picture) newCrowd() *learn.Crowd {
 	return learn.NewCrowd(p.zone())
 }
 
-// publish swaps in a snapshot with what the crowd has learnt by now. The caller is the only one who
-// replaces the crowd.
+// publish swaps in a snapshot with what the crowd has learnt by now. The caller sees to it that nobody
+// replaces the crowd meanwhile.
 func (p *picture) publish() {
+	p.publishing.Lock() // or an older view might follow a newer one
+	defer p.publishing.Unlock()
 	view := p.crowd.View()
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -115,9 +115,7 @@ func (r *Retailers) load(ctx context.Context, p *picture) error {
 	if err := r.count(ctx, p); err != nil {
 		return err
 	}
-	if p.model == nil { // nothing was learnt yet, or it was killed while it learnt
-		p.recorded.Store(int64(p.snapshot.Load().Suggest.Crowd.Baskets))
-	}
+	p.debt.owe(p.model) // what a process recorded that ended before it had learnt
 	r.log.Debug("retailer loaded", "retailer", p.retailer, "took", time.Since(began))
 	return nil
 }
@@ -142,14 +140,16 @@ func (r *Retailers) create(ctx context.Context, retailer string) error {
 func (r *Retailers) count(ctx context.Context, p *picture) error {
 	p.gate.Lock()
 	defer p.gate.Unlock()
-	crowd := p.newCrowd()
+	crowd, known := p.newCrowd(), int64(0)
 	err := r.histories.Each(ctx, p.retailer, func(h *who.History) error {
 		crowd.Replace(nil, h)
+		known += deeds(h)
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("retailer %q: load histories: %w", p.retailer, err)
 	}
+	p.debt.known.Store(known)
 	p.crowd = crowd
 	p.publish()
 	return nil
@@ -183,16 +183,17 @@ func (r *Retailers) Record(ctx context.Context, retailer string, write func() ([
 	for _, step := range steps {
 		p.crowd.Replace(step.Before, step.After)
 		p.learnt.Store(true)
-		p.recorded.Add(baskets(step.After) - baskets(step.Before))
+		p.debt.add(deeds(step.After) - deeds(step.Before))
 	}
 	return err
 }
 
-func baskets(h *who.History) int64 {
+// deeds is how many baskets and visits a history has.
+func deeds(h *who.History) int64 {
 	if h == nil {
 		return 0
 	}
-	return int64(h.Orders)
+	return int64(h.Orders) + int64(len(h.Visits))
 }
 
 // publishEvery bounds the age of crowd counts: at most this and the time of a view.
