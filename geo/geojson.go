@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -20,13 +21,16 @@ import (
 // reservedIDs are words of the API's paths.
 var reservedIDs = map[string]bool{"nearby": true, "match": true}
 
-// CheckID says why id cannot name a geofence, or nil. Ids are 1 to 128 characters of UTF-8.
+// CheckID says why id cannot name a geofence, or nil. Ids are 1 to 128 characters of UTF-8, none of them a control
+// character.
 func CheckID(id string) error {
 	switch n := utf8.RuneCountInString(id); {
 	case !utf8.ValidString(id):
 		return &Fault{At: "/id", What: "id is not UTF-8", Mend: "give 1 to 128 characters"}
 	case n == 0 || n > 128:
 		return &Fault{At: "/id", What: fmt.Sprintf("id has %d characters, want 1 to 128", n), Mend: "shorten it, or leave it out to have one made"}
+	case strings.ContainsFunc(id, unicode.IsControl):
+		return &Fault{At: "/id", What: fmt.Sprintf("id %.40q holds a control character", id), Mend: "leave it out of the id"}
 	case reservedIDs[id]:
 		return &Fault{At: "/id", What: fmt.Sprintf("id %q is a word of the API", id), Mend: "choose another"}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"satnav/geo"
@@ -101,10 +102,9 @@ func NameProblem(name string, needed bool) string {
 	case utf8.RuneCountInString(name) > MaxName:
 		return fmt.Sprintf("got %d characters, want at most %d", utf8.RuneCountInString(name), MaxName)
 	}
-	for _, r := range name {
-		if r < ' ' || r == 0x7f {
-			return fmt.Sprintf("it holds the control character %U", r)
-		}
+	if i := strings.IndexFunc(name, unicode.IsControl); i >= 0 {
+		r, _ := utf8.DecodeRuneInString(name[i:])
+		return fmt.Sprintf("it holds the control character %U", r)
 	}
 	return ""
 }

@@ -154,11 +154,12 @@ func (e ImportKind) Valid() bool {
 
 // Defines values for Jurisdiction.
 const (
-	JurisdictionCN    Jurisdiction = "CN"
-	JurisdictionEU    Jurisdiction = "EU"
-	JurisdictionOther Jurisdiction = "other"
-	JurisdictionUSCA  Jurisdiction = "US-CA"
-	JurisdictionUSNY  Jurisdiction = "US-NY"
+	JurisdictionCN     Jurisdiction = "CN"
+	JurisdictionEU     Jurisdiction = "EU"
+	JurisdictionMinors Jurisdiction = "minors"
+	JurisdictionOther  Jurisdiction = "other"
+	JurisdictionUSCA   Jurisdiction = "US-CA"
+	JurisdictionUSNY   Jurisdiction = "US-NY"
 )
 
 // Valid indicates whether the value is a known member of the Jurisdiction enum.
@@ -167,6 +168,8 @@ func (e Jurisdiction) Valid() bool {
 	case JurisdictionCN:
 		return true
 	case JurisdictionEU:
+		return true
+	case JurisdictionMinors:
 		return true
 	case JurisdictionOther:
 		return true
@@ -589,7 +592,7 @@ type EventResult struct {
 	// ID The client's id; empty when the event had none.
 	ID string `json:"id"`
 
-	// Problem Why it was refused.
+	// Problem Why it was refused: invalid-value, invalid-request, forbidden, or no-grant when the shopper has not granted the purpose that events are kept for.
 	Problem *Problem `json:"problem,omitempty"`
 
 	// Status stored: durable now. duplicate: it was stored before. refused: see problem.
@@ -718,7 +721,7 @@ type Health struct {
 	Status string            `json:"status"`
 }
 
-// ID An id made by a client or by us.
+// ID Text without control characters. An id is made by a client or by us.
 type ID = string
 
 // ImportKind defines model for ImportKind.
@@ -929,7 +932,7 @@ type Problem struct {
 	// TraceID It is in our log beside the cause.
 	TraceID string `json:"trace_id,omitempty,omitzero"`
 
-	// Type A stable URI; see the list of problems.
+	// Type A stable URI: urn:problem-type:satnav: and a word such as invalid-request or no-grant; /docs#problems lists them.
 	//
 	// Examples: urn:problem-type:satnav:invalid-request
 	Type string `json:"type"`

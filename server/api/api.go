@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -58,6 +59,7 @@ type API struct {
 	Parts
 	contract  *document
 	operation map[string]*operation // by method and path, see operationKey
+	paths     []string              // those without a parameter
 	meters    *meters
 }
 
@@ -105,6 +107,9 @@ func newApp(parts Parts) *fiber.App {
 	})
 	for _, op := range a.contract.operations {
 		a.operation[operationKey(op.Method, op.Path)] = op
+		if !strings.Contains(op.Path, "{") {
+			a.paths = append(a.paths, op.Path)
+		}
 	}
 	server.Use(a.guard)
 	fixed := ServerInterfaceWrapper{Handler: a} // fiber takes the first path that fits, and an id fits any word

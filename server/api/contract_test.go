@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	contract "satnav/sdk-contract"
+	"satnav/server/retailer"
 )
 
 // TestContractIsValid holds the contract to OpenAPI 3.1, with every example valid for its schema.
@@ -20,6 +21,21 @@ func TestContractIsValid(t *testing.T) {
 	}
 	if err := doc.Validate(t.Context(), openapi3.EnableExamplesValidation()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestContractAgreesWithTheCode holds lists and patterns of the contract to the code that has the same a second time.
+func TestContractAgreesWithTheCode(t *testing.T) {
+	t.Parallel()
+	schemas := readContract().Components.Schemas
+	if got, want := schemas.must("Jurisdiction").Enum, retailer.Jurisdictions; !slices.Equal(got, want) {
+		t.Errorf("jurisdictions: the contract has %v, the code %v", got, want)
+	}
+	id := schemas.must("ID").Pattern
+	for r := range rune(0x180) {
+		if text := "a" + string(r); id.MatchString(text) != plainText(text) {
+			t.Errorf("%q: the pattern of an id says %t, the decoder %t", text, id.MatchString(text), plainText(text))
+		}
 	}
 }
 

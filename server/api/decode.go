@@ -796,6 +796,9 @@ func (d *decoder) checkText(s *shape, text string) bool {
 		}
 		return false
 	}
+	if s.plain && plainText(text) {
+		return true
+	}
 	if s.schema.Pattern != nil && !s.schema.Pattern.MatchString(text) {
 		d.fault(codeBadFormat, "got %s, want %s", quote(text), s.schema.inWords())
 		return false

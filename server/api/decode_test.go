@@ -207,6 +207,7 @@ func TestDecodeKeepsNothing(t *testing.T) {
 func TestDecodeAgrees(t *testing.T) {
 	t.Parallel()
 	text := rapid.StringN(1, 20, 64)
+	id := text.Filter(plainText)
 	rapid.Check(t, func(t *rapid.T) {
 		events := wire.EventsRequest{Events: []wire.Event{}}
 		for range rapid.IntRange(1, 5).Draw(t, "events") {
@@ -216,8 +217,8 @@ func TestDecodeAgrees(t *testing.T) {
 				t.Fatal(err)
 			}
 			events.Events = append(events.Events, wire.Event{
-				ID: text.Draw(t, "id"), Kind: rapid.SampledFrom([]wire.EventKind{wire.EventKindView, wire.EventKindPurchase}).Draw(t, "kind"),
-				Item: text.Draw(t, "item"), Quantity: &quantity, Properties: properties,
+				ID: id.Draw(t, "id"), Kind: rapid.SampledFrom([]wire.EventKind{wire.EventKindView, wire.EventKindPurchase}).Draw(t, "kind"),
+				Item: id.Draw(t, "item"), Quantity: &quantity, Properties: properties,
 			})
 		}
 		body, err := json.Marshal(events)

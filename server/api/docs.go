@@ -63,6 +63,10 @@ func (a *API) GetContract(c *fiber.Ctx, params wire.GetContractParams) error {
 	return contractPage().send(c, params.IfNoneMatch)
 }
 
+// GetRoot leads to the readable form of the contract. The way is relative, so that it holds behind a proxy that
+// serves this under a path of its own.
+func (a *API) GetRoot(c *fiber.Ctx) error { return c.Redirect("docs", fiber.StatusFound) }
+
 // GetDocs answers with the readable form of the contract.
 func (a *API) GetDocs(c *fiber.Ctx, params wire.GetDocsParams) error {
 	return docsPage().send(c, params.IfNoneMatch)
@@ -188,7 +192,7 @@ func (d docs) operationOf(op *operation) docsOperation {
 // failures finds the problems of a status.
 func failures(status int, description string) (found []docsProblem) {
 	for _, k := range kinds {
-		if k.status == status {
+		if k.status == status && !k.ofItem {
 			found = append(found, docsProblem{Status: status, Slug: k.slug, Anchor: "problem-" + k.slug, Description: description})
 		}
 	}

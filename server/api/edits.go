@@ -86,6 +86,39 @@ func editProblem(err error, pointer string, conditional bool) error {
 	return err
 }
 
+// entry reads what a retailer configured under an id. One that is not there is a problem that names it.
+func (a *API) entry(c *fiber.Ctx, kind store.EntryKind, id string) (store.Entry, error) {
+	entry, err := a.Retailers.Get(c.UserContext(), caller(c).Retailer, kind, id)
+	return entry, absent(err, kind, id)
+}
+
+// listed are the kinds of entries that are found in a list.
+var listed = map[store.EntryKind]struct{ name, path string }{
+	store.GeofenceEntry: {"geofence", "/v1/geofences"},
+	store.StoreEntry:    {"store", "/v1/stores"},
+	store.ProductEntry:  {"product", "/v1/products"},
+}
+
+// absent makes store.ErrNotFound a problem that says what is not there, and where to look. Other errors stay as they are.
+func absent(err error, kind store.EntryKind, id string) error {
+	if thing, ok := listed[kind]; ok && errors.Is(err, store.ErrNotFound) {
+		return problem(notFound, "there is no %s %s: GET %s lists those there are", thing.name, quote(id), thing.path)
+	}
+	return err
+}
+
+// deleted answers a deletion.
+func deleted(c *fiber.Ctx, kind store.EntryKind, saved []retailer.Saved, err error, conditional bool) error {
+	if err != nil {
+		return err
+	}
+	if saved[0].Err != nil {
+		return editProblem(absent(saved[0].Err, kind, saved[0].ID), "", conditional)
+	}
+	c.Status(fiber.StatusNoContent)
+	return nil
+}
+
 // faultOf is a fault of a geofence with its place.
 func faultOf(fault *geo.Fault, pointer string) wire.ProblemError {
 	bare := geo.Fault{What: fault.What, Mend: fault.Mend}

@@ -92,13 +92,17 @@ func entryFrom(c *fiber.Ctx, claims *identity.Claims, snapshot *retailer.Snapsho
 func refusedEvent(r diary.Result) *failure {
 	k := invalidValue
 	if r.Code == diary.NoGrant {
-		k = forbidden
+		k = noGrant
 	}
-	fault := wire.ProblemError{Code: r.Code, Detail: r.Problem}
+	detail := r.Problem
+	if k == noGrant {
+		detail += ": keep the shopper's yes with PUT /v1/me/permissions, then send it again"
+	}
+	fault := wire.ProblemError{Code: r.Code, Detail: detail}
 	if r.Field != "" {
 		fault.Pointer = "/" + strings.TrimPrefix(r.Field, "/")
 	}
-	return &failure{kind: k, detail: r.Problem, faults: Faults{fault}}
+	return &failure{kind: k, detail: detail, faults: Faults{fault}}
 }
 
 // eventPointer is the place of an event in the body.

@@ -118,7 +118,7 @@ func (a *API) saveGeofence(c *fiber.Ctx, change retailer.Change[geo.Geofence], m
 
 // GetGeofence reads a geofence.
 func (a *API) GetGeofence(c *fiber.Ctx, id wire.ID, params wire.GetGeofenceParams) error {
-	entry, err := a.Retailers.Get(c.UserContext(), caller(c).Retailer, store.GeofenceEntry, id)
+	entry, err := a.entry(c, store.GeofenceEntry, id)
 	if err != nil {
 		return err
 	}
@@ -141,17 +141,5 @@ func (a *API) DeleteGeofence(c *fiber.Ctx, id wire.ID, params wire.DeleteGeofenc
 	}
 	saved, err := a.Retailers.SaveGeofences(c.UserContext(), caller(c).Retailer, editor(c),
 		[]retailer.Change[geo.Geofence]{{ID: strings.Clone(id), Delete: true, Expect: expect}})
-	return deleted(c, saved, err, expect != nil)
-}
-
-// deleted answers a deletion.
-func deleted(c *fiber.Ctx, saved []retailer.Saved, err error, conditional bool) error {
-	if err != nil {
-		return err
-	}
-	if saved[0].Err != nil {
-		return editProblem(saved[0].Err, "", conditional)
-	}
-	c.Status(fiber.StatusNoContent)
-	return nil
+	return deleted(c, store.GeofenceEntry, saved, err, expect != nil)
 }

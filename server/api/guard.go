@@ -19,7 +19,7 @@ import (
 // and whether they have calls left and whether the parameters are right; then it gives the call a deadline. What the contract does not name
 // does not get through.
 func (a *API) guard(c *fiber.Ctx) (err error) {
-	op := a.find(c)
+	op := a.find(c.Method(), c.Path())
 	if op == nil {
 		settle(c)
 		return a.nowhere(c)
@@ -111,8 +111,7 @@ func operationKey(method, path string) string {
 
 // find is the contract's operation for a request; nil when there is none. A parameter is always the last
 // part of a path, or the one before it.
-func (a *API) find(c *fiber.Ctx) *operation {
-	method, path := c.Method(), c.Path()
+func (a *API) find(method, path string) *operation {
 	if method == fiber.MethodHead {
 		method = fiber.MethodGet
 	}
@@ -137,14 +136,16 @@ func (a *API) find(c *fiber.Ctx) *operation {
 func (a *API) nowhere(c *fiber.Ctx) error {
 	var methods []string
 	path := strings.Clone(c.Path())
-	for _, method := range []string{fiber.MethodGet, fiber.MethodPost, fiber.MethodPut, fiber.MethodDelete} {
-		i := strings.LastIndexByte(path, '/')
-		if a.operation[method+" "+path] != nil || i >= 0 && i < len(path)-1 && a.operation[method+" "+path[:i+1]+"{}"] != nil {
+	for _, method := range []string{fiber.MethodGet, fiber.MethodHead, fiber.MethodPost, fiber.MethodPut, fiber.MethodDelete} {
+		if a.find(method, path) != nil {
 			methods = append(methods, method)
 		}
 	}
 	if len(methods) == 0 {
-		return problem(notFound, "there is no %s", quote(path))
+		if likely := nearest(path, a.paths); likely != "" {
+			return problem(notFound, "there is no %s; did you mean %s?", quote(path), likely)
+		}
+		return problem(notFound, "there is no path %s: /docs shows those there are", quote(path))
 	}
 	c.Set(fiber.HeaderAllow, strings.Join(methods, ", "))
 	return problem(methodNotAllowed, "%s has %s", quote(path), strings.Join(methods, ", "))

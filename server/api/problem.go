@@ -21,42 +21,45 @@ type kind struct {
 	status int
 	title  string
 	about  string // for /docs: when it happens, and what to do
+	ofItem bool   // told of an item of a call, never of a call as a whole
 }
 
 // The problems that callers can meet. Slugs and statuses are part of the contract: they are added, never changed.
 var (
-	invalidRequest = &kind{"invalid-request", 400, "The request cannot be read",
-		"The body is not JSON, or not as described: an unknown, repeated or missing field, a wrong type. `errors` names each place. Mend the caller; the same call will fail again."}
-	unauthenticated = &kind{"unauthenticated", 401, "A valid token is needed",
-		"There is no token, or it has expired, or it is not signed by a key that is trusted here. Get a new one."}
-	forbidden = &kind{"forbidden", 403, "The token does not allow this",
-		"The token is valid, but its role or its stores do not reach what was asked for."}
-	notFound = &kind{"not-found", 404, "There is no such thing",
-		"No such path, or no such id at this retailer."}
-	methodNotAllowed = &kind{"method-not-allowed", 405, "The path has no such method",
-		"The path exists with other methods."}
-	timedOut = &kind{"timed-out", 408, "The request came too slowly",
-		"The request did not arrive in time. Send it again."}
-	conflict = &kind{"conflict", 409, "It is in the way of something that exists",
-		"The id exists already, or others edited the same thing at the same moment. Read it again, then decide."}
-	preconditionFailed = &kind{"precondition-failed", 412, "It was edited meanwhile",
-		"The version in If-Match is not the current one, or If-None-Match: * met something that exists. Nothing changed. Read it again and repeat the edit."}
-	tooLarge = &kind{"too-large", 413, "The body is too large",
-		"The body is larger than 4 MiB, or inflates to more. Send it in parts, or use `/v1/import`."}
-	unsupportedMediaType = &kind{"unsupported-media-type", 415, "The format of the body is not supported",
-		"The Content-Type is not one of the operation's, or the Content-Encoding is not gzip."}
-	invalidValue = &kind{"invalid-value", 422, "A value is not acceptable",
-		"The body can be read, but a value in it is out of range, unknown, or contradicts another. `errors` names each place."}
-	headersTooLarge = &kind{"headers-too-large", 431, "The headers are too large",
-		"Send fewer or shorter headers."}
-	rateLimited = &kind{"rate-limited", 429, "Too many calls",
-		"The token or the retailer has used its calls. Come back after Retry-After seconds."}
-	internal = &kind{"internal", 500, "A fault of ours",
-		"It is in our log under `trace_id`. Send the call again; tell us when it stays."}
-	unavailable = &kind{"unavailable", 503, "Not available now",
-		"The service is starting, draining, overloaded, or its store does not answer. Come back after Retry-After seconds."}
+	invalidRequest = &kind{slug: "invalid-request", status: 400, title: "The request cannot be read",
+		about: "The body is not JSON, or not as described: an unknown, repeated or missing field, a wrong type. `errors` names each place. Mend the caller; the same call will fail again."}
+	unauthenticated = &kind{slug: "unauthenticated", status: 401, title: "A valid token is needed",
+		about: "There is no token, or it has expired, or it is not signed by a key that is trusted here. Get a new one."}
+	forbidden = &kind{slug: "forbidden", status: 403, title: "The token does not allow this",
+		about: "The token is valid, but its role or its stores do not reach what was asked for."}
+	noGrant = &kind{slug: "no-grant", status: 403, title: "The shopper has not granted this", ofItem: true,
+		about: "Of one event of a call: the shopper has not granted the purpose that events are kept for, or withdrew it. Ask the shopper, and keep a yes with PUT `/v1/me/permissions`. Do not send the event again before."}
+	notFound = &kind{slug: "not-found", status: 404, title: "There is no such thing",
+		about: "No such path, or no such id at this retailer. `detail` says which, and where to look."}
+	methodNotAllowed = &kind{slug: "method-not-allowed", status: 405, title: "The path has no such method",
+		about: "The path exists with other methods."}
+	timedOut = &kind{slug: "timed-out", status: 408, title: "The request came too slowly",
+		about: "The request did not arrive in time. Send it again."}
+	conflict = &kind{slug: "conflict", status: 409, title: "It is in the way of something that exists",
+		about: "The id exists already, or others edited the same thing at the same moment. Read it again, then decide."}
+	preconditionFailed = &kind{slug: "precondition-failed", status: 412, title: "It was edited meanwhile",
+		about: "The version in If-Match is not the current one, or If-None-Match: * met something that exists. Nothing changed. Read it again and repeat the edit."}
+	tooLarge = &kind{slug: "too-large", status: 413, title: "The body is too large",
+		about: "The body is larger than 4 MiB, or inflates to more. Send it in parts, or use `/v1/import`."}
+	unsupportedMediaType = &kind{slug: "unsupported-media-type", status: 415, title: "The format of the body is not supported",
+		about: "The Content-Type is not one of the operation's, or the Content-Encoding is not gzip."}
+	invalidValue = &kind{slug: "invalid-value", status: 422, title: "A value is not acceptable",
+		about: "The body can be read, but a value in it is out of range, unknown, or contradicts another. `errors` names each place."}
+	headersTooLarge = &kind{slug: "headers-too-large", status: 431, title: "The headers are too large",
+		about: "Send fewer or shorter headers."}
+	rateLimited = &kind{slug: "rate-limited", status: 429, title: "Too many calls",
+		about: "The token or the retailer has used its calls. Come back after Retry-After seconds."}
+	internal = &kind{slug: "internal", status: 500, title: "A fault of ours",
+		about: "It is in our log under `trace_id`. Send the call again; tell us when it stays."}
+	unavailable = &kind{slug: "unavailable", status: 503, title: "Not available now",
+		about: "The service is starting, draining, overloaded, or its store does not answer. Come back after Retry-After seconds."}
 
-	kinds = []*kind{invalidRequest, unauthenticated, forbidden, notFound, methodNotAllowed, timedOut, conflict, preconditionFailed,
+	kinds = []*kind{invalidRequest, unauthenticated, forbidden, noGrant, notFound, methodNotAllowed, timedOut, conflict, preconditionFailed,
 		tooLarge, unsupportedMediaType, invalidValue, headersTooLarge, rateLimited, internal, unavailable}
 )
 

@@ -98,7 +98,7 @@ func (a *API) saveProduct(c *fiber.Ctx, in wire.Product, id string, expect *int6
 
 // GetProduct reads a product.
 func (a *API) GetProduct(c *fiber.Ctx, id wire.ID, params wire.GetProductParams) error {
-	entry, err := a.Retailers.Get(c.UserContext(), caller(c).Retailer, store.ProductEntry, id)
+	entry, err := a.entry(c, store.ProductEntry, id)
 	if err != nil {
 		return err
 	}
@@ -123,5 +123,5 @@ func (a *API) DeleteProduct(c *fiber.Ctx, id wire.ID, params wire.DeleteProductP
 	}
 	saved, err := a.Retailers.SaveProducts(c.UserContext(), caller(c).Retailer, editor(c),
 		[]retailer.Change[retailer.Product]{{ID: strings.Clone(id), Delete: true, Expect: expect}})
-	return deleted(c, saved, err, expect != nil)
+	return deleted(c, store.ProductEntry, saved, err, expect != nil)
 }

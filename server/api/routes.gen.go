@@ -16,6 +16,9 @@ import (
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// GetRoot Leads to the readable form of this contract
+	// (GET /)
+	GetRoot(c *fiber.Ctx) error
 	// GetDocs The readable form of this contract
 	// (GET /docs)
 	GetDocs(c *fiber.Ctx, params GetDocsParams) error
@@ -125,6 +128,24 @@ type ServerInterfaceWrapper struct {
 
 type MiddlewareFunc fiber.Handler
 type HandlerMiddlewareFunc func(c *fiber.Ctx, next fiber.Handler) error
+
+// GetRoot operation middleware
+func (siw *ServerInterfaceWrapper) GetRoot(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetRoot(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
 
 // GetDocs operation middleware
 func (siw *ServerInterfaceWrapper) GetDocs(c *fiber.Ctx) error {
@@ -1461,6 +1482,8 @@ func RegisterHandlersWithOptions(router fiber.Router, si ServerInterface, option
 	for _, m := range options.Middlewares {
 		router.Use(fiber.Handler(m))
 	}
+
+	router.Get(options.BaseURL+"/", wrapper.GetRoot)
 
 	router.Get(options.BaseURL+"/docs", wrapper.GetDocs)
 

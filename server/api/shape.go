@@ -25,6 +25,7 @@ type shape struct {
 	element  *shape   // of a list, a pair, a map and a pointer
 	min, max float64  // of a number
 	open     bool     // exclusive minimum
+	plain    bool     // a string that is an id: no control characters, which is checked without its pattern
 }
 
 type shapeKind uint8
@@ -105,6 +106,7 @@ func newShape(at string, t reflect.Type, given *schema) *shape {
 		s.kind, s.want, s.element = mapShape, "an object", newShape(at+".*", t.Elem(), s.schema.AdditionalProperties.Schema)
 	case t.Kind() == reflect.String && s.schema.is("string"):
 		s.kind, s.want = stringShape, "a string"
+		s.plain = s.schema == contract.Components.Schemas.must("ID")
 		if s.schema.Enum != nil {
 			s.kind, s.want = enumShape, "one of "+strings.Join(s.schema.Enum, ", ")
 		}

@@ -89,7 +89,7 @@ func (a *API) saveStore(c *fiber.Ctx, in wire.Store, id string, expect *int64, c
 
 // GetStore reads a store.
 func (a *API) GetStore(c *fiber.Ctx, id wire.ID, params wire.GetStoreParams) error {
-	entry, err := a.Retailers.Get(c.UserContext(), caller(c).Retailer, store.StoreEntry, id)
+	entry, err := a.entry(c, store.StoreEntry, id)
 	if err != nil {
 		return err
 	}
@@ -114,5 +114,5 @@ func (a *API) DeleteStore(c *fiber.Ctx, id wire.ID, params wire.DeleteStoreParam
 	}
 	saved, err := a.Retailers.SaveStores(c.UserContext(), caller(c).Retailer, editor(c),
 		[]retailer.Change[retailer.Store]{{ID: strings.Clone(id), Delete: true, Expect: expect}})
-	return deleted(c, saved, err, expect != nil)
+	return deleted(c, store.StoreEntry, saved, err, expect != nil)
 }

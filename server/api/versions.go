@@ -13,7 +13,7 @@ import (
 func (a *API) ListGeofenceVersions(c *fiber.Ctx, id wire.ID) error {
 	entries, err := a.Retailers.Versions(c.UserContext(), caller(c).Retailer, store.GeofenceEntry, id)
 	if err != nil {
-		return err
+		return absent(err, store.GeofenceEntry, id)
 	}
 	out := wire.GeofenceVersions{Versions: make([]wire.GeofenceVersion, len(entries))}
 	for i, e := range entries {

@@ -144,7 +144,7 @@ func (d *intake) record(ctx context.Context, shopper string, entries []Entry, mi
 	})
 	if errors.Is(err, store.ErrNoGrant) {
 		for _, i := range indexes {
-			results[i] = Result{Refused, NoGrant, "", fmt.Sprintf("the shopper has not granted the purpose %q", who.Loyalty)}
+			results[i] = Result{Refused, NoGrant, "", fmt.Sprintf("the shopper has not granted the purpose %q that events are kept for", who.Loyalty)}
 		}
 		return nil
 	}

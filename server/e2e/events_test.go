@@ -72,8 +72,12 @@ func TestPurchaseAfterDecisions(t *testing.T) {
 	t.Parallel()
 	token, item := city.shopper(t, "undecided"), onSale()[700]
 	city.grant(t, token, "loyalty", false)
-	if got := city.record(t, token, bought(item, moment())[0]); got[0].Status != "refused" || got[0].Problem.Errors[0].Code != "no_grant" {
-		t.Fatalf("without the grant: got %+v, want it refused with no_grant", got[0])
+	switch got := city.record(t, token, bought(item, moment())[0])[0]; {
+	case got.Status != "refused" || got.Problem.Errors[0].Code != "no_grant" || got.Problem.Errors[0].Pointer != "/events/0":
+		t.Fatalf("without the grant: got %+v, want it refused with no_grant", got)
+	case got.Problem.Type != "urn:problem-type:satnav:no-grant" || got.Problem.Status != 403 || !strings.Contains(got.Problem.Title, "shopper") ||
+		!strings.Contains(got.Problem.Detail, `"loyalty"`) || !strings.Contains(got.Problem.Detail, "/v1/me/permissions"):
+		t.Errorf("got %+v, want whose grant of what is missing, and how it is given", got.Problem)
 	}
 	city.grant(t, token, "loyalty", true)
 	for _, r := range city.record(t, token, bought(item, moment())...) {

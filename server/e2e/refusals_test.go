@@ -83,6 +83,13 @@ func TestBadInput(t *testing.T) {
 		{"a store nowhere", "manager", "POST /v1/stores", `{"lat":1,"lng":1,"zone":"Nowhere/Land"}`, nil, 422, "invalid-value", "/zone", "Europe/Lisbon"},
 		{"hours that nobody understands", "manager", "POST /v1/stores", `{"lat":1,"lng":1,"zone":"UTC","hours":"sometimes"}`, nil, 422, "invalid-value", "/hours", ""},
 		{"a price in words", "product", "POST /v1/products", `{"title":"x","price":"cheap"}`, nil, 422, "invalid-value", "/price", ""},
+		{"a shopper with a control character", "backend", "POST /v1/context", `{"shopper":"u\u0000"}`, nil, 422, "invalid-value", "/shopper", "control character"},
+		{"a basket with a control character", "shopper", "POST /v1/context", `{"doing":{"basket":["p1","p\u001b[2J"]}}`, nil, 422, "invalid-value", "/doing/basket/1", "control character"},
+		{"a batch with a control character", "backend", "POST /v1/suggestions/batch", `{"shoppers":["u1","u\u0085"]}`, nil, 422, "invalid-value", "/shoppers/1", "control character"},
+		{"a geofence with a control character", "manager", "POST /v1/geofences", strings.Replace(plaza(``), `{`, `{"id":"a\u0007",`, 1), nil, 422, "invalid-value", "/id", "control character"},
+		{"a store with a control character", "manager", "POST /v1/stores", `{"store":"s\n1","lat":1,"lng":1,"zone":"UTC"}`, nil, 422, "invalid-value", "/store", "control character"},
+		{"a product with a control character", "product", "POST /v1/products", `{"item":"p\u007f","title":"x"}`, nil, 422, "invalid-value", "/item", "control character"},
+		{"a control character in a path", "manager", "PUT /v1/stores/s%00", `{"lat":1,"lng":1,"zone":"UTC"}`, nil, 400, "invalid-request", "id", "control character"},
 		{"a page of nothing", "manager", "GET /v1/stores?limit=0", nil, nil, 400, "invalid-request", "limit", ""},
 		{"a page of too much", "manager", "GET /v1/stores?limit=1001", nil, nil, 400, "invalid-request", "limit", ""},
 		{"a page of words", "shopper", "GET /v1/me/diary?limit=ten", nil, nil, 400, "invalid-request", "limit", "whole number"},
@@ -95,8 +102,20 @@ func TestBadInput(t *testing.T) {
 		{"an unknown kind of import", "backend", "POST /v1/import/people", `x`, nil, 404, "not-found", "", "stores"},
 		{"a file with wrong columns", "backend", "POST /v1/import/stores", "name,latitude\nx,1\n", []string{"Content-Type", "text/csv"}, 400, "invalid-request", "", "store"},
 		{"an empty file", "backend", "POST /v1/import/stores", "", []string{"Content-Type", "text/csv"}, 400, "invalid-request", "", ""},
-		{"no such path", "shopper", "GET /v1/secrets", nil, nil, 404, "not-found", "", "/v1/secrets"},
+		{"no such path", "shopper", "GET /v1/secrets", nil, nil, 404, "not-found", "", `"/v1/secrets": /docs`},
+		{"a path with a letter too many", "shopper", "GET /v1/storess", nil, nil, 404, "not-found", "", "did you mean /v1/stores?"},
+		{"a path with a slash too many", "shopper", "POST /v1/context/", `{}`, nil, 404, "not-found", "", "did you mean /v1/context?"},
+		{"no such geofence", "manager", "GET /v1/geofences/bakery-13", nil, nil, 404, "not-found", "", `no geofence "bakery-13": GET /v1/geofences`},
+		{"no such geofence to delete", "manager", "DELETE /v1/geofences/bakery-13", nil, nil, 404, "not-found", "", `no geofence "bakery-13": GET /v1/geofences`},
+		{"no versions of no geofence", "manager", "GET /v1/geofences/bakery-13/versions", nil, nil, 404, "not-found", "", `no geofence "bakery-13"`},
+		{"no such store", "manager", "GET /v1/stores/s-13", nil, nil, 404, "not-found", "", `no store "s-13": GET /v1/stores`},
+		{"no such store to delete", "manager", "DELETE /v1/stores/s-13", nil, nil, 404, "not-found", "", `no store "s-13": GET /v1/stores`},
+		{"no such product", "product", "GET /v1/products/p-13", nil, nil, 404, "not-found", "", `no product "p-13": GET /v1/products`},
+		{"no such product to delete", "product", "DELETE /v1/products/p-13", nil, nil, 404, "not-found", "", `no product "p-13": GET /v1/products`},
 		{"no such method", "shopper", "PUT /v1/context", `{}`, nil, 405, "method-not-allowed", "", "POST"},
+		{"no such method of a thing", "manager", "POST /v1/stores/s-13", `{}`, nil, 405, "method-not-allowed", "", "GET, HEAD, PUT, DELETE"},
+		{"no such method below a thing", "manager", "DELETE /v1/geofences/bakery-13/versions", nil, nil, 405, "method-not-allowed", "", "GET, HEAD"},
+		{"an unknown jurisdiction", "admin", "PUT /v1/retailer", `{"jurisdiction":"Mars"}`, nil, 422, "invalid-value", "/jurisdiction", "minors"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -105,7 +124,11 @@ func TestBadInput(t *testing.T) {
 				city.call(t, city.role(t, identity.Admin, retailer), "PUT", "/v1/stores/twice", `{"lat":1,"lng":1,"zone":"UTC"}`)
 			}
 			method, path, _ := strings.Cut(tc.call, " ")
-			p := city.call(t, city.role(t, tc.role, retailer), method, path, tc.give, tc.headers...).problem(tc.status)
+			answer := city.call(t, city.role(t, tc.role, retailer), method, path, tc.give, tc.headers...)
+			p := answer.problem(tc.status)
+			if allow := answer.header.Get("Allow"); tc.status == 405 && (allow == "" || !strings.Contains(p.Detail, allow)) {
+				t.Errorf("Allow: got %q, want what the problem says: %s", allow, p.Detail)
+			}
 			if want := "urn:problem-type:satnav:" + tc.kind; p.Type != want {
 				t.Errorf("type: got %s, want %s", p.Type, want)
 			}
@@ -120,6 +143,15 @@ func TestBadInput(t *testing.T) {
 				t.Errorf("a problem has a title, its status and a trace id: %+v", p)
 			}
 		})
+	}
+}
+
+// TestRootLeadsToTheDocs holds that whoever opens the address in a browser sees what is there.
+func TestRootLeadsToTheDocs(t *testing.T) {
+	t.Parallel()
+	r := city.call(t, "", "GET", "/", nil).wants(200)
+	if !strings.HasPrefix(r.header.Get("Content-Type"), "text/html") || !strings.Contains(string(r.body), "/v1/context") {
+		t.Errorf("got %s %.100s, want the docs", r.header.Get("Content-Type"), r.body)
 	}
 }
 

@@ -2,7 +2,6 @@ package retailer
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -131,12 +130,10 @@ func invalid(faults []Fault) error {
 	return &Invalid{faults}
 }
 
-var idPattern = regexp.MustCompile(`^[^\x00-\x1f\x7f]{1,128}$`)
-
-// CheckID says what is wrong with an id that a retailer gave, or nil.
+// checkID says what is wrong with an id that a retailer gave, or nil.
 func checkID(pointer, id string) []Fault {
-	if idPattern.MatchString(id) {
-		return nil
+	if problem := who.NameProblem(id, true); problem != "" {
+		return []Fault{{pointer, fmt.Sprintf("got %.40q: %s; want 1 to 128 characters, none of them a control character", id, problem)}}
 	}
-	return []Fault{{pointer, fmt.Sprintf("got %.40q, want 1 to 128 characters, none of them a control character", id)}}
+	return nil
 }
