@@ -48,7 +48,7 @@ type Identity struct {
 	Algorithms    []string      `koanf:"algorithms"`
 	Leeway        time.Duration `koanf:"leeway"`          // clocks that differ by more are broken, and a stolen token should die on time
 	TokenCache    int           `koanf:"token_cache"`     // verified tokens kept, about 400 bytes each
-	TokenCacheTTL time.Duration `koanf:"token_cache_ttl"` // a withdrawn key is believed for at most this long
+	TokenCacheTTL time.Duration `koanf:"token_cache_ttl"` // for how long, unless the key set changes before
 }
 
 // Limits bounds what one caller, one retailer and one call may cost.
@@ -90,7 +90,7 @@ func Default() Config {
 			Algorithms:    []string{"EdDSA", "ES256", "ES384", "RS256", "PS256"},
 			Leeway:        time.Second,
 			TokenCache:    100_000,
-			TokenCacheTTL: time.Minute,
+			TokenCacheTTL: 15 * time.Minute,
 		},
 		Limits: Limits{
 			ShopperCalls:  1_000,

@@ -146,7 +146,7 @@ func TestValidate(t *testing.T) {
 	}{
 		{"leeway too long", func(c *Config) { c.Identity.Leeway = 45 * time.Second }, "identity.leeway: got 45s, want 0s to 30s"},
 		{"drain too long", func(c *Config) { c.Drain = time.Minute }, "drain: got 1m0s, want 0s to 10s"},
-		{"token cache too long", func(c *Config) { c.Identity.TokenCacheTTL = time.Hour }, "identity.token_cache_ttl: got 1h0m0s, want 1s to 1m0s"},
+		{"token cache too long", func(c *Config) { c.Identity.TokenCacheTTL = 2 * time.Hour }, "identity.token_cache_ttl: got 2h0m0s, want 1s to 1h0m0s"},
 		{"more than the contract promises", func(c *Config) { c.Limits.Body = 8 << 20 }, "limits.body: got 8MiB, want 64KiB to 4MiB"},
 		{"imports too small", func(c *Config) { c.Limits.Import = 1 << 19 }, "limits.import: got 512KiB, want 1MiB to 1TiB"},
 		{"shared secret", func(c *Config) { c.Identity.Algorithms = []string{"HS256"} }, `identity.algorithms: got "HS256", want some of EdDSA, ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512`},

@@ -44,7 +44,7 @@ func (c Config) problems() Problems {
 	v.algorithms(c.Identity.Algorithms)
 	within(&v, "identity.leeway", c.Identity.Leeway, 0, 30*time.Second)
 	within(&v, "identity.token_cache", c.Identity.TokenCache, 100, 10_000_000)
-	within(&v, "identity.token_cache_ttl", c.Identity.TokenCacheTTL, time.Second, time.Minute)
+	within(&v, "identity.token_cache_ttl", c.Identity.TokenCacheTTL, time.Second, time.Hour)
 
 	within(&v, "limits.shopper_calls", c.Limits.ShopperCalls, 1, 1_000_000)
 	within(&v, "limits.service_calls", c.Limits.ServiceCalls, 1, 10_000_000)

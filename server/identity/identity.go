@@ -11,7 +11,7 @@
 //	jti       optional: the token's own id
 //
 // Verifying costs about 86 µs and is asked for on every call, so that verified
-// tokens are remembered for up to a minute, by their SHA-256, and never beyond
+// tokens are remembered for some minutes, by their SHA-256, and never beyond
 // their own end or the key set that vouched for them.
 //
 // Decided against: shared secrets (whoever can check could forge), opaque tokens

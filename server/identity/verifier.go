@@ -22,6 +22,10 @@ const MaxToken = 8 << 10
 // each processor, and could turn "never" into "long ago".
 const maxTime = 253402300799
 
+// MaxCacheTTL bounds for how long a verified token is remembered. It may be long: a token is forgotten at its exp, and all are
+// as soon as a key enters or leaves the set.
+const MaxCacheTTL = time.Hour
+
 // methods is the fixed list; Options.Algorithms can only narrow it.
 var methods = []string{"EdDSA", "ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
 
@@ -33,7 +37,7 @@ type Options struct {
 	Algorithms []string      // of the asymmetric methods; empty: all of them
 	Leeway     time.Duration // for exp, nbf and iat; at most 30 s
 	CacheSize  int           // verified tokens that are remembered; at least 1
-	CacheTTL   time.Duration // for how long; at most 60 s
+	CacheTTL   time.Duration // for how long, unless the keys change before; at most MaxCacheTTL
 	Now        func() time.Time
 }
 
@@ -76,8 +80,8 @@ func NewVerifier(o Options) (*Verifier, error) {
 		return nil, fmt.Errorf("leeway: got %v, want 0s to 30s", o.Leeway)
 	case o.CacheSize < 1:
 		return nil, fmt.Errorf("token cache: got size %d, want at least 1", o.CacheSize)
-	case o.CacheTTL <= 0 || o.CacheTTL > time.Minute:
-		return nil, fmt.Errorf("token cache: got %v, want more than 0s, at most 1m0s", o.CacheTTL)
+	case o.CacheTTL <= 0 || o.CacheTTL > MaxCacheTTL:
+		return nil, fmt.Errorf("token cache: got %v, want more than 0s, at most %v", o.CacheTTL, MaxCacheTTL)
 	}
 	now := o.Now
 	if now == nil {

@@ -489,7 +489,7 @@ func TestNewVerifierRefuses(t *testing.T) {
 		{"none", func(o *Options) { o.Algorithms = []string{"none"} }},
 		{"leeway over 30 s", func(o *Options) { o.Leeway = 31 * time.Second }},
 		{"negative leeway", func(o *Options) { o.Leeway = -1 }},
-		{"memory over 60 s", func(o *Options) { o.CacheTTL = 61 * time.Second }},
+		{"memory over an hour", func(o *Options) { o.CacheTTL = time.Hour + time.Second }},
 		{"no memory", func(o *Options) { o.CacheSize = 0 }},
 	}
 	for _, test := range tests {

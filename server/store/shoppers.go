@@ -171,7 +171,7 @@ func (s *Shoppers) load(ctx context.Context, key who.Key, partition string) (*kn
 		return nil, err
 	}
 	k := &known{revision: page.Revision}
-	record := who.Record{Key: key, Revision: int64(page.Revision)}
+	record := who.Record{Key: key}
 	profile := false
 	for _, d := range page.Documents {
 		switch d.ID {
@@ -243,6 +243,23 @@ func (s *Shoppers) Commit(ctx context.Context, key who.Key, revision int64, chan
 	return next.shopper, nil
 }
 
+// Remember keeps a presence in which nothing was decided in memory alone, and tells whether it does; otherwise Commit it.
+// revision is that of the shopper on whom it was decided. What is remembered goes into the store with the next presence that
+// is committed, which is at most maxRemembered fixes later; a shopper who leaves the memory before, or a process that ends,
+// loses some fixes that nothing was decided on, as if the phone had not told them. With replicas nothing is remembered: the
+// next call may reach another one.
+//
+// It exists because most calls of most shoppers are such fixes, and writing each of them costs more than all else that
+// a call does.
+func (s *Shoppers) Remember(key who.Key, revision int64, presence *geo.Presence) bool {
+	if !s.alone {
+		return false
+	}
+	kept := *presence
+	kept.Changed = false
+	return s.cache.remember(s.Partition(key), revision, &kept)
+}
+
 // buffers hold the bodies of one batch each. Large ones are left to the collector, and so is one whose commit failed:
 // the engine may not be done with it.
 const maxPooledBytes = 256 << 10
@@ -308,8 +325,10 @@ func (s *Shoppers) commit(ctx context.Context, key who.Key, partition string, k 
 		*buffer = batch.b
 		buffers.Put(buffer)
 	}
-	record.Revision = int64(revision)
 	next := &known{revision: revision}
+	if change.Presence == nil {
+		next.remembered = k.remembered
+	}
 	next.take(record)
 	s.cache.committed(partition, next, before)
 	return next, nil

@@ -13,15 +13,21 @@ import (
 
 // known is what is known of a shopper at one revision of the partition. It is immutable once it is shared.
 type known struct {
-	revision Revision     // of the partition, 0: it does not exist
-	record   who.Record   // its Revision is 0 for a stranger, even if the partition holds other documents
-	shopper  *who.Shopper // nil: a stranger
+	revision   Revision     // of the partition, 0: it does not exist
+	remembered int          // presences that were remembered since the one in the store, see Shoppers.Remember
+	record     who.Record   // its Revision is 0 for a stranger, even if the partition holds other documents
+	shopper    *who.Shopper // nil: a stranger
 }
 
+// maxRemembered bounds how many fixes the presence in the store is behind the one in memory.
+const maxRemembered = geo.MaxTail
+
+// take makes a shopper of a record. The record's Revision moves with each change, remembered or committed.
 func (k *known) take(record who.Record) {
 	if record.History == nil {
 		record.History = &who.History{}
 	}
+	record.Revision = int64(k.revision)*(maxRemembered+1) + int64(k.remembered)
 	k.record, k.shopper = record, who.New(record)
 }
 
@@ -75,7 +81,7 @@ func (c *shopperCache) get(partition string) (*known, bool) { return c.entries.G
 func (c *shopperCache) loaded(partition string, k *known, before uint64) {
 	stripe := c.stripe(partition)
 	c.entries.Compute(partition, func(there *known, found bool) (*known, otter.ComputeOp) {
-		if stripe.Load() != before || found && there.revision > k.revision {
+		if stripe.Load() != before || found && there.revision >= k.revision { // the same revision may remember more
 			return nil, otter.CancelOp
 		}
 		return k, otter.WriteOp
@@ -108,16 +114,30 @@ func (c *shopperCache) attached(partition string, revision Revision, before uint
 		case found && there.revision >= revision:
 			return nil, otter.CancelOp
 		case found && alone && there.revision == revision-1:
-			moved := &known{revision: revision}
+			moved := &known{revision: revision, remembered: there.remembered}
 			if there.shopper != nil {
-				record := there.record
-				record.Revision = int64(revision)
-				moved.take(record)
+				moved.take(there.record)
 			}
 			return moved, otter.WriteOp
 		}
 		return nil, otter.InvalidateOp
 	})
+}
+
+// remember puts a presence in the place of the one of that revision of the shopper, and tells whether it is there.
+func (c *shopperCache) remember(partition string, revision int64, presence *geo.Presence) (done bool) {
+	c.entries.Compute(partition, func(there *known, found bool) (*known, otter.ComputeOp) {
+		done = found && there.shopper != nil && there.record.Revision == revision && there.remembered < maxRemembered
+		if !done {
+			return nil, otter.CancelOp
+		}
+		next := &known{revision: there.revision, remembered: there.remembered + 1}
+		record := there.record
+		record.Presence = *presence
+		next.take(record)
+		return next, otter.WriteOp
+	})
+	return done
 }
 
 // forget drops what is there, and what is on its way.

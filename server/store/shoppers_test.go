@@ -120,6 +120,78 @@ func TestStrangerBecomesShopper(t *testing.T) {
 	}
 }
 
+// What is remembered is seen by the next reader, goes into the store with the next presence, and is never put in the place of
+// what somebody else committed.
+func TestRememberedPresence(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	shoppers, documents := open(t, 1<<20)
+	quiet := func(n int) *geo.Presence { return &geo.Presence{Shopper: "p", Replayable: n, Changed: true} }
+	if shoppers.Remember(anna, 0, quiet(1)) {
+		t.Error("a stranger was remembered, of whom nothing is stored")
+	}
+	first, err := shoppers.Commit(ctx, anna, 0, store.Change{At: now, Defaults: given, Presence: quiet(1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !shoppers.Remember(anna, first.Revision(), quiet(2)) {
+		t.Fatal("it was not remembered")
+	}
+	second, err := shoppers.Shopper(ctx, anna)
+	if err != nil || presence(t, second).Replayable != 2 || presence(t, second).Changed {
+		t.Fatalf("the next reader sees %+v, %v", second, err)
+	}
+	stored := func() int {
+		other := over(documents, 1<<20, true)
+		s, err := other.Shopper(ctx, anna)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return presence(t, s).Replayable
+	}
+	if got := stored(); got != 1 {
+		t.Errorf("the store has presence %d, want 1: nothing was written", got)
+	}
+	if shoppers.Remember(anna, first.Revision(), quiet(3)) {
+		t.Error("a presence was remembered that knows nothing of the one before")
+	}
+	if _, err := shoppers.Commit(ctx, anna, first.Revision(), store.Change{Presence: quiet(3)}); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("a commit that knows nothing of what is remembered: got error %v, want %v", err, store.ErrConflict)
+	}
+	third, err := shoppers.Commit(ctx, anna, second.Revision(), store.Change{Grants: []who.Grant{{Purpose: who.Loyalty, At: now, Source: who.ByShopper}}})
+	if err != nil || presence(t, third).Replayable != 2 {
+		t.Fatalf("after a commit about something else: %+v, %v", third, err)
+	}
+	if err := shoppers.Attach(ctx, anna, []store.Document{{ID: "decision/1", Body: bson.Raw{5, 0, 0, 0, 0}}}, nil, true); err != nil {
+		t.Fatal(err)
+	}
+	latest, err := shoppers.Shopper(ctx, anna)
+	if err != nil || presence(t, latest).Replayable != 2 {
+		t.Fatalf("after a document was attached: %+v, %v", latest, err)
+	}
+	if latest, err = shoppers.Commit(ctx, anna, latest.Revision(), store.Change{Presence: quiet(4), Lazy: true}); err != nil || stored() != 4 {
+		t.Fatalf("after the next commit the store has presence %d, want 4, %v", stored(), err)
+	}
+	n := 0
+	for ; n < 10*geo.MaxTail && shoppers.Remember(anna, latest.Revision(), quiet(5+n)); n++ {
+		if latest, err = shoppers.Shopper(ctx, anna); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n != geo.MaxTail {
+		t.Errorf("%d presences were remembered over one that is stored, want %d", n, geo.MaxTail)
+	}
+	if err := shoppers.Forget(ctx, anna); err != nil {
+		t.Fatal(err)
+	}
+	if shoppers.Remember(anna, latest.Revision(), quiet(1)) {
+		t.Error("a shopper was remembered who is forgotten")
+	}
+	if replica := over(documents, 1<<20, false); replica.Remember(anna, 0, quiet(1)) {
+		t.Error("a replica remembered what others do not know")
+	}
+}
+
 func TestCommitIsDecidedOnARevision(t *testing.T) {
 	t.Parallel()
 	shoppers, documents := open(t, 1<<20)

@@ -75,7 +75,7 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 	if now.Place.Store != nil {
 		answer.Open = now.Place.Store.OpenAt(now.Moment.Instant)
 	}
-	change := v.advance(snapshot, s, &now, &answer)
+	change, quiet := v.advance(snapshot, s, &now, &answer)
 	var made recommend.Record
 	if s.Limit > 0 {
 		answer.Suggestions, made = recommend.Recommend(snapshot.Suggest, &recommend.Request{
@@ -84,7 +84,7 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 		})
 	}
 	answer.Used = used(now, snapshot, made)
-	if change != nil {
+	if change != nil && !(quiet && v.shoppers.Remember(s.Key, now.Shopper.Shopper().Revision(), change.Presence)) {
 		_, err := v.shoppers.Commit(ctx, s.Key, now.Shopper.Shopper().Revision(), *change)
 		if err != nil && !(change.Lazy && errors.Is(err, store.ErrConflict)) { // a fix that decides nothing need not be kept
 			return Answer{}, fmt.Errorf("keep the visit: %w", err)
@@ -93,12 +93,13 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 	return answer, nil
 }
 
-// advance lets the crossing machine see the call's fixes, and returns what must be kept of it; nil: nothing.
-func (v *Visits) advance(snapshot *retailer.Snapshot, s *Signal, now *scene.Scene, answer *Answer) *store.Change {
+// advance lets the crossing machine see the call's fixes, and returns what must be kept of it; nil: nothing. It is quiet when
+// nothing was decided and no time is waited for, neither before nor after: then memory is good enough.
+func (v *Visits) advance(snapshot *retailer.Snapshot, s *Signal, now *scene.Scene, answer *Answer) (change *store.Change, quiet bool) {
 	view, ok := who.Access(who.Location, now.Shopper)
 	fixes := now.Fixes
 	if !ok || len(fixes) == 0 {
-		return nil
+		return nil, false
 	}
 	before := view.Presence()
 	if astray(before, fixes, s.Arrived) {
@@ -114,13 +115,14 @@ func (v *Visits) advance(snapshot *retailer.Snapshot, s *Signal, now *scene.Scen
 		plan := geo.Plan(snapshot.Fences, after, s.At, 0)
 		answer.Next = Next{SafeRadiusMeters: plan.SafeRadiusMeters, CheckAgain: plan.CheckAgain}
 	}
-	change := &store.Change{
+	change = &store.Change{
 		At: s.Arrived, Defaults: snapshot.Scene.Defaults, Presence: &after,
 		Marks:     marks(s.Key.Retailer, &after, s.Arrived, s.Arrived.Sub(after.Now.Seen)),
 		Crossings: fresh(before, crossings), Late: late(before, fixes),
 	}
 	change.Lazy = !after.Changed && len(change.Crossings) == 0 && len(change.Late) == 0
-	return change
+	_, waited := before.Due()
+	return change, change.Lazy && !waited && len(change.Marks) == 0 && len(settled) == 0
 }
 
 // handOver finds the crossings that were settled since the last call, which the phone has not been told of yet. They
