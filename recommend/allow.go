@@ -1,15 +1,20 @@
 package recommend
 
-import "satnav/context/who"
+import (
+	"slices"
 
-// allowed tells whether an item may be shown at all: neither withdrawn, nor out of stock, nor of a
-// sensitive category. What this shopper has dismissed or has in the basket is barred beforehand.
+	"satnav/context/who"
+)
+
+// allowed tells whether an item may be shown at all: neither withdrawn, nor out of stock, all over or in the
+// store that the shopper is in or near, nor of a sensitive category. What this shopper has dismissed or has in the basket is barred beforehand.
 func (w *work) allowed(item who.Item) bool {
 	p := w.snapshot.Catalogue.Product(item)
 	if p == nil {
 		return w.snapshot.open
 	}
-	return !p.Withdrawn && !p.Sensitive && (p.Stock == nil || *p.Stock > 0)
+	return !p.Withdrawn && !p.Sensitive && (p.Stock == nil || *p.Stock > 0) &&
+		!(w.here.inStore && slices.Contains(p.SoldOut, w.here.store))
 }
 
 // sensitive items are no reason for anything.

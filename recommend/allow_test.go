@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"satnav/context/where"
 	"satnav/context/who"
+	"satnav/geo"
 	"satnav/recommend"
 )
 
@@ -42,6 +44,41 @@ func TestNotAllowed(t *testing.T) {
 			got, _ := recommend.Recommend(s.snapshot(), r)
 			if len(got) == 0 || slices.Contains(items(got), "milk") {
 				t.Errorf("got %v, want others than milk", items(got))
+			}
+		})
+	}
+}
+
+// TestSoldOutInOneStore holds that what a store has run out of is not suggested there, and is elsewhere.
+func TestSoldOutInOneStore(t *testing.T) {
+	t.Parallel()
+	s, anna := weekly()
+	at := func(id string) where.Place {
+		return where.Place{Known: true, Point: geo.Point{Lat: 50, Lng: 8}, Store: &where.Store{ID: id}, DistanceMeters: 40}
+	}
+	far := at("empty")
+	far.DistanceMeters = 50_000
+	pieces := 7
+	s.products = append(s.products, recommend.Product{ID: "milk", Stock: &pieces, SoldOut: []who.Item{s.names.Stores.Number("bare"), s.names.Stores.Number("empty")}})
+	s.names.Stores.Number("full")
+	for _, c := range []struct {
+		name string
+		give where.Place
+		want bool
+	}{
+		{"in a store that has none", at("empty"), false},
+		{"in another that has none", at("bare"), false},
+		{"in a store that has it", at("full"), true},
+		{"far from the store that has none", far, true},
+		{"nowhere", where.Place{}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := asked(anna, loyal, monday)
+			r.Scene.Place = c.give
+			got, _ := recommend.Recommend(s.snapshot(), r)
+			if len(got) == 0 || slices.Contains(items(got), "milk") != c.want {
+				t.Errorf("got %v, want milk: %t", items(got), c.want)
 			}
 		})
 	}

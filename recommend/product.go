@@ -11,8 +11,9 @@ type Product struct {
 	Brand      string
 	Price      who.Money
 	ListPrice  who.Money
-	Cost       who.Money // what the retailer paid; never shown to a shopper
-	Stock      *int      // pieces over all stores; nil: not known, taken as available
+	Cost       who.Money  // what the retailer paid; never shown to a shopper
+	Stock      *int       // pieces over all stores; nil: not known, taken as available
+	SoldOut    []who.Item // numbers of the stores that counted it and have none, few; it is not suggested there
 	Attributes map[string]string
 	VariantOf  string
 	Sensitive  bool // a sensitive category: never inferred from, never shown as a reason

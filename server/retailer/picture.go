@@ -210,6 +210,7 @@ func (p *picture) rebuild(fresh *change, errs *[]error) bool {
 			}
 			if shelves, counted := p.stock[item]; counted {
 				built.Stock = pieces(total(shelves))
+				built.SoldOut = soldOut(p.names, shelves)
 			}
 			put = append(put, built)
 		}
@@ -250,6 +251,17 @@ func total(shelves map[string]float64) *float64 {
 		sum += stock
 	}
 	return &sum
+}
+
+// soldOut are the stores that counted an item and have none, in order. A store that said nothing is taken to have it.
+func soldOut(names *who.Names, shelves map[string]float64) (stores []who.Item) {
+	for id, stock := range shelves {
+		if id != "" && stock <= 0 {
+			stores = append(stores, names.Stores.Number(id))
+		}
+	}
+	slices.Sort(stores)
+	return stores
 }
 
 // zone is the retailer's time zone.
