@@ -63,10 +63,14 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+// patience is the deadline of calls, long enough for a machine that does much else at the same time.
+const patience = time.Minute
+
 // raise opens a house; the caller stops it.
 func raise(p plan) (*house, error) {
 	c := config.Default()
 	c.Listen, c.Data, c.OperatorListen = "127.0.0.1:0", p.data, ""
+	c.Limits.Deadline = patience
 	if p.set != nil {
 		p.set(&c)
 	}
@@ -149,6 +153,7 @@ func inCity(m *testing.M) (code int) {
 	c := config.Default()
 	c.Listen, c.Data = "127.0.0.1:0", data
 	c.OperatorListen = freeAddress()
+	c.Limits.Deadline = patience
 	satnav, err := app.Open(context.Background(), app.Options{Config: c, Log: observe.NewLogger(info, "info", "text")})
 	if err == nil {
 		city.City, err = satnav.SeedDemo(context.Background(), scale, func(string) {})
