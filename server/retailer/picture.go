@@ -94,8 +94,7 @@ type change struct {
 	stores   bool
 	model    bool
 	products map[string]bool // items to build anew
-	put      []geo.Geofence
-	remove   []string
+	fences   map[string]*geo.Geofence // by id, the last that is known of each; nil: it was deleted
 }
 
 func (c *change) touch(item string) {
@@ -103,6 +102,14 @@ func (c *change) touch(item string) {
 		c.products = map[string]bool{}
 	}
 	c.products[item] = true
+}
+
+// fence notes what became of a geofence, in place of what was noted before.
+func (c *change) fence(id string, now *geo.Geofence) {
+	if c.fences == nil {
+		c.fences = map[string]*geo.Geofence{}
+	}
+	c.fences[id] = now
 }
 
 func (p *picture) take(e store.Entry, fresh *change) error {
@@ -164,7 +171,7 @@ func (p *picture) take(e store.Entry, fresh *change) error {
 		p.model, fresh.model = model, true
 	case store.GeofenceEntry:
 		if e.Deleted {
-			fresh.remove = append(fresh.remove, e.ID)
+			fresh.fence(e.ID, nil)
 			return nil
 		}
 		fence, _, err := geo.ParseFeature(e.Body)
@@ -172,7 +179,7 @@ func (p *picture) take(e store.Entry, fresh *change) error {
 			return err
 		}
 		fence.Version = e.Version
-		fresh.put = append(fresh.put, fence)
+		fresh.fence(e.ID, &fence)
 	}
 	return nil
 }
@@ -217,21 +224,24 @@ func (p *picture) rebuild(fresh *change, errs *[]error) bool {
 		p.catalogue = p.catalogue.With(put, remove)
 	}
 	p.editFences(fresh)
-	return fresh.settings || fresh.stores || fresh.model || len(fresh.products) > 0 || len(fresh.put) > 0 || len(fresh.remove) > 0
+	return fresh.settings || fresh.stores || fresh.model || len(fresh.products) > 0 || len(fresh.fences) > 0
 }
 
 // editFences moves each geofence to the index of its status, live or drafts.
 func (p *picture) editFences(fresh *change) {
-	if len(fresh.put) == 0 && len(fresh.remove) == 0 {
+	if len(fresh.fences) == 0 {
 		return
 	}
 	var live, drafts []geo.Geofence
-	notLive, notDraft := slices.Clone(fresh.remove), slices.Clone(fresh.remove)
-	for _, fence := range fresh.put {
-		if fence.Status == geo.Draft {
-			drafts, notLive = append(drafts, fence), append(notLive, fence.ID)
-		} else {
-			live, notDraft = append(live, fence), append(notDraft, fence.ID)
+	var notLive, notDraft []string
+	for _, id := range slices.Sorted(maps.Keys(fresh.fences)) {
+		switch fence := fresh.fences[id]; {
+		case fence == nil:
+			notLive, notDraft = append(notLive, id), append(notDraft, id)
+		case fence.Status == geo.Draft:
+			drafts, notLive = append(drafts, *fence), append(notLive, id)
+		default:
+			live, notDraft = append(live, *fence), append(notDraft, id)
 		}
 	}
 	p.live = p.live.Edit(live, notLive)
