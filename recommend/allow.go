@@ -9,24 +9,22 @@ import (
 // allowed tells whether an item may be shown at all: neither withdrawn, nor out of stock, all over or in the
 // store that the shopper is in or near, nor of a sensitive category. What this shopper has dismissed or has in the basket is barred beforehand.
 func (w *work) allowed(item who.Item) bool {
-	p := w.snapshot.Catalogue.Product(item)
-	if p == nil {
-		return w.snapshot.open
+	m := w.snapshot.Catalogue.markOf(item)
+	if m&soldOut != 0 && w.here.inStore && slices.Contains(w.snapshot.Catalogue.Product(item).SoldOut, w.here.store) {
+		return false
 	}
-	return !p.Withdrawn && !p.Sensitive && (p.Stock == nil || *p.Stock > 0) &&
-		!(w.here.inStore && slices.Contains(p.SoldOut, w.here.store))
+	return m&isOffered != 0 || m == 0 && w.snapshot.open
 }
 
 // sensitive items are no reason for anything.
 func (w *work) sensitive(item who.Item) bool {
-	p := w.snapshot.Catalogue.Product(item)
-	return p != nil && p.Sensitive
+	return w.snapshot.Catalogue.markOf(item)&isSensitive != 0
 }
 
 // bar takes out what is in the basket, what was dismissed and not bought since, and what was given back.
 func (w *work) bar() {
 	for _, item := range w.request.Basket {
-		w.cell(item).barred = true
+		w.cell(item).candidate = barred
 	}
 	for _, s := range w.past.History.Signals {
 		if s.Kind != who.SignalDismiss && s.Kind != who.SignalReturn || s.Last > w.here.now {
@@ -34,7 +32,7 @@ func (w *work) bar() {
 		}
 		i, ok := w.past.History.Find(s.Item)
 		if !ok || w.past.History.Items[i].Last <= s.Last || w.past.History.Items[i].Last > w.here.now {
-			w.cell(s.Item).barred = true
+			w.cell(s.Item).candidate = barred
 		}
 	}
 }

@@ -47,9 +47,10 @@ const (
 	maxSeeds    = 32 // items of the past that neighbours are looked up for
 )
 
-// seed is an item whose neighbours are looked up, and how much it stands for the shopper.
+// seed is an item whose neighbours are looked up, and what each basket with both says for a neighbour.
 type seed struct {
 	item   who.Item
+	own    int32 // place in History.Items
 	weight float32
 }
 
@@ -66,22 +67,20 @@ func (w *work) products() {
 	w.popular()
 	w.filler()
 	w.tastes.learn(w)
-	for i := range w.candidates {
-		w.describe(&w.candidates[i])
-	}
+	w.describe()
 }
 
 // add makes a candidate of an item unless it must not be shown; a known one gets one more source.
 func (w *work) add(item who.Item, own int, source Source) bool {
 	c := w.cell(item)
-	if c.candidate != 0 {
+	if c.candidate > 0 {
 		w.candidates[c.candidate-1].sources |= source
 		return false
 	}
-	if c.barred || !w.allowed(item) {
+	if c.candidate == barred || !w.allowed(item) {
 		return false
 	}
-	w.candidates = append(w.candidates, candidate{item: item, kind: aProduct, sources: source, own: own})
+	w.candidates = append(w.candidates, candidate{item: item, kind: aProduct, sources: source, own: int32(own), place: int32(len(w.candidates))})
 	c.candidate = int32(len(w.candidates))
 	return true
 }
@@ -108,7 +107,7 @@ func (w *work) own() {
 		switch {
 		case h.times == 0:
 		case w.here.now-h.last < rest:
-			w.cell(b.Item).barred = true
+			w.cell(b.Item).candidate = barred
 		default:
 			w.add(b.Item, i, FromHistory)
 		}
@@ -131,15 +130,17 @@ func (w *work) plant() {
 	var total float32
 	for i, b := range w.past.History.Items {
 		r := w.held[i].recent
-		if r == 0 || bits.TrailingZeros64(r) >= cut || w.sensitive(b.Item) || len(w.seeds) >= 2*maxSeeds {
+		if r == 0 || bits.TrailingZeros64(r) >= cut || w.sensitive(b.Item) || len(w.seeds) >= maxSeeds {
 			continue
 		}
-		s := seed{item: b.Item, weight: fade(r, &fades90)}
+		s := seed{item: b.Item, own: int32(i), weight: fade(r, &fades90)}
 		total += s.weight
 		w.seeds = append(w.seeds, s)
 	}
 	for i := range w.seeds {
-		w.seeds[i].weight /= total
+		s := &w.seeds[i]
+		s.weight /= total * (float32(w.crowd.item(s.item).Lines) + evidence)
+		w.held[s.own].speaks = s.weight
 	}
 }
 
@@ -148,50 +149,30 @@ const evidence = 8
 
 // neighbours brings what is bought with what the shopper buys.
 func (w *work) neighbours() {
-	touched := w.touched[:0]
 	for _, s := range w.seeds {
-		stats := w.crowd.item(s.item)
-		weight := s.weight / (float32(stats.Lines) + evidence)
-		for _, n := range stats.Neighbours {
-			c := w.cell(n.Item)
-			if c.near == 0 {
-				touched = append(touched, ranked{item: n.Item})
-			}
-			part := weight * float32(n.Count)
-			c.near += part
-			if part > c.nearest {
-				c.nearest, c.with = part, s.item
-			}
-		}
+		w.near.add(w.crowd.item(s.item).Neighbours, s.weight)
 	}
-	w.touched = touched
-	for _, r := range w.strongest(maxNear, func(c *cell) float32 { return c.near }) {
+	for _, r := range w.near.strongest(maxNear, w.taken) {
 		w.add(r.item, -1, FromCrowd)
 	}
 }
 
 // together brings what completes the basket under way.
 func (w *work) together() {
-	w.touched = w.touched[:0]
 	for _, item := range w.request.Basket {
-		if w.sensitive(item) {
-			continue
-		}
-		stats := w.crowd.item(item)
-		weight := 1 / ((float32(stats.Lines) + evidence) * float32(len(w.request.Basket)))
-		for _, n := range stats.Neighbours {
-			c := w.cell(n.Item)
-			if c.together == 0 {
-				w.touched = append(w.touched, ranked{item: n.Item})
-			}
-			c.together += weight * float32(n.Count)
+		if !w.sensitive(item) {
+			stats := w.crowd.item(item)
+			w.completes.add(stats.Neighbours, 1/((float32(stats.Lines)+evidence)*float32(len(w.request.Basket))))
 		}
 	}
-	for _, r := range w.strongest(maxTogether, func(c *cell) float32 { return c.together }) {
-		own, _ := w.find(r.item)
-		w.add(r.item, own, FromBasket)
+	for _, r := range w.completes.strongest(maxTogether, w.taken) {
+		w.add(r.item, -1, FromBasket)
 	}
 }
+
+// taken tells whether an item is a candidate already, or must not become one. All that the shopper
+// bought before is, once own has run.
+func (w *work) taken(item who.Item) bool { return w.cell(item).candidate != 0 }
 
 // find tells where an item stands in the past; -1 when it was not bought by now.
 func (w *work) find(item who.Item) (int, bool) {
@@ -200,57 +181,6 @@ func (w *work) find(item who.Item) (int, bool) {
 		return -1, false
 	}
 	return i, true
-}
-
-// ranked is an item, or a place in a list, with what it is worth.
-type ranked struct {
-	item  who.Item
-	worth float32
-}
-
-func (r ranked) before(o ranked) bool {
-	return r.worth > o.worth || r.worth == o.worth && r.item < o.item
-}
-
-// strongest keeps the n touched items with the greatest weight that can still become candidates; of
-// equals the one with the smaller number. It reorders touched.
-func (w *work) strongest(n int, weight func(*cell) float32) []ranked {
-	items := w.touched[:0]
-	for _, r := range w.touched {
-		if c := &w.cells[r.item]; c.candidate == 0 && !c.barred {
-			items = append(items, ranked{r.item, weight(c)})
-		}
-	}
-	if len(items) <= n {
-		return items
-	}
-	// Quickselect: the order within the n does not matter here.
-	low, high := 0, len(items)
-	for high-low > 1 {
-		pivot := items[int(uint(low+high)>>1)]
-		i, j := low, high-1
-		for i <= j {
-			for items[i].before(pivot) {
-				i++
-			}
-			for pivot.before(items[j]) {
-				j--
-			}
-			if i <= j {
-				items[i], items[j] = items[j], items[i]
-				i, j = i+1, j-1
-			}
-		}
-		switch {
-		case n <= j:
-			high = j + 1
-		case n >= i:
-			low = i
-		default:
-			return items[:n]
-		}
-	}
-	return items[:n]
 }
 
 // listed brings what is on the shopper's list.
@@ -276,11 +206,11 @@ func (w *work) acts() {
 // popular brings what many buy here and what many buy.
 func (w *work) popular() {
 	added := 0
-	for _, item := range w.crowd.store(w.here.store).Popular {
+	for _, t := range w.crowd.store(w.here.store).Popular {
 		if added == maxHere {
 			break
 		}
-		if w.add(item, -1, FromStore) {
+		if w.add(t.Item, -1, FromStore) {
 			added++
 		}
 	}

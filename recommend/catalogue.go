@@ -8,7 +8,7 @@ import (
 )
 
 // Catalogue is a retailer's products by item number, so that a look-up on the path is one array read.
-// It is immutable; With makes the next one and costs one copy of the arrays (eight bytes a product), so
+// It is immutable; With makes the next one and costs one copy of the arrays (21 bytes a product), so
 // an edit among 30,000 products is done in well under a millisecond.
 type Catalogue struct {
 	names      *who.Names
@@ -18,7 +18,33 @@ type Catalogue struct {
 	brands     map[string]uint32
 	category   []uint32 // by item number; 0: none
 	brand      []uint32
+	family     []who.Item // by item number: what variants of one product have in common
+	marks      []mark     // by item number
 	filler     []who.Item // the first products by id, for shops nobody has bought anything in
+}
+
+// mark is what the path asks of a product, so that it need not look at the product itself.
+type mark uint8
+
+const (
+	isProduct   mark = 1 << iota
+	isOffered        // neither withdrawn, nor sensitive, nor out of stock
+	isSensitive      // no reason for anything
+	soldOut          // in some stores: its row says in which
+)
+
+func markOf(p *Product) mark {
+	m := isProduct
+	if !p.Withdrawn && !p.Sensitive && (p.Stock == nil || *p.Stock > 0) {
+		m |= isOffered
+	}
+	if p.Sensitive {
+		m |= isSensitive
+	}
+	if len(p.SoldOut) > 0 {
+		m |= soldOut
+	}
+	return m
 }
 
 // maxFiller is how many products stand ready for a shop without a single purchase.
@@ -36,6 +62,7 @@ func (c *Catalogue) With(put []Product, remove []string) *Catalogue {
 		names: c.names, size: c.size,
 		rows: slices.Clone(c.rows), category: slices.Clone(c.category), brand: slices.Clone(c.brand),
 		categories: maps.Clone(c.categories), brands: maps.Clone(c.brands),
+		family: slices.Clone(c.family), marks: slices.Clone(c.marks),
 	}
 	if next.categories == nil {
 		next.categories, next.brands = map[string]uint32{}, map[string]uint32{}
@@ -43,6 +70,7 @@ func (c *Catalogue) With(put []Product, remove []string) *Catalogue {
 	for _, id := range remove {
 		if item, ok := next.names.Items.Lookup(id); ok && int(item) < len(next.rows) && next.rows[item] != nil {
 			next.rows[item], next.category[item], next.brand[item] = nil, 0, 0
+			next.family[item], next.marks[item] = item, 0
 			next.size--
 		}
 	}
@@ -53,6 +81,10 @@ func (c *Catalogue) With(put []Product, remove []string) *Catalogue {
 			next.rows = append(next.rows, make([]*Product, n-len(next.rows))...)
 			next.category = append(next.category, make([]uint32, n-len(next.category))...)
 			next.brand = append(next.brand, make([]uint32, n-len(next.brand))...)
+			next.marks = append(next.marks, make([]mark, n-len(next.marks))...)
+			for len(next.family) < n {
+				next.family = append(next.family, who.Item(len(next.family)))
+			}
 		}
 		if next.rows[p.Item] == nil {
 			next.size++
@@ -60,6 +92,10 @@ func (c *Catalogue) With(put []Product, remove []string) *Catalogue {
 		next.rows[p.Item] = &p
 		next.category[p.Item] = number(next.categories, p.Category)
 		next.brand[p.Item] = number(next.brands, p.Brand)
+		next.marks[p.Item], next.family[p.Item] = markOf(&p), p.Item
+		if p.VariantOf != "" {
+			next.family[p.Item] = next.names.Items.Number(p.VariantOf)
+		}
 	}
 	next.filler = next.fill()
 	return next
@@ -142,4 +178,19 @@ func (c *Catalogue) brandOf(item who.Item) uint32 {
 		return 0
 	}
 	return c.brand[item]
+}
+
+func (c *Catalogue) markOf(item who.Item) mark {
+	if c == nil || int(item) >= len(c.marks) {
+		return 0
+	}
+	return c.marks[item]
+}
+
+// familyOf is the same for all variants of one product.
+func (c *Catalogue) familyOf(item who.Item) who.Item {
+	if c == nil || int(item) >= len(c.family) {
+		return item
+	}
+	return c.family[item]
 }

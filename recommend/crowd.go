@@ -46,7 +46,6 @@ type ItemStats struct {
 	Recent   float32
 	Weeks    []Tally // lines by week since 1970, ascending
 	Rhythm   *Rhythm // nil: never bought
-	Stores   []Tally // by store number
 	// Neighbours are the items bought with it most often, most often first.
 	Neighbours []Tally
 }
@@ -70,7 +69,7 @@ type StoreStats struct {
 	Visits  uint32
 	Hour    *[24]float32 // visits near an hour of the day; nil: none
 	Next    []Tally      // the stores visited next, most often first
-	Popular []who.Item   // bought most often here, at most 64
+	Popular []Tally      // lines of what is bought most often here, most often first, at most 128
 }
 
 func (c *Crowd) item(item who.Item) *ItemStats {
@@ -92,20 +91,3 @@ var (
 	noStore StoreStats
 	noCrowd Crowd
 )
-
-// count finds a store's count among an item's stores.
-func count(stores []Tally, store who.Item) uint32 {
-	low, high := 0, len(stores)
-	for low < high {
-		middle := int(uint(low+high) >> 1)
-		if stores[middle].Item < store {
-			low = middle + 1
-		} else {
-			high = middle
-		}
-	}
-	if low < len(stores) && stores[low].Item == store {
-		return stores[low].Count
-	}
-	return 0
-}

@@ -123,8 +123,8 @@ func TestContributionsSumToTheScore(t *testing.T) {
 	got, _ := recommend.Recommend(s.snapshot(), asked(anna, loyal, monday))
 	for _, suggestion := range got {
 		sum := 0.0
-		for _, c := range suggestion.Contributions {
-			sum += c.Value
+		for _, value := range suggestion.Contributions.All {
+			sum += value
 		}
 		if odds := math.Log(suggestion.Score / (1 - suggestion.Score)); math.Abs(sum-odds) > 1e-6 {
 			t.Errorf("%s: contributions sum to %v, log-odds are %v", suggestion.Item, sum, odds)

@@ -1,8 +1,8 @@
 package recommend
 
 import (
+	"encoding/binary"
 	"math"
-	"math/bits"
 	"time"
 
 	"satnav/context/who"
@@ -22,40 +22,39 @@ func (w *work) explain(chosen []candidate) []Suggestion {
 		return nil
 	}
 	suggestions := make([]Suggestion, len(chosen))
-	reasons := make([]Reason, 0, maxReasons*len(chosen))
-	contributions := make([]Contribution, 0, groups*len(chosen))
-	ids := w.ids(chosen)
+	w.reasons = w.reasons[:0]
+	ids := w.idsOf(chosen)
 	until := w.validUntil()
 	for i := range chosen {
 		c := &chosen[i]
-		var parts [groups]float64
-		w.scorer(c).contributions(w.row(c), &parts)
-		from := len(contributions)
-		sum := 0.0
-		for g, value := range parts {
-			if value != 0 {
-				contributions = append(contributions, Contribution{Feature: groupNames[g], Value: value})
-				sum += value
-			}
-		}
 		s := &suggestions[i]
+		parts := (*[groups]float64)(&s.Contributions)
+		w.scorer(c).contributions(&w.rows[c.place], parts)
+		sum := 0.0
+		for _, value := range parts {
+			sum += value
+		}
 		s.ID = ids[i*idLength : (i+1)*idLength]
 		s.Kind, s.Item = kinds[c.kind], w.id(c)
 		s.Score = 1 / (1 + math.Exp(-sum))
 		s.ValidUntil = until
-		s.Contributions = contributions[from:len(contributions):len(contributions)]
-		first := len(reasons)
+		first := len(w.reasons)
 		if c.kind == aStore {
 			s.Title = w.snapshot.store(c.item).Name
-			reasons = w.storeReasons(reasons, c, &parts)
+			w.reasons = w.storeReasons(w.reasons, c, parts)
 		} else {
 			s.Title = s.Item
 			if p := w.snapshot.Catalogue.Product(c.item); p != nil {
 				s.Title, s.Price = p.Title, p.Price
 			}
-			reasons = w.productReasons(reasons, c, &parts)
+			w.reasons = w.productReasons(w.reasons, c, parts)
 		}
-		s.Reasons = reasons[first:len(reasons):len(reasons)]
+		w.told[i] = len(w.reasons) - first
+	}
+	reasons := append(make([]Reason, 0, len(w.reasons)), w.reasons...)
+	for i := range suggestions {
+		n := w.told[i]
+		suggestions[i].Reasons, reasons = reasons[:n:n], reasons[n:]
 	}
 	return suggestions
 }
@@ -86,7 +85,7 @@ func (t *told) tell(r Reason) {
 
 // productReasons appends the reasons for a product.
 func (w *work) productReasons(reasons []Reason, c *candidate, parts *[groups]float64) []Reason {
-	x := w.row(c)
+	r := &w.rows[c.place]
 	t := told{reasons: reasons, first: len(reasons)}
 	if c.sources&FromList != 0 {
 		t.tell(Reason{Code: OnYourList, Contribution: parts[gList]})
@@ -94,50 +93,51 @@ func (w *work) productReasons(reasons []Reason, c *candidate, parts *[groups]flo
 	if c.own >= 0 {
 		w.tellOwn(&t, c, parts)
 	}
-	if parts[gTogether] > 0 && x[fTogether] > 0 {
+	if parts[gTogether] > 0 && r[fTogether] > zero {
 		if with, ok := w.partnerInBasket(c.item); ok {
 			t.tell(Reason{Code: BoughtTogether, Contribution: parts[gTogether], Values: Values{With: w.name(with)}})
 		}
 	}
 	many := w.crowd.item(c.item).Buyers >= leastPeople
-	if parts[gNeighbour] > 0 && x[fNeighbour] > 0 && c.own < 0 && many {
-		t.tell(Reason{Code: BoughtTogether, Contribution: parts[gNeighbour], Values: Values{With: w.name(w.cell(c.item).with)}})
+	if parts[gNeighbour] > 0 && r[fNeighbour] > zero && c.own < 0 && many {
+		if with, ok := w.partner(c.item); ok {
+			t.tell(Reason{Code: BoughtTogether, Contribution: parts[gNeighbour], Values: Values{With: w.name(with)}})
+		}
 	}
 	if parts[gActs] > 0 {
-		code := Viewed
-		if x[fLiked] > 0 {
-			code = Liked
+		reason := Reason{Code: Viewed, Contribution: parts[gActs]}
+		if r[fLiked] > zero {
+			reason.Code = Liked
 		}
-		r := Reason{Code: code, Contribution: parts[gActs]}
-		if x[fSeen] > 0 {
-			r.Values.LastDays = float64(x[fSeen] - 1)
+		if seen := w.seen(c.item); seen != 0 {
+			reason.Values.LastDays = float64(w.here.now-seen) / secondsADay
 		}
-		t.tell(r)
+		t.tell(reason)
 	}
-	if parts[gHere] > 0 && x[fStore] > 1 && many {
+	if parts[gHere] > 0 && r[fStore] >= evenStore && many {
 		t.tell(Reason{Code: PopularHere, Contribution: parts[gHere], Values: Values{Store: w.snapshot.Names.Stores.Name(w.here.store)}})
 	}
-	if parts[gNow] > 0 && max(x[fHour], x[fWeekday]) > 1 && many {
+	if parts[gNow] > 0 && max(r[fHour], r[fWeekday]) >= evenHour && many {
 		t.tell(Reason{Code: PopularNow, Contribution: parts[gNow]})
 	}
-	if parts[gPopular] > 0 && x[fPopular] > 0 && c.own < 0 && many {
+	if parts[gPopular] > 0 && r[fPopular] > zero && c.own < 0 && many {
 		t.tell(Reason{Code: Popular, Contribution: parts[gPopular]})
 	}
 	if len(t.reasons) == t.first {
-		t.tell(w.plainReason(c, x, parts))
+		t.tell(w.plainReason(c, r, parts))
 	}
 	return t.reasons
 }
 
 // tellOwn tells what the shopper's own purchases of an item did for it.
 func (w *work) tellOwn(t *told, c *candidate, parts *[groups]float64) {
-	b, h, x := &w.past.History.Items[c.own], &w.held[c.own], w.row(c)
+	b, h := &w.past.History.Items[c.own], &w.held[c.own]
 	days := float64(w.here.now-h.last) / secondsADay
 	// How often and how long ago are two sides of one thing: where a rhythm can be told and its time
 	// has come, it is what a shopper understands.
-	if h.times > 1 && x[fDue] >= 0.7 {
-		every := float64(w.every(b, h, w.crowd.item(c.item)))
-		if sum := parts[gDue] + parts[gUsual]; sum > 0 && every > 0 {
+	if h.times > 1 {
+		every := float64(every(b, h, w.crowd.item(c.item)))
+		if sum := parts[gDue] + parts[gUsual]; sum > 0 && every > 0 && days >= 0.7*every {
 			t.tell(Reason{Code: DueAgain, Contribution: sum, Values: Values{EveryDays: every, LastDays: days, Times: h.times}})
 			return
 		}
@@ -148,16 +148,47 @@ func (w *work) tellOwn(t *told, c *candidate, parts *[groups]float64) {
 }
 
 // plainReason is told where nothing speaks for a product more than for any other: what it is.
-func (w *work) plainReason(c *candidate, x []float32, parts *[groups]float64) Reason {
+func (w *work) plainReason(c *candidate, r *row, parts *[groups]float64) Reason {
 	switch {
 	case c.own >= 0:
 		return Reason{Code: UsuallyBought, Contribution: parts[gUsual] + parts[gDue], Values: Values{
 			Times: w.held[c.own].times, LastDays: float64(w.here.now-w.held[c.own].last) / secondsADay}}
-	case x[fPopular] > 0 && w.crowd.item(c.item).Buyers >= leastPeople:
+	case r[fPopular] > zero && w.crowd.item(c.item).Buyers >= leastPeople:
 		return Reason{Code: Popular, Contribution: parts[gPopular]}
 	default:
 		return Reason{Code: InCatalogue, Contribution: parts[gBase]}
 	}
+}
+
+// zero is the bucket of a feature that is known to be nothing; even that of a lift that says nothing.
+const zero = 1
+
+var evenStore, evenHour = uint8(productScales[fStore].bucket(1)), uint8(productScales[fHour].bucket(1))
+
+// partner is what the shopper buys that speaks most for another item: first among what that one is bought
+// with most, which is one short list; else by what stands in the lists of the shopper's own items.
+func (w *work) partner(item who.Item) (best who.Item, ok bool) {
+	var most float32
+	for _, n := range w.crowd.item(item).Neighbours {
+		c := w.cell(n.Item).candidate
+		if c <= 0 || w.candidates[c-1].own < 0 {
+			continue
+		}
+		if part := w.held[w.candidates[c-1].own].speaks * float32(n.Count); part > most {
+			best, most, ok = n.Item, part, true
+		}
+	}
+	if ok {
+		return best, ok
+	}
+	for _, s := range w.seeds {
+		for _, n := range w.crowd.item(s.item).Neighbours {
+			if part := s.weight * float32(n.Count); n.Item == item && part > most {
+				best, most, ok = s.item, part, true
+			}
+		}
+	}
+	return best, ok
 }
 
 // partnerInBasket is the item of the basket under way that speaks most for another.
@@ -192,7 +223,7 @@ func (w *work) name(item who.Item) string {
 
 // storeReasons appends the reasons for a store.
 func (w *work) storeReasons(reasons []Reason, c *candidate, parts *[groups]float64) []Reason {
-	x := w.row(c)
+	r := &w.rows[c.place]
 	t := told{reasons: reasons, first: len(reasons)}
 	meters := 0.0
 	if w.here.known {
@@ -207,11 +238,11 @@ func (w *work) storeReasons(reasons []Reason, c *candidate, parts *[groups]float
 		t.tell(Reason{Code: Nearby, Contribution: parts[gNear], Values: Values{Store: id, Meters: meters}})
 	}
 	many := w.crowd.store(c.item).Visits >= leastPeople
-	if parts[gNext] > 0 && (x[sNext] > 0 || x[sCrowdNext] > 0 && many) {
+	if parts[gNext] > 0 && (r[sNext] > zero || r[sCrowdNext] > zero && many) {
 		t.tell(Reason{Code: OftenNext, Contribution: parts[gNext], Values: Values{Store: w.snapshot.Names.Stores.Name(w.places.from)}})
 	}
 	switch {
-	case many && (len(t.reasons) == t.first || parts[gPopular] > 0 && x[sCrowd] > 0):
+	case many && (len(t.reasons) == t.first || parts[gPopular] > 0 && r[sCrowd] > zero):
 		t.tell(Reason{Code: Popular, Contribution: parts[gPopular], Values: Values{Store: id}})
 	case len(t.reasons) == t.first:
 		t.tell(Reason{Code: InCatalogue, Contribution: parts[gBase], Values: Values{Store: id}})
@@ -222,36 +253,47 @@ func (w *work) storeReasons(reasons []Reason, c *candidate, parts *[groups]float
 // idLength is the length of a suggestion's id: two 64-bit hashes in hexadecimal.
 const idLength = 32
 
-// ids makes the ids of all suggestions in one string, to be cut.
-func (w *work) ids(chosen []candidate) string {
-	const hex = "0123456789abcdef"
-	seed := uint64(offset64)
+// idsOf makes the ids of all suggestions in one string, to be cut.
+func (w *work) idsOf(chosen []candidate) string {
+	seed := uint64(0x9e3779b97f4a7c15) // the golden ratio's first bits
 	if s := w.request.Scene.Shopper; s != nil {
 		key := s.Shopper().Key()
 		seed = hash(hash(seed, key.Retailer), key.Shopper)
 	}
 	seed = mixBits(seed ^ uint64(w.here.at.UnixNano()))
-	buffer := make([]byte, 0, idLength*len(chosen))
 	for i := range chosen {
-		second := hash(hash(seed, string(kinds[chosen[i].kind])), w.id(&chosen[i]))
-		for _, half := range [2]uint64{seed, second} {
-			for range 16 {
-				half = bits.RotateLeft64(half, 4)
-				buffer = append(buffer, hex[half&15])
-			}
-		}
+		at := w.ids[i*idLength:]
+		hexadecimal(at[:16], seed)
+		hexadecimal(at[16:32], hash(seed^uint64(chosen[i].kind), w.id(&chosen[i])))
 	}
-	return string(buffer)
+	return string(w.ids[:idLength*len(chosen)])
 }
 
-// FNV-1a, 64 bits (http://www.isthe.com/chongo/tech/comp/fnv), with a length mark between parts.
-const offset64, prime64 = 14695981039346656037, 1099511628211
-
-func hash(h uint64, s string) uint64 {
-	for i := range len(s) {
-		h = (h ^ uint64(s[i])) * prime64
+// hexadecimal writes a number with sixteen digits, eight at a time: each half is spread to a digit a
+// byte, and those above nine are moved to the letters.
+func hexadecimal(to []byte, x uint64) {
+	for half := range 2 {
+		v := x >> (32 - 32*half) & 0xffff_ffff
+		v = (v | v<<16) & 0x0000_ffff_0000_ffff
+		v = (v | v<<8) & 0x00ff_00ff_00ff_00ff
+		v = (v | v<<4) & 0x0f0f_0f0f_0f0f_0f0f
+		letters := (v + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+		binary.BigEndian.PutUint64(to[8*half:], v+0x3030_3030_3030_3030+letters*('a'-'0'-10))
 	}
-	return (h ^ uint64(len(s))) * prime64
+}
+
+// hash mixes a text into a hash, eight bytes at a time.
+func hash(h uint64, s string) uint64 {
+	n := uint64(len(s))
+	for ; len(s) >= 8; s = s[8:] {
+		h = mixBits(h ^ (uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56))
+	}
+	last := n << 56
+	for i := range len(s) {
+		last ^= uint64(s[i]) << (8 * i)
+	}
+	return mixBits(h ^ last)
 }
 
 // mixBits is the finalizer of SplitMix64: every bit of the input reaches every bit of the output.

@@ -32,7 +32,7 @@ const (
 	fTrend      // fRecent by its share of all lines
 	fRebuy      // share of its buyers who bought it again
 	fAgain      // share of baskets with it that were followed by another
-	fStore      // lift in this store
+	fStore      // lift in this store; zero: not among what is bought most here
 	fHour       // lift near this hour
 	fWeekday    // lift on this weekday
 	fCategory   // share of the shopper's lines in its category

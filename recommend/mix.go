@@ -7,13 +7,12 @@ const storesAmongProducts = 1
 // depends on chance. Of the variants of one product only the best is shown, except those that the
 // shopper has bought before: whoever buys two sorts wants both.
 func (w *work) mix(limit int, products bool) []candidate {
-	w.sift(limit + slack)
 	chosen, stores := w.chosen[:0], 0
-	for _, i := range w.best {
+	for _, best := range w.best {
 		if len(chosen) == limit {
 			break
 		}
-		c := &w.candidates[i]
+		c := &w.candidates[best.place]
 		if c.kind == aStore && products {
 			if stores == storesAmongProducts {
 				continue
@@ -29,28 +28,26 @@ func (w *work) mix(limit int, products bool) []candidate {
 	return chosen
 }
 
-// slack is how many more than asked for are put in order, since some are passed over.
-const slack = 12
-
-// sift puts the n best candidates in order into best: a heap of the best so far, its worst on top.
+// sift puts the n best candidates into best: a heap of the best so far, its worst on top.
 func (w *work) sift(n int) {
 	best := w.best[:0]
-	for c := range w.candidates {
+	for place := range w.candidates {
+		c := pick{w.candidates[place].logOdds, int32(place)}
 		if len(best) < n {
-			best = append(best, int32(c))
-			for i := len(best) - 1; i > 0 && w.before(best[(i-1)/2], best[i]); i = (i - 1) / 2 {
+			best = append(best, c)
+			for i := len(best) - 1; i > 0 && w.before(&best[(i-1)/2], &best[i]); i = (i - 1) / 2 {
 				best[i], best[(i-1)/2] = best[(i-1)/2], best[i]
 			}
 			continue
 		}
-		if !w.before(int32(c), best[0]) {
+		if c.logOdds < best[0].logOdds || !w.before(&c, &best[0]) {
 			continue
 		}
-		best[0] = int32(c)
+		best[0] = c
 		for i := 0; ; {
 			worst := i
 			for child := 2*i + 1; child <= 2*i+2 && child < n; child++ {
-				if w.before(best[worst], best[child]) {
+				if w.before(&best[worst], &best[child]) {
 					worst = child
 				}
 			}
@@ -61,21 +58,31 @@ func (w *work) sift(n int) {
 			i = worst
 		}
 	}
-	// Few are left: insertion sort.
-	for i := range best {
-		for j := i; j > 0 && w.before(best[j], best[j-1]); j-- {
-			best[j], best[j-1] = best[j-1], best[j]
-		}
-	}
 	w.best = best
 }
 
+// order puts best into order.
+func (w *work) order() {
+	best := w.best
+	for i := range best { // few: insertion sort
+		c, j := best[i], i
+		for ; j > 0 && w.before(&c, &best[j-1]); j-- {
+			best[j] = best[j-1]
+		}
+		best[j] = c
+	}
+}
+
 // before tells whether one candidate stands before another in the list.
-func (w *work) before(i, j int32) bool {
-	a, b := &w.candidates[i], &w.candidates[j]
+func (w *work) before(a, b *pick) bool {
 	if a.logOdds != b.logOdds {
 		return a.logOdds > b.logOdds
 	}
+	return w.tied(&w.candidates[a.place], &w.candidates[b.place])
+}
+
+// tied is before for equals.
+func (w *work) tied(a, b *candidate) bool {
 	if a.kind != b.kind {
 		return a.kind < b.kind
 	}
@@ -92,26 +99,14 @@ func (w *work) id(c *candidate) string {
 
 // repeats tells whether a product is a variant of one that was chosen already.
 func (w *work) repeats(chosen []candidate, c *candidate) bool {
-	p := w.snapshot.Catalogue.Product(c.item)
-	if p == nil || c.own >= 0 {
+	if c.own >= 0 {
 		return false
 	}
+	family := w.snapshot.Catalogue.familyOf(c.item)
 	for i := range chosen {
-		if chosen[i].kind != aProduct {
-			continue
-		}
-		other := w.snapshot.Catalogue.Product(chosen[i].item)
-		if other != nil && family(other) == family(p) {
+		if chosen[i].kind == aProduct && w.snapshot.Catalogue.familyOf(chosen[i].item) == family {
 			return true
 		}
 	}
 	return false
-}
-
-// family is the product that variants have in common.
-func family(p *Product) string {
-	if p.VariantOf != "" {
-		return p.VariantOf
-	}
-	return p.ID
 }

@@ -42,6 +42,7 @@ type Figures struct {
 type Blend struct {
 	Bias   float32
 	Tables [][]float32 // by Layout: first a table for each feature, then one for each crossed pair
+	Trees  []Tree      // what the tables leave open; nil: nothing
 }
 
 // Layout is the shape that a Blend has for one kind of candidate, and the way from features to places
@@ -88,13 +89,6 @@ func (l *Layout) Crossed(table int) (a, b, width int) {
 	return c.a, c.b, l.scales[c.b].buckets()
 }
 
-// Buckets finds the bucket of each feature.
-func (l *Layout) Buckets(x []float32, buckets []uint8) {
-	for f := range l.scales {
-		buckets[f] = uint8(l.scales[f].bucket(x[f]))
-	}
-}
-
 // Empty makes tables of zeros.
 func (l *Layout) Empty() *Blend {
 	b := &Blend{Tables: make([][]float32, l.Tables())}
@@ -119,6 +113,18 @@ func (l *Layout) check(b *Blend) error {
 		for _, w := range weights {
 			if math.IsNaN(float64(w)) || math.IsInf(float64(w), 0) {
 				return fmt.Errorf("table %s: a weight is not a number", l.Name(t))
+			}
+		}
+	}
+	for i := range b.Trees {
+		for d, f := range b.Trees[i].Features {
+			if int(f) >= len(l.scales) {
+				return fmt.Errorf("tree %d asks for feature %d in question %d, want less than %d", i, f, d, len(l.scales))
+			}
+		}
+		for _, v := range b.Trees[i].Values {
+			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+				return fmt.Errorf("tree %d: a value is not a number", i)
 			}
 		}
 	}

@@ -82,9 +82,10 @@ func (w *work) stores(among bool) {
 	if !among {
 		w.wellKnown()
 	}
+	w.rows = append(w.rows, make([]row, len(w.candidates)-len(w.rows))...)
 	for i := range w.candidates {
 		if w.candidates[i].kind == aStore {
-			w.describeStore(&w.candidates[i])
+			w.describeStore(&w.candidates[i], &w.rows[i])
 		}
 	}
 }
@@ -127,7 +128,7 @@ func (w *work) addStore(store who.Item, source Source) {
 		w.candidates[s.candidate-1].sources |= source
 		return
 	}
-	w.candidates = append(w.candidates, candidate{item: store, kind: aStore, sources: source, own: -1})
+	w.candidates = append(w.candidates, candidate{item: store, kind: aStore, sources: source, own: -1, place: int32(len(w.candidates))})
 	s.candidate = int32(len(w.candidates))
 }
 
@@ -215,12 +216,11 @@ type near struct {
 }
 
 // describeStore works out the features of a store.
-func (w *work) describeStore(c *candidate) {
-	c.values = len(w.values)
-	for range storeFeatures {
-		w.values = append(w.values, unknown)
+func (w *work) describeStore(c *candidate, r *row) {
+	var x [storeFeatures]float32
+	for f := range x {
+		x[f] = unknown
 	}
-	x := w.values[c.values:]
 	p, s, stats, store := &w.places, w.stay(c.item), w.crowd.store(c.item), w.snapshot.store(c.item)
 	if s.times > 0 {
 		x[sTimes], x[sShare], x[sSince] = s.times, s.recent/p.total, s.since
@@ -248,6 +248,10 @@ func (w *work) describeStore(c *candidate) {
 	x[sOpen] = 0
 	if store.OpenAt(w.here.at) {
 		x[sOpen] = 1
+	}
+	*r = row{}
+	for f, value := range x {
+		r[f] = uint8(storeScales[f].bucket(value))
 	}
 }
 

@@ -15,15 +15,16 @@ type Rehearsal struct {
 	request Request
 }
 
-// Products calls each for every product that would have been a candidate, with its features, for a
-// shopper with this past at that time. bought tells whether the past holds the item. x is valid until each returns.
-func (r *Rehearsal) Products(s *Snapshot, p Past, at time.Time, each func(item who.Item, bought bool, x []float32)) {
+// Products calls each for every product that would have been a candidate, with the buckets of its
+// features, for a shopper with this past at that time. bought tells whether the past holds the item. The
+// buckets are valid until each returns.
+func (r *Rehearsal) Products(s *Snapshot, p Past, at time.Time, each func(item who.Item, bought bool, buckets []uint8)) {
 	r.request = Request{Limit: MaxLimit}
 	r.w.start(s, &r.request, p, at)
 	r.w.products()
 	for i := range r.w.candidates {
 		c := &r.w.candidates[i]
-		each(c.item, c.own >= 0, r.w.row(c))
+		each(c.item, c.own >= 0, r.w.rows[i][:productFeatures])
 	}
 }
 
@@ -34,17 +35,19 @@ func (r *Rehearsal) Scores(s *Snapshot, p Past, at time.Time, each func(item who
 	r.w.products()
 	r.w.score()
 	for i := range r.w.candidates {
-		each(r.w.candidates[i].item, 1/(1+math.Exp(-r.w.candidates[i].logOdds)))
+		c := &r.w.candidates[i]
+		odds := c.logOdds + r.w.scorer(c).boosted(&r.w.rows[i])
+		each(c.item, 1/(1+math.Exp(-odds)))
 	}
 }
 
 // Places is Products for stores.
-func (r *Rehearsal) Places(s *Snapshot, p Past, at time.Time, each func(store who.Item, x []float32)) {
+func (r *Rehearsal) Places(s *Snapshot, p Past, at time.Time, each func(store who.Item, buckets []uint8)) {
 	r.request = Request{Limit: MaxLimit}
 	r.w.start(s, &r.request, p, at)
 	r.w.stores(false)
 	for i := range r.w.candidates {
-		each(r.w.candidates[i].item, r.w.row(&r.w.candidates[i]))
+		each(r.w.candidates[i].item, r.w.rows[i][:storeFeatures])
 	}
 }
 

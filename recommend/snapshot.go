@@ -16,6 +16,8 @@ type Snapshot struct {
 	Model     *Model     // nil: BuiltIn
 
 	products, places *scorer
+	facts            []fact         // by item number, and one for all others
+	odds             []float32      // what the facts add to the log-odds of who never bought the item
 	stores           []*where.Store // by number in Names.Stores; nil: not known
 	points           []flat         // where they are
 	listed           []who.Item     // the numbers of the stores that are known
@@ -49,11 +51,17 @@ func (s *Snapshot) With(crowd *Crowd, model *Model) *Snapshot {
 	if crowd == nil {
 		next.Crowd = &noCrowd
 	}
+	if s.facts == nil || next.Crowd != s.Crowd {
+		next.facts = factsOf(next.Crowd)
+	}
 	if model == nil || model.Check() != nil {
 		next.Model = builtIn
 	}
 	if s.products == nil || next.Model != s.Model {
 		next.products, next.places = newScorer(Products, next.Model.Product), newScorer(Places, next.Model.Store)
+	}
+	if s.odds == nil || next.Crowd != s.Crowd || next.products != s.products {
+		next.odds = next.products.oddsOf(next.facts)
 	}
 	next.open = next.uncovered()
 	return &next

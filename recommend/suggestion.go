@@ -27,13 +27,19 @@ type Suggestion struct {
 	Reasons    []Reason // 1 to 3, the largest contribution first
 	ValidUntil time.Time
 	// Contributions are what each group of features added to the score's log-odds; they sum to it.
-	Contributions []Contribution
+	Contributions Contributions
 }
 
-// Contribution is the part of a score's log-odds that one group of features made.
-type Contribution struct {
-	Feature string
-	Value   float64
+// Contributions are the parts of a score's log-odds, by group of features.
+type Contributions [groups]float64
+
+// All calls yield with the name of each group that made a part, and the part, until it returns false.
+func (c *Contributions) All(yield func(feature string, value float64) bool) {
+	for g, value := range c {
+		if value != 0 && !yield(groupNames[g], value) {
+			return
+		}
+	}
 }
 
 // Code is a reason in a word that never changes; the encoder makes text of it.

@@ -20,13 +20,17 @@ type work struct {
 
 	stamp      uint32
 	cells      []cell // by item number; those with another stamp are empty
-	touched    []ranked
+	near       bonds  // to what the shopper buys
+	completes  bonds  // to what is in the basket
 	held       []held // by place in History.Items
 	seeds      []seed
 	candidates []candidate
-	values     []float32 // productFeatures or storeFeatures for each candidate
-	best       []int32   // places in candidates, best first
+	rows       []row  // of the candidates
+	best       []pick // best first
 	chosen     []candidate
+	reasons    []Reason
+	told       [MaxLimit]int // reasons of each suggestion
+	ids        [MaxLimit * idLength]byte
 	tastes     tastes
 	decays     [who.Tail][3]float32 // by basket, for 30, 90 and 365 days
 	places     places
@@ -35,19 +39,17 @@ type work struct {
 // cell is what one answer notes about one item.
 type cell struct {
 	stamp     uint32
-	candidate int32 // number + 1 in candidates; 0: none
-	barred    bool
-	near      float32 // how often it is bought with what the shopper buys
-	nearest   float32 // of that, the part of the item which speaks most for it
-	with      who.Item
-	together  float32 // how often it is bought with what is in the basket
+	candidate int32 // number + 1 in candidates; 0: none; barred: must not become one
 }
+
+const barred = -1
 
 // held is what is known of one item in the shopper's past.
 type held struct {
 	recent uint64
 	times  int
 	last   uint32
+	speaks float32 // for a neighbour, for each basket with both; 0: the item is no seed
 }
 
 // here is the scene in the numbers that counting needs.
@@ -62,14 +64,20 @@ type here struct {
 	inStore bool     // store comes from the place
 }
 
-// candidate is one thing that may be suggested.
+// candidate is one thing that may be suggested. Its features are the row at the same place.
 type candidate struct {
 	item    who.Item // of a product, or the number of a store
 	kind    sort
 	sources Source
-	own     int // place in History.Items, -1: never bought
-	values  int // where its features begin
+	own     int32 // place in History.Items, -1: never bought
+	place   int32 // in candidates
 	logOdds float64
+}
+
+// pick is a candidate by its place, and its log-odds beside it, since most is decided by those.
+type pick struct {
+	logOdds float64
+	place   int32
 }
 
 // sort is a Kind in a byte.
@@ -123,8 +131,10 @@ func (w *work) start(snapshot *Snapshot, r *Request, past Past, now time.Time) {
 	if n := len(w.crowd.Items); n > len(w.cells) {
 		w.cells = append(w.cells, make([]cell, n-len(w.cells))...)
 	}
-	w.touched, w.held, w.seeds = w.touched[:0], w.held[:0], w.seeds[:0]
-	w.candidates, w.values, w.chosen = w.candidates[:0], w.values[:0], w.chosen[:0]
+	w.near.reset(len(w.crowd.Items))
+	w.completes.reset(len(w.crowd.Items))
+	w.held, w.seeds = w.held[:0], w.seeds[:0]
+	w.candidates, w.rows, w.chosen = w.candidates[:0], w.rows[:0], w.chosen[:0]
 }
 
 // locate takes from the place what it offers under its permission.

@@ -25,7 +25,7 @@ const (
 
 	neighbours = 64  // kept in a view for an item
 	popular    = 256 // … for the retailer
-	popularIn  = 64  // … for a store
+	popularIn  = 128 // … for a store
 	visited    = 64  // stores
 	passages   = 64  // … for a store
 )
@@ -75,7 +75,6 @@ type item struct {
 	weeks            map[uint32]uint32 // lines by week
 	hours            [24]uint32
 	weekdays         [7]uint32
-	stores           map[who.Item]uint32
 	together         map[who.Item]uint32 // baskets that held both
 }
 
@@ -201,7 +200,6 @@ func (c *Crowd) countBasket(t *trips, k, sign int) {
 		it.weekdays[d] += n
 		add(&it.weeks, w, n)
 		if basket.Store != 0 {
-			add(&it.stores, basket.Store, n)
 			add(&c.store(basket.Store).items, number, n)
 		}
 	}

@@ -54,7 +54,7 @@ func countsOf(c *Crowd) counts {
 		Items: map[int]item{}, Stores: map[int]store{},
 	}
 	for i, it := range c.items {
-		it.weeks, it.stores, it.together = filled(it.weeks), filled(it.stores), filled(it.together)
+		it.weeks, it.together = filled(it.weeks), filled(it.together)
 		if !reflect.DeepEqual(it, item{}) {
 			n.Items[i] = it
 		}
@@ -171,7 +171,7 @@ func TestCrowdCounts(t *testing.T) {
 		"bread chances": v.Items[bread].Chances, "bread again": v.Items[bread].Again,
 		"milk neighbours": v.Items[milk].Neighbours, "jam neighbours": v.Items[jam].Neighbours,
 		"popular": v.Popular, "in the mall": v.Stores[mall].Popular, "mall lines": v.Stores[mall].Lines, "mall visits": v.Stores[mall].Visits,
-		"milk in stores": v.Items[milk].Stores, "monday lines": v.Rhythm.Weekday[1],
+		"monday lines": v.Rhythm.Weekday[1],
 	}
 	want := map[string]any{
 		"shoppers": 2, "baskets": uint64(4), "lines": uint64(7),
@@ -181,8 +181,8 @@ func TestCrowdCounts(t *testing.T) {
 		"bread chances": uint32(1), "bread again": uint32(0),
 		"milk neighbours": []recommend.Tally{{Item: bread, Count: 2}, {Item: jam, Count: 1}},
 		"jam neighbours":  []recommend.Tally{{Item: milk, Count: 1}},
-		"popular":         []who.Item{milk, bread, jam}, "in the mall": []who.Item{milk, bread, jam}, "mall lines": uint64(7), "mall visits": uint32(4),
-		"milk in stores": []recommend.Tally{{Item: mall, Count: 4}}, "monday lines": float32(4),
+		"popular":         []who.Item{milk, bread, jam}, "in the mall": []recommend.Tally{{Item: milk, Count: 4}, {Item: bread, Count: 2}, {Item: jam, Count: 1}}, "mall lines": uint64(7), "mall visits": uint32(4),
+		"monday lines": float32(4),
 	}
 	for name := range want {
 		if !reflect.DeepEqual(got[name], want[name]) {

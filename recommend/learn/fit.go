@@ -15,7 +15,7 @@ import (
 // Bounds of a learning, so that it ends within seconds whatever the retailer's size.
 const (
 	maxLearners = 20_000    // shoppers whose last basket is learnt from
-	maxRows     = 1_200_000 // candidates looked at
+	maxRows     = 1_000_000 // candidates looked at
 	maxTested   = 3_000     // shoppers of the backtest
 	minLearners = 30        // fewer teach nothing
 
@@ -48,13 +48,13 @@ func Fit(snapshot *recommend.Snapshot, histories []*who.History, version string,
 	if enough {
 		s := snapshot.With(before.View(), current)
 		rows := readRows(recommend.Products, s, learners)
-		learnt.Product, learnt.Figures = choose(s, learnt, rows.fits(recommend.Products, recommend.BuiltIn().Product), tested)
+		learnt.Product, learnt.Figures = choose(s, learnt, rows, tested)
 	}
 	if enoughVisits {
 		s := snapshot.With(beforeVisits.View(), current)
 		rows := readRows(recommend.Places, s, learnStores)
 		var figures []recommend.Figures
-		learnt.Store, figures = chooseStore(s, learnt, rows.fits(recommend.Places, recommend.BuiltIn().Store), testStores)
+		learnt.Store, figures = chooseStore(s, learnt, rows, testStores)
 		learnt.Figures = append(learnt.Figures, figures...)
 	}
 	if learnt.Product == current.Product && learnt.Store == current.Store {
@@ -63,9 +63,9 @@ func Fit(snapshot *recommend.Snapshot, histories []*who.History, version string,
 	return learnt, nil
 }
 
-// choose tests learnt blends for products beside the one in service, and keeps the best.
-func choose(s *recommend.Snapshot, m *recommend.Model, learnt []*recommend.Blend, tested []lesson) (*recommend.Blend, []recommend.Figures) {
-	kept, figures := best(s.Model.Product, learnt, "", func(method string, b *recommend.Blend) recommend.Figures {
+// choose learns blends for products, tests them beside the one in service, and keeps the best.
+func choose(s *recommend.Snapshot, m *recommend.Model, r *rows, tested []lesson) (*recommend.Blend, []recommend.Figures) {
+	kept, figures := best(recommend.Products, s.Model.Product, recommend.BuiltIn().Product, r, "", func(method string, b *recommend.Blend) recommend.Figures {
 		other := *m
 		other.Product = b
 		return measure(method, tested, engine(s.With(s.Crowd, &other)))
@@ -74,28 +74,36 @@ func choose(s *recommend.Snapshot, m *recommend.Model, learnt []*recommend.Blend
 }
 
 // chooseStore is choose for stores.
-func chooseStore(s *recommend.Snapshot, m *recommend.Model, learnt []*recommend.Blend, tested []lesson) (*recommend.Blend, []recommend.Figures) {
-	return best(s.Model.Store, learnt, "next store: ", func(method string, b *recommend.Blend) recommend.Figures {
+func chooseStore(s *recommend.Snapshot, m *recommend.Model, r *rows, tested []lesson) (*recommend.Blend, []recommend.Figures) {
+	return best(recommend.Places, s.Model.Store, recommend.BuiltIn().Store, r, "next store: ", func(method string, b *recommend.Blend) recommend.Figures {
 		other := *m
 		other.Store = b
 		return measure(method, tested, storeEngine(s.With(s.Crowd, &other)))
 	})
 }
 
-// best measures blends and keeps the best one. The figures begin with those of the kept one; where that
-// is a learnt one, those of the one in service before follow.
-func best(current *recommend.Blend, learnt []*recommend.Blend, prefix string, measure func(method string, b *recommend.Blend) recommend.Figures) (*recommend.Blend, []recommend.Figures) {
-	before := measure(prefix+"in service before", current)
-	kept, figures := current, before
-	for _, b := range learnt {
-		if f := measure(prefix+"learnt", b); worth(f) > worth(figures) {
-			kept, figures = b, f
+// best learns blends of several strengths, grows trees on the best of them, and keeps what measures best.
+// The figures begin with those of the kept one; where that is a learnt one, those of the one in service
+// before follow.
+func best(l *recommend.Layout, current, prior *recommend.Blend, r *rows, prefix string, measure func(method string, b *recommend.Blend) recommend.Figures) (*recommend.Blend, []recommend.Figures) {
+	var learnt *recommend.Blend
+	var figures recommend.Figures
+	try := func(b *recommend.Blend) {
+		if f := measure(prefix+"learnt", b); learnt == nil || worth(f) > worth(figures) {
+			learnt, figures = b, f
 		}
 	}
-	if kept == current {
-		return kept, []recommend.Figures{before}
+	for _, s := range strengths {
+		try(r.fit(l, prior, s))
 	}
-	return kept, []recommend.Figures{figures, before}
+	boosted := *learnt
+	boosted.Trees = r.boost(l, learnt)
+	try(&boosted)
+	before := measure(prefix+"in service before", current)
+	if worth(before) >= worth(figures) {
+		return current, []recommend.Figures{before}
+	}
+	return learnt, []recommend.Figures{figures, before}
 }
 
 // worth is what decides between two models: how much they find and how high they put it.
@@ -237,12 +245,10 @@ func readRows(layout *recommend.Layout, s *recommend.Snapshot, lessons []lesson)
 	inParts(func(part int) {
 		piece := &pieces[part]
 		piece.features = make([][]uint8, features)
-		buckets := make([]uint8, features)
-		read := func(x []float32, bought bool, weight float32) {
+		read := func(buckets []uint8, bought bool, weight float32) {
 			if len(piece.weight) >= maxRows/parts {
 				return
 			}
-			layout.Buckets(x, buckets)
 			for f, b := range buckets {
 				piece.features[f] = append(piece.features[f], b)
 			}
@@ -253,15 +259,15 @@ func readRows(layout *recommend.Layout, s *recommend.Snapshot, lessons []lesson)
 		for i := part; i < len(lessons); i += parts {
 			l := &lessons[i]
 			if layout == recommend.Places {
-				rehearsal.Places(s, l.past, l.at, func(store who.Item, x []float32) { read(x, l.holds(store), 1) })
+				rehearsal.Places(s, l.past, l.at, func(store who.Item, buckets []uint8) { read(buckets, l.holds(store), 1) })
 				continue
 			}
-			rehearsal.Products(s, l.past, l.at, func(item who.Item, before bool, x []float32) {
+			rehearsal.Products(s, l.past, l.at, func(item who.Item, before bool, buckets []uint8) {
 				switch bought := l.holds(item); {
 				case bought || before:
-					read(x, bought, 1)
+					read(buckets, bought, 1)
 				case scatter(l.dice^uint64(item))%keepOneIn == 0:
-					read(x, bought, keepOneIn)
+					read(buckets, bought, keepOneIn)
 				}
 			})
 		}
@@ -279,22 +285,14 @@ func readRows(layout *recommend.Layout, s *recommend.Snapshot, lessons []lesson)
 }
 
 // sweeps over all tables: by then the likelihood hardly moves.
-const sweeps = 9
+const sweeps = 7
 
 // strength says how firmly weights are drawn towards their prior: as if each had been seen so often
 // already, in units of the likelihood's curvature (a row of a probability p has p(1-p)). A few are tried,
 // since how much a retailer's data can bear follows from the data; the backtest decides.
 type strength struct{ single, crossed float64 }
 
-var strengths = []strength{{2, 10}, {5, 40}, {5, 160}, {20, 640}}
-
-// fits finds weights of each strength.
-func (r *rows) fits(l *recommend.Layout, prior *recommend.Blend) (all []*recommend.Blend) {
-	for _, s := range strengths {
-		all = append(all, r.fit(l, prior, s))
-	}
-	return all
-}
+var strengths = []strength{{5, 40}, {5, 160}, {20, 640}}
 
 // fit finds the weights that make what was bought most likely: Newton steps on one table after the
 // other, each drawn towards its prior weight.

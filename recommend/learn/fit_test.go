@@ -95,10 +95,13 @@ func TestFitRefusesAWorseModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	worse := recommend.Products.Empty()
-	_, tested, before := baskets(nil, histories)
+	learners, tested, before := baskets(nil, histories)
 	s := snapshot.With(before.View(), good)
-	kept, figures := choose(s, good, []*recommend.Blend{worse}, tested)
+	wrong := readRows(recommend.Products, s, learners)
+	for i := range wrong.bought {
+		wrong.bought[i] = !wrong.bought[i]
+	}
+	kept, figures := choose(s, good, wrong, tested)
 	if kept != good.Product || figures[0].Method != "in service before" {
 		t.Errorf("kept the worse one: %+v", figures)
 	}

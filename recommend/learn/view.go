@@ -82,19 +82,18 @@ func (it *item) view() recommend.ItemStats {
 		Again: it.again, Chances: it.chances,
 		Rhythm:     rhythm(&it.hours, &it.weekdays),
 		Weeks:      byNumber(it.weeks),
-		Stores:     byNumber(it.stores),
 		Neighbours: byCount(it.together, neighbours),
 	}
 }
 
 func (s *store) view() recommend.StoreStats {
 	v := recommend.StoreStats{Lines: s.lines, Visits: s.visits, Next: byCount(s.next, passages)}
+	if len(s.items) > 0 {
+		v.Popular = byCount(s.items, popularIn)
+	}
 	if s.visits > 0 {
 		hours := near(&s.hours)
 		v.Hour = &hours
-	}
-	for _, t := range byCount(s.items, popularIn) {
-		v.Popular = append(v.Popular, t.Item)
 	}
 	return v
 }
