@@ -2,11 +2,9 @@ package api
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/gofiber/fiber/v2"
 
-	"satnav/geo"
 	"satnav/recommend"
 	"satnav/sdk-contract/wire"
 	"satnav/server/visit"
@@ -50,30 +48,6 @@ func (a *API) PostSuggestionsBatch(c *fiber.Ctx) error {
 	out := wire.BatchResponse{Results: make([]wire.BatchResult, len(lists))}
 	for i, list := range lists {
 		out.Results[i] = wire.BatchResult{Shopper: in.Shoppers[i], Suggestions: suggestionsFrom(list, words)}
-	}
-	return encode(c, out)
-}
-
-// MatchGeofences tells which live geofences hold each point: geometry alone, whatever the time.
-func (a *API) MatchGeofences(c *fiber.Ctx) error {
-	var in wire.MatchRequest
-	if err := a.decode(c, &in); err != nil {
-		return err
-	}
-	snapshot, err := a.Retailers.Of(c.UserContext(), caller(c).Retailer)
-	if err != nil {
-		return err
-	}
-	out := wire.MatchResponse{Matches: make([][]string, len(in.Points))}
-	var found []uint32
-	for i, point := range in.Points {
-		found = snapshot.Fences.Match(geo.Point{Lng: point[0], Lat: point[1]}, found[:0])
-		ids := make([]string, len(found))
-		for n, fence := range found {
-			ids[n] = snapshot.Fences.Fence(fence).ID
-		}
-		slices.Sort(ids)
-		out.Matches[i] = ids
 	}
 	return encode(c, out)
 }
