@@ -11,7 +11,6 @@ import (
 type Circle struct {
 	center       Point
 	radiusMeters float64
-	number       uint32 // of the geofence, set by the index
 }
 
 // MaxRadiusMeters is half the circumference of the sphere: a circle of this radius is the whole globe.

@@ -56,6 +56,24 @@ func flatten(corners []Point) flatRing {
 func (f flatRing) len() int   { return int(f[1] &^ flatWide) }
 func (f flatRing) wide() bool { return f[1]&flatWide != 0 }
 
+// group is how many neighbouring edges a bit stands for where edges are told apart by the bits of a word.
+func (f flatRing) group() int { return (f.len() + flatGroups - 1) / flatGroups }
+
+// run reads the run of edges in the second word of a posting.
+func (f flatRing) run(word uint32) (first, count int) {
+	first, count = int(word>>runShift&runMask), int(word>>(runShift+runBits)&runMask)+1
+	if n := f.len(); n > flatGroups {
+		group := f.group()
+		groups := (n + group - 1) / group
+		end := first + count
+		if first *= group; end <= groups {
+			return first, min(end*group, n) - first
+		}
+		return first, n - first + (end-groups)*group
+	}
+	return first, count
+}
+
 // words is how long the flat ring is that begins here.
 func (f flatRing) words() int {
 	if f.wide() {
@@ -103,6 +121,41 @@ func (f flatRing) locate(q *spot, first, count int, west bool) side {
 	corners := f[5 : 5+n]
 	x, y := q.x-int64(int32(f[2])), q.y-int64(int32(f[3]))
 	ax, ay := int64(corners[first]&0xffff), int64(corners[first]>>16)
+	if ay == y {
+		return f.locateClose(q, first, count, west)
+	}
+	// Which edges the ray meets cannot be foreseen, so it is computed and not branched on: in the sign of whole words.
+	in := int64(0)
+	i := first
+	for range count {
+		if i++; i == n {
+			i = 0
+		}
+		bx, by := int64(corners[i]&0xffff), int64(corners[i]>>16)
+		dx, dy := bx-ax, by-ay
+		det := dx*(y-ay) - dy*(x-ax)
+		// The true spot is less than a unit north and east of (x, y), which moves det by less than |dx| + |dy|.
+		if slack := max(dx, -dx) + max(dy, -dy); max(det, -det) <= slack || by == y {
+			return f.locateClose(q, first, count, west)
+		}
+		in ^= ((y - ay) ^ (y - by)) &^ (det ^ dy)
+		if west {
+			in ^= (y - ay) ^ (y - by)
+		}
+		ax, ay = bx, by
+	}
+	if in < 0 {
+		return inRing
+	}
+	return offRing
+}
+
+// locateClose is locate for a spot that may be on an edge, or level with a corner.
+func (f flatRing) locateClose(q *spot, first, count int, west bool) side {
+	n := f.len()
+	x, y := q.x-int64(int32(f[2])), q.y-int64(int32(f[3]))
+	corners := f[5 : 5+n]
+	ax, ay := int64(corners[first]&0xffff), int64(corners[first]>>16)
 	in := offRing
 	i := first
 	for range count {
@@ -114,7 +167,6 @@ func (f flatRing) locate(q *spot, first, count int, west bool) side {
 			dx, dy := bx-ax, by-ay
 			det := dx*(y-ay) - dy*(x-ax)
 			if !(q.wholeX && q.wholeY) {
-				// The true spot is less than a unit north and east of (x, y).
 				if slack := max(dx, -dx) + max(dy, -dy); det <= slack && det >= -slack {
 					det = int64(turn(f.corner((i+n-1)%n), f.corner(i), q.Point))
 				}

@@ -1,6 +1,7 @@
 package geo
 
 import (
+	"cmp"
 	"math"
 	"math/bits"
 	"slices"
@@ -13,11 +14,14 @@ import (
 //	page:    64 offsets of tiles of 8 × 8 cells; 0: the tile is empty
 //	tile:    two words of bitmap (which cells hold anything), the ends of these cells, counted in words: 16 bits each; or 32, if
 //	         tileWide is set in the offset; then the postings, cell after cell
-//	posting: what may hold a point of the cell: two bits of kind, thirty of value
+//	posting: what may hold a point of the cell: two bits of kind, thirty of value; a second word where the kind has one
 //
-// A posting of a cell that is wholly inside names the geofence and asks for no geometry. One of a flat ring names the
-// place of its words, and in a second word the few edges that a ray from the cell, to its better side, can meet: a handful
-// are read instead of all.
+// The postings of a cell are in the order of their kinds, then of the numbers of their geofences: what is read runs without
+// a branch that the processor could not foresee. A posting of a cell that is wholly inside asks
+// for no geometry. One of a circle has the circle again, rounded, in its second word: only points that are closer to the
+// boundary than the rounding read the circle itself. One of a flat ring names the place of its words; its second word
+// says in which sixteenths of the cell the ring can hold anything, and which few edges a ray from the cell, to its better
+// side, can meet: a handful are read instead of all. Memory is slow, and this keeps most of it unread.
 const (
 	gridLevels  = 6
 	cellShiftX  = 14 // 182 m at the equator
@@ -27,8 +31,8 @@ const (
 	maxCellSpan = 16
 
 	postInside = 0 // value: number of the geofence
-	postCircle = 1 // value: place in Index.circles
-	postFlat   = 2 // value: place in Index.rings; a word of edges follows
+	postCircle = 1 // value: number of the geofence; a word that circleWord made follows
+	postFlat   = 2 // value: place in Index.rings; a word of mask and edges follows
 	postAsk    = 3 // value: number of the geofence, whose shape is asked
 
 	postKindShift = 30
@@ -38,7 +42,22 @@ const (
 	pageTiles = 64
 	tileHead  = 2
 
-	edgesWest = 1 << 15
+	// The words of circles count the centre in steps of a 64th of a cell from eight cells before the cell's own origin, and
+	// the radius in steps of a 128th of a cell's height.
+	centerBits  = 11
+	centerMask  = 1<<centerBits - 1
+	centerSteps = 6
+	centerReach = 8
+	radiusSteps = 7
+	radiusShift = 2 * centerBits
+
+	// The words of flat rings: sixteen bits of mask; a run of groups of edges, first and count less one; the side.
+	maskSteps  = 2 // each way, so sixteenths
+	runShift   = 16
+	runBits    = 6
+	runMask    = 1<<runBits - 1
+	flatWest   = 1 << (runShift + 2*runBits)
+	flatGroups = 1 << runBits
 )
 
 // gridCell is a cell of a level: its column and row.
@@ -69,19 +88,54 @@ func (c gridCell) place() uint16 {
 type posted struct {
 	page  uint32
 	place uint16
+	n     uint32 // number of the geofence
 	word  uint32
-	edges uint32
+	more  uint32 // the second word
 }
 
-func (p posted) words() int {
-	if p.word>>postKindShift == postFlat {
+func (p posted) words() int { return postWords(p.word) }
+
+// postWords is how many words the posting has that begins with this one.
+func postWords(word uint32) int {
+	if kind := word >> postKindShift; kind == postFlat || kind == postCircle {
 		return 2
 	}
 	return 1
 }
 
+// circleSlack is how much farther than its word says, in units of latitude, a circle may reach: half a step of the centre
+// either way, half a step of the radius, a quarter of a step for the earth being round, and two units for the point itself
+// being between units.
+func circleSlack(level int) float64 {
+	x, y := levelShift*level+cellShiftX-centerSteps, levelShift*level+cellShiftY-centerSteps
+	return float64(int64(1)<<x)/2 + float64(int64(1)<<y)*3/4 + float64(int64(2)<<(levelShift*level+cellShiftY-radiusSteps))/4 + 2
+}
+
+var circleSlacks = func() (slacks [gridLevels]float64) {
+	for level := range slacks {
+		slacks[level] = circleSlack(level)
+	}
+	return slacks
+}()
+
+// circleWord holds a circle in units of the cell, rounded; ok is false for one that does not fit.
+func circleWord(c *Circle, cell gridCell, level int) (word uint32, ok bool) {
+	x0, y0 := cell.origin(level)
+	w, h := levelShift*level+cellShiftX, levelShift*level+cellShiftY
+	x := math.Round((c.center.Lng*unitsPerDegree-float64(x0))/float64(int64(1)<<(w-centerSteps))) + centerReach<<centerSteps
+	y := math.Round((c.center.Lat*unitsPerDegree-float64(y0))/float64(int64(1)<<(h-centerSteps))) + centerReach<<centerSteps
+	r := math.Round(c.radiusMeters / metersPerUnit / float64(int64(1)<<(h-radiusSteps)))
+	if !(x >= 0 && x <= centerMask && y >= 0 && y <= centerMask && r < 1<<(32-radiusShift)) {
+		return 0, false
+	}
+	return uint32(x) | uint32(y)<<centerBits | uint32(r)<<radiusShift, true
+}
+
 // encodePage sorts the postings of one page into words.
 func encodePage(all []posted) []uint32 {
+	slices.SortFunc(all, func(a, b posted) int {
+		return cmp.Or(cmp.Compare(a.word>>postKindShift, b.word>>postKindShift), cmp.Compare(a.n, b.n))
+	})
 	var ends [pageTiles*64 + 1]int32 // first counts, then begins, of cells in words
 	for _, p := range all {
 		ends[p.place+1] += int32(p.words())
@@ -134,7 +188,7 @@ func encodePage(all []posted) []uint32 {
 		at := ends[p.place+1]
 		words[at] = p.word
 		if p.words() == 2 {
-			words[at+1] = p.edges
+			words[at+1] = p.more
 		}
 		ends[p.place+1] += int32(p.words())
 	}
@@ -194,7 +248,7 @@ func decodePage(page []uint32, all []posted) []posted {
 				p := posted{place: uint16(tile<<6 | cell), word: words[i]}
 				if p.words() == 2 {
 					i++
-					p.edges = words[i]
+					p.more = words[i]
 				}
 				all = append(all, p)
 			}
@@ -221,8 +275,8 @@ func unitBox(b box) (minX, minY, maxX, maxY int64) {
 	return down(b.minX), down(b.minY), up(b.maxX), up(b.maxY)
 }
 
-// coverBoxes posts the word in every cell that the bounds meet: right for any shape.
-func coverBoxes(b Bounds, word uint32, all []posted) []posted {
+// coverBoxes posts the number in every cell that the bounds meet: right for any shape.
+func coverBoxes(b Bounds, n uint32, all []posted) []posted {
 	for _, plane := range planes(b) {
 		minX, minY, maxX, maxY := unitBox(plane)
 		level := levelOf(minX, minY, maxX, maxY)
@@ -230,27 +284,27 @@ func coverBoxes(b Bounds, word uint32, all []posted) []posted {
 		for y := from.y; y <= to.y; y++ {
 			for x := from.x; x <= to.x; x++ {
 				c := gridCell{x, y}
-				all = append(all, posted{page: c.pageKey(level), place: c.place(), word: word})
+				all = append(all, posted{page: c.pageKey(level), place: c.place(), n: n, word: postAsk<<postKindShift | n})
 			}
 		}
 	}
 	return all
 }
 
-// cover posts the word in the cells where the shape may be, and the bare number in those that are clearly inside. Which
-// cells these are depends on the shape alone.
-func cover(s Shape, n, word uint32, all []posted) []posted {
+// cover posts the shape in the cells where it may be, by its bare number in those that are clearly inside. Rings that are
+// laid out are posted by their place, rings that are not (at < 0) are asked. Which cells these are depends on the shape alone.
+func cover(s Shape, n uint32, at int, all []posted) []posted {
 	switch s := s.(type) {
 	case *Circle:
 		if s.gridded() {
-			return coverCircle(s, n, word, all)
+			return coverCircle(s, n, all)
 		}
 	case *Polygon:
 		if s.flat != nil {
-			return coverFlat(s.flat, n, word, all)
+			return coverFlat(s.flat, n, at, all)
 		}
 	}
-	return coverBoxes(s.Bounds(), word, all)
+	return coverBoxes(s.Bounds(), n, all)
 }
 
 // gridded tells whether coverCircle can do better than boxes.
@@ -260,11 +314,13 @@ func (c *Circle) gridded() bool {
 }
 
 // coverCircle leaves out cells that are clearly outside and names the geofence in those clearly inside.
-func coverCircle(c *Circle, n, word uint32, all []posted) []posted {
+func coverCircle(c *Circle, n uint32, all []posted) []posted {
 	b := c.Bounds()
 	minX, minY, maxX, maxY := unitBox(box{b.West, b.South, b.East, b.North})
 	level := levelOf(minX, minY, maxX, maxY)
 	from, to := cellOf(minX, minY, level), cellOf(maxX, maxY, level)
+	// Words of circles are read as if the earth were flat, which must not matter more than circleSlack allows.
+	flat := float64(int64(1)<<(levelShift*level+cellShiftY-centerSteps)) / 4 * metersPerUnit
 	steep := math.Tan(max(math.Abs(b.South), math.Abs(b.North)) * radian)
 	for y := from.y; y <= to.y; y++ {
 		for x := from.x; x <= to.x; x++ {
@@ -287,57 +343,73 @@ func coverCircle(c *Circle, n, word uint32, all []posted) []posted {
 			if c.center.Lng-west < east-c.center.Lng {
 				farLng = east
 			}
-			post := word
+			post := posted{page: cell.pageKey(level), place: cell.place(), n: n, word: postAsk<<postKindShift | n}
 			if c.Distance(Point{Lat: farLat, Lng: farLng}) < -stray && c.Distance(Point{Lat: south + north - farLat, Lng: farLng}) < -stray {
-				post = postInside<<postKindShift | n
+				post.word = postInside<<postKindShift | n
+			} else if stray < flat && b.South > -80 && b.North < 80 {
+				if word, ok := circleWord(c, cell, level); ok {
+					post.word, post.more = postCircle<<postKindShift|n, word
+				}
 			}
-			all = append(all, posted{page: cell.pageKey(level), place: cell.place(), word: post})
+			all = append(all, post)
 		}
 	}
 	return all
 }
 
-// coverFlat finds for each cell that the ring meets which edges a ray from it can meet, and names the geofence in cells
-// that no edge meets and that are inside.
-func coverFlat(f flatRing, n, word uint32, all []posted) []posted {
+// coverFlat finds for each cell that the ring meets which edges a ray from it can meet and where in it the ring can hold
+// anything, and names the geofence in cells that no edge meets and that are inside.
+func coverFlat(f flatRing, n uint32, at int, all []posted) []posted {
 	minX, minY, maxX, maxY := f.span()
 	level := levelOf(minX, minY, maxX, maxY)
 	from, to := cellOf(minX, minY, level), cellOf(maxX, maxY, level)
+	shiftX, shiftY := cellShiftX+levelShift*level, cellShiftY+levelShift*level
 	corners := f.len()
 	// Edges are told apart by the bits of a word: one each up to 64, else in groups of neighbours.
-	group := (corners + 63) / 64
-	// Per cell: edges that begin to be east of it here, edges that begin to be west, and whether any meets it.
+	group := f.group()
+	// Per cell: edges that begin to be east of it here, edges that begin to be west, and whether any meets it. Per row of
+	// sixteenths: from which to which the ring reaches.
+	const steps = 1 << maskSteps
 	var east, west [maxCellSpan + 1][maxCellSpan + 1]uint64
 	var met [maxCellSpan + 1]uint32
-	shiftY := cellShiftY + levelShift*level
-	column := func(x float64) int {
-		c := cellOf(int64(x), minY, level).x
-		return int(max(from.x, min(to.x, c)) - from.x)
+	var reachWest, reachEast [(maxCellSpan + 1) * steps]int16
+	for i := range reachWest {
+		reachWest[i], reachEast[i] = math.MaxInt16, -1
+	}
+	originX, originY := from.origin(level)
+	lastStep := int(to.x-from.x+1)*steps - 1
+	step := func(x float64) int {
+		return max(0, min(lastStep, int(int64(x)-originX)>>(shiftX-maskSteps)))
 	}
 	ax, ay := f.unit(0)
 	for i := range corners {
 		bx, by := f.unit((i + 1) % corners)
 		bit := uint64(1) << (i / group)
-		low, high := cellOf(ax, min(ay, by), level).y, cellOf(ax, max(ay, by), level).y
+		low, high := min(ay, by), max(ay, by)
 		slope := 0.0
 		if ay != by {
 			slope = float64(bx-ax) / float64(by-ay)
 		}
-		for y := low; y <= high; y++ {
-			// The stretch of the edge in this row, a unit wider.
+		for y := low; ; {
+			// The stretch of the edge in this row of sixteenths, a little wider.
+			line := int(y-originY) >> (shiftY - maskSteps)
+			next := originY + int64(line+1)<<(shiftY-maskSteps)
 			left, right := float64(min(ax, bx)), float64(max(ax, bx))
-			if low != high {
-				y0 := int64(y)<<shiftY - 1<<31
-				y1 := y0 + 1<<shiftY
-				at0 := float64(ax) + slope*float64(max(y0, min(ay, by))-ay)
-				at1 := float64(ax) + slope*float64(min(y1, max(ay, by))-ay)
+			if ay != by {
+				at0 := float64(ax) + slope*float64(y-ay)
+				at1 := float64(ax) + slope*float64(min(next, high)-ay)
 				left, right = max(left, min(at0, at1)), min(right, max(at0, at1))
 			}
-			first, last := column(left-2), column(right+2)
-			row := y - from.y
+			first, last := step(left-2), step(right+2)
+			reachWest[line], reachEast[line] = min(reachWest[line], int16(first)), max(reachEast[line], int16(last))
+			row := line >> maskSteps
+			first, last = first>>maskSteps, last>>maskSteps
 			east[row][last] |= bit
 			west[row][first] |= bit
 			met[row] |= (2<<last - 1) &^ (1<<first - 1)
+			if y = next; y > high {
+				break
+			}
 		}
 		ax, ay = bx, by
 	}
@@ -356,17 +428,17 @@ func coverFlat(f flatRing, n, word uint32, all []posted) []posted {
 				continue // a ray from here meets nothing: outside
 			}
 			cell := gridCell{from.x + uint32(c), from.y + uint32(row)}
-			e, w := edgeRun(east[row][c], corners, group), edgeRun(west[row][c], corners, group)
-			edges := e
-			if w>>16 < e>>16 {
-				edges = w | edgesWest
+			run := edgeRun(east[row][c], corners, group)
+			if w := edgeRun(west[row][c], corners, group); w>>runBits < run>>runBits {
+				run = w | flatWest>>runShift
 			}
-			post := posted{page: cell.pageKey(level), place: cell.place(), word: word, edges: edges}
+			post := posted{page: cell.pageKey(level), place: cell.place(), n: n, word: postAsk<<postKindShift | n}
 			if met[row]>>c&1 == 0 {
 				if !known {
 					x, y := cell.origin(level)
 					q := spot{x: x, y: y, wholeX: true, wholeY: true}
-					in = f.locate(&q, int(edges&0x7fff), int(edges>>16), edges&edgesWest != 0) != offRing
+					first, count := f.run(run << runShift)
+					in = f.locate(&q, first, count, run<<runShift&flatWest != 0) != offRing
 					known = true
 				}
 				if !in {
@@ -375,6 +447,17 @@ func coverFlat(f flatRing, n, word uint32, all []posted) []posted {
 				post.word = postInside<<postKindShift | n
 			} else {
 				known = false
+				if at >= 0 {
+					post.word, post.more = postFlat<<postKindShift|uint32(at), run<<runShift
+					for line := range steps {
+						reach := row*steps + line
+						for sixteenth := range steps {
+							if x := int16(c*steps + sixteenth); x >= reachWest[reach] && x <= reachEast[reach] {
+								post.more |= 1 << (line*steps + sixteenth)
+							}
+						}
+					}
+				}
 			}
 			all = append(all, post)
 		}
@@ -382,7 +465,7 @@ func coverFlat(f flatRing, n, word uint32, all []posted) []posted {
 	return all
 }
 
-// edgeRun is the shortest run of edges around the ring that has all the groups in it: first edge, and count from bit 16 up.
+// edgeRun is the shortest run around the ring that has all the groups in it: first group, and count less one from runBits up.
 func edgeRun(groups uint64, corners, group int) uint32 {
 	n := (corners + group - 1) / group
 	first, last := bits.TrailingZeros64(groups), 63-bits.LeadingZeros64(groups)
@@ -395,10 +478,9 @@ func edgeRun(groups uint64, corners, group int) uint32 {
 		}
 		previous = next
 	}
-	from, to := begin*group, min((end+1)*group, corners)
-	count := to - from
+	count := end - begin + 1
 	if count <= 0 {
-		count += corners
+		count += n
 	}
-	return uint32(from) | uint32(count)<<16
+	return uint32(begin) | uint32(count-1)<<runBits
 }

@@ -94,25 +94,22 @@ func (x *Index) build() {
 		slab = append(slab, *x.fences.at(o.n))
 		g := &slab[len(slab)-1]
 		x.fences.set(o.n, g)
-		word := uint32(postAsk<<postKindShift) | o.n
+		at := -1
 		switch s := g.Shape.(type) {
 		case *Circle:
-			x.circles = append(x.circles, Circle{s.center, s.radiusMeters, o.n})
+			x.circles = append(x.circles, *s)
 			g.Shape = &x.circles[len(x.circles)-1]
-			if s.gridded() {
-				word = postCircle<<postKindShift | uint32(len(x.circles)-1)
-			}
 		case *Polygon:
-			if at := len(x.rings); s.flat != nil && at <= postValueMask {
+			if s.flat != nil && len(x.rings) <= postValueMask {
+				at = len(x.rings)
 				x.rings = append(x.rings, s.flat...)
 				flat := flatRing(x.rings[at:len(x.rings):len(x.rings)])
 				flat[0] = o.n
 				polygons = append(polygons, Polygon{flat: flat})
 				g.Shape = &polygons[len(polygons)-1]
-				word = postFlat<<postKindShift | uint32(at)
 			}
 		}
-		all = cover(g.Shape, o.n, word, all)
+		all = cover(g.Shape, o.n, at, all)
 	}
 	x.pages, x.directory, x.levels = nil, nil, 0
 	x.setPages(byPage(all))
@@ -298,7 +295,6 @@ func (x *Index) Match(p Point, dst []uint32) []uint32 {
 }
 
 func (x *Index) match(q *spot, dst []uint32) []uint32 {
-	var around circleSight
 	for levels := x.levels; levels != 0; levels &= levels - 1 {
 		level := bits.TrailingZeros32(levels)
 		cell := cellOf(q.x, q.y, level)
@@ -306,79 +302,82 @@ func (x *Index) match(q *spot, dst []uint32) []uint32 {
 		if !ok {
 			continue
 		}
-		all := postings(x.pages[at], cell.place())
-		if len(all) > 2 {
-			q.warmed += x.warm(all)
-		}
-		for i := 0; i < len(all); i++ {
-			value := all[i] & postValueMask
-			switch all[i] >> postKindShift {
-			case postInside:
-				dst = append(dst, value)
-			case postFlat:
-				i++
-				edges := all[i]
-				f := flatRing(x.rings[value:])
-				if f.locate(q, int(edges&0x7fff), int(edges>>16), edges&edgesWest != 0) != offRing {
-					dst = append(dst, f[0])
-				}
-			case postCircle:
-				if c := &x.circles[value]; around.in(q, c) {
-					dst = append(dst, c.number)
-				}
-			default:
-				if x.fences.at(value).Shape.Contains(q.Point) {
-					dst = append(dst, value)
-				}
-			}
+		if all := postings(x.pages[at], cell.place()); len(all) > 0 {
+			dst = x.ask(q, level, all, dst)
 		}
 	}
 	return dst
 }
 
-// warm reads a word of everything that the postings are about. The reads wait for no answer of each other, so memory serves them
-// at once; the tests that follow would ask for one after the other.
-func (x *Index) warm(all []uint32) (sum uint32) {
-	for i := 0; i < len(all); i++ {
-		value := all[i] & postValueMask
-		switch all[i] >> postKindShift {
-		case postFlat:
-			i++
-			sum += x.rings[value] + x.rings[value+5+all[i]&0x7fff]
-		case postCircle:
-			sum += x.circles[value].number
+// ask appends the numbers of the geofences among the postings of a cell that hold the spot. Whether one does is anybody's guess,
+// also the processor's: the loops for circles and flat rings do the same work either way.
+func (x *Index) ask(q *spot, level int, all []uint32, dst []uint32) []uint32 {
+	shiftX, shiftY := cellShiftX+levelShift*level, cellShiftY+levelShift*level
+	// Where in the cell the point is.
+	inX, inY := (q.x+1<<31)&(1<<shiftX-1), (q.y+1<<31)&(1<<shiftY-1)
+	i := 0
+	for i < len(all) && all[i] < postCircle<<postKindShift {
+		dst = append(dst, all[i])
+		i++
+	}
+	if n := len(dst); i < len(all) && all[i] < postFlat<<postKindShift {
+		dst = slices.Grow(dst, len(all)-i)
+		room := dst[:cap(dst)]
+		cos, slack := math.Cos(q.Lat*radian), circleSlacks[level]
+		x0 := float64(inX + centerReach<<shiftX)
+		y0 := float64(inY + centerReach<<shiftY)
+		stepX, stepY, stepR := float64(int64(1)<<(shiftX-centerSteps)), float64(int64(1)<<(shiftY-centerSteps)), float64(int64(1)<<(shiftY-radiusSteps))
+		for ; i+1 < len(all) && all[i] < postFlat<<postKindShift; i += 2 {
+			value, more := all[i]&postValueMask, all[i+1]
+			dx := (x0 - float64(int32(more&centerMask))*stepX) * cos
+			dy := y0 - float64(int32(more>>centerBits&centerMask))*stepY
+			r := float64(int32(more>>radiusShift)) * stepR
+			d, inner, outer := dx*dx+dy*dy, max(0, r-slack), r+slack
+			room[n] = value
+			in := 0
+			if d < inner*inner {
+				in = 1
+			}
+			if d >= inner*inner && d <= outer*outer && x.fences.at(value).Shape.Contains(q.Point) {
+				in = 1
+			}
+			n += in
+		}
+		dst = dst[:n]
+	}
+	if i < len(all) && all[i] < postAsk<<postKindShift {
+		var places [32]flatPosting
+		sixteenth := inY>>(shiftY-maskSteps)<<maskSteps | inX>>(shiftX-maskSteps)
+		for i < len(all) && all[i] < postAsk<<postKindShift {
+			n := 0
+			for ; i+1 < len(all) && all[i] < postAsk<<postKindShift && n < len(places); i += 2 {
+				places[n] = flatPosting{all[i] & postValueMask, all[i+1]}
+				n += int(all[i+1] >> sixteenth & 1)
+			}
+			// First a word of each that is going to be read: these reads wait for no answer of each other, so memory serves them at
+			// once.
+			for _, p := range places[:n] {
+				q.warmed += x.rings[p.at] + x.rings[min(p.at+5+p.more>>runShift&runMask, uint32(len(x.rings)-1))]
+			}
+			for _, p := range places[:n] {
+				f := flatRing(x.rings[p.at:])
+				first, count := f.run(p.more)
+				if f.locate(q, first, count, p.more&flatWest != 0) != offRing {
+					dst = append(dst, f[0])
+				}
+			}
 		}
 	}
-	return sum
+	for ; i < len(all); i++ {
+		if value := all[i] & postValueMask; x.fences.at(value).Shape.Contains(q.Point) {
+			dst = append(dst, value)
+		}
+	}
+	return dst
 }
 
-// circleSight looks at circles from one point: what depends on the point alone is computed once.
-type circleSight struct {
-	cos, tan float64
-	ready    bool
-}
-
-// in is Circle.Contains for circles that do not cross the antimeridian: in the plane when that is clear, else as it is.
-func (s *circleSight) in(q *spot, c *Circle) bool {
-	if !s.ready {
-		sin, cos := math.Sincos(q.Lat * radian)
-		s.cos, s.tan, s.ready = cos, math.Abs(sin/cos), true
-	}
-	y := (q.Lat - c.center.Lat) * radian
-	x := (q.Lng - c.center.Lng) * radian * s.cos
-	r := c.radiusMeters * (1 / EarthRadiusMeters)
-	xx := x * x
-	d, r2 := xx+y*y, r*r
-	// The cosine at the point stands for the mean of both ends, the plane for the sphere.
-	off := 1.2*(xx*(s.tan*math.Abs(y)+y*y)+d*d) + 1e-13*d + 1e-24
-	if d+off < r2 {
-		return true
-	}
-	if d-off > r2 && d < 0.01 {
-		return false
-	}
-	return c.Contains(q.Point)
-}
+// flatPosting is the posting of a flat ring: its place and its second word.
+type flatPosting struct{ at, more uint32 }
 
 // candidates is room for numbers while Near works.
 var candidates = sync.Pool{New: func() any { return new([]uint32) }}
@@ -451,9 +450,7 @@ func (x *Index) meetPage(page []uint32, px, py uint32, from, to gridCell, found 
 			all := cellPostings(page, offset, used, k)
 			for i := 0; i < len(all); i++ {
 				found = append(found, x.number(all[i]))
-				if all[i]>>postKindShift == postFlat {
-					i++
-				}
+				i += postWords(all[i]) - 1
 			}
 		}
 	}
@@ -463,11 +460,8 @@ func (x *Index) meetPage(page []uint32, px, py uint32, from, to gridCell, found 
 // number is that of the geofence that a posting is about.
 func (x *Index) number(word uint32) uint32 {
 	value := word & postValueMask
-	switch word >> postKindShift {
-	case postFlat:
+	if word>>postKindShift == postFlat {
 		return x.rings[value]
-	case postCircle:
-		return x.circles[value].number
 	}
 	return value
 }
@@ -494,7 +488,7 @@ func (x *Index) Edit(put []Geofence, remove []string) *Index {
 	take := func(n uint32) {
 		if !gone[n] {
 			gone[n] = true
-			for _, p := range cover(x.fences.at(n).Shape, n, postAsk<<postKindShift|n, nil) {
+			for _, p := range cover(x.fences.at(n).Shape, n, -1, nil) {
 				touched[p.page] = true
 			}
 		}
@@ -527,7 +521,7 @@ func (x *Index) Edit(put []Geofence, remove []string) *Index {
 			n = y.fences.add(g)
 			y.ids.put(g.ID, n, &y.fences)
 		}
-		fresh = cover(g.Shape, n, postAsk<<postKindShift|n, fresh)
+		fresh = cover(g.Shape, n, -1, fresh)
 	}
 	if len(last)+len(gone) > 10_000+y.fences.live/4 {
 		y.build()
@@ -550,7 +544,10 @@ func (x *Index) Edit(put []Geofence, remove []string) *Index {
 			continue
 		}
 		all := decodePage(page, make([]posted, 0, len(page)+len(more)))
-		all = slices.DeleteFunc(all, func(p posted) bool { return gone[x.number(p.word)] })
+		for i := range all {
+			all[i].n = x.number(all[i].word)
+		}
+		all = slices.DeleteFunc(all, func(p posted) bool { return gone[p.n] })
 		pages[key] = append(all, more...)
 	}
 	y.setPages(pages)

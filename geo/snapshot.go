@@ -16,7 +16,7 @@ import (
 // with a checksum over all before it (CRC-32C); what passes it is trusted. It is a cache, not an exchange format: another
 // snapshotFormat is refused, and the index is then built from the store.
 const (
-	snapshotFormat = "satnav geofence index 1\n"
+	snapshotFormat = "satnav geofence index 2\n"
 	snapshotFence  = 1 // a record follows; 0: the number is free
 	shapeFlat      = 0
 	shapeCircle    = 1
@@ -75,7 +75,6 @@ func (x *Index) WriteSnapshot(w io.Writer, label string) error {
 		for _, f := range []float64{c.center.Lat, c.center.Lng, c.radiusMeters} {
 			buf = binary.LittleEndian.AppendUint64(buf, math.Float64bits(f))
 		}
-		buf = binary.LittleEndian.AppendUint32(buf, c.number)
 		flush()
 	}
 	for n := range x.fences.len() {
@@ -181,7 +180,7 @@ func ReadSnapshot(raw []byte) (*Index, string, error) {
 	x.rings = s.words(rings)
 	x.circles = make([]Circle, circles)
 	for i := range x.circles {
-		x.circles[i] = Circle{center: Point{Lat: s.float(), Lng: s.float()}, radiusMeters: s.float(), number: s.word()}
+		x.circles[i] = Circle{center: Point{Lat: s.float(), Lng: s.float()}, radiusMeters: s.float()}
 	}
 	// One string for all texts of the records: a geofence then costs no allocation of its own.
 	s.texts = string(s.raw)

@@ -10,6 +10,9 @@ import "math"
 // unitsPerDegree makes one unit 1e-7 degrees: 1.1 cm, and 180 degrees fit into an int32.
 const unitsPerDegree = 10_000_000
 
+// metersPerUnit is how long a unit of latitude is.
+const metersPerUnit = EarthRadiusMeters * radian / unitsPerDegree
+
 // halfTurn is 180 degrees in units.
 const halfTurn = 180 * unitsPerDegree
 
