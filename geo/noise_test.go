@@ -2,8 +2,10 @@ package geo
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -159,6 +161,10 @@ func drawTrack(t testing.TB, r *rand.Rand, kind string, sigma float64) noisyTrac
 		if i == 0 && now {
 			track.truths = append(track.truths, truth{Enter, noiseStart})
 		}
+		if now != was && at < gapAt && gapAt-at < 20 {
+			// Nor is a crossing that a gap swallows within the delay that is allowed.
+			return drawTrack(t, r, kind, sigma)
+		}
 		was = now
 		if math.Mod(at+1e-9, interval) > pathStep/2 || at > gapAt && at < gapAt+gap {
 			continue
@@ -262,12 +268,14 @@ func need(leaving bool, fixes int) int {
 type score struct {
 	truths, falses, missed int
 	delays                 []float64 // s
+	hours                  float64
 }
 
 // judge matches decisions with truths one to one: a decision may come 60 s early (the boundary is nearer
 // than the error) to 120 s late; who stands where the track begins may be found inside at any time.
 func (s *score) judge(track noisyTrack, decisions []decision) {
 	s.truths += len(track.truths)
+	s.hours += track.hours
 	used := make([]bool, len(decisions))
 	for _, happened := range track.truths {
 		best := -1
@@ -301,78 +309,118 @@ func (s *score) delay(quantile float64) float64 {
 	return sorted[min(len(sorted)-1, int(quantile*float64(len(sorted))))]
 }
 
-// TestCrossingsOnNoisyTracks holds the machine to its goals on tracks whose truth is known, and prints it beside the
-// published rules on the same tracks (go test -v -run NoisyTracks ./geo/).
-func TestCrossingsOnNoisyTracks(t *testing.T) {
-	t.Parallel()
-	const seed = 20261122
-	kinds := []struct {
-		name  string
-		count int
-	}{{"walk", 60}, {"drive", 60}, {"drive-past", 60}, {"errand", 60}, {"turn-back", 60}, {"gap", 30}, {"stationary", 24}}
-	var table strings.Builder
-	fmt.Fprintf(&table, "seed %d\n%-36s %5s %-10s %6s %6s %6s %8s %8s\n", seed, "rule", "sigma", "kind", "true", "false", "missed", "p50 s", "p95 s")
-	moving, still := map[string]map[float64]*score{}, map[string]*score{}
-	for _, rule := range noiseRules {
-		moving[rule.name], still[rule.name] = map[float64]*score{}, &score{}
-		for _, sigma := range []float64{5, 12, 25} {
-			moving[rule.name][sigma] = &score{}
-			for _, kind := range kinds {
+// The thresholds of the machine were chosen on tracks of tunedSeeds; what is printed and held to the goals are
+// tracks of heldOutSeeds, which nobody chose anything on.
+var (
+	tunedSeeds   = []uint64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
+	heldOutSeeds = []uint64{301, 302, 303, 304, 305, 306, 307, 308, 309, 310}
+)
+
+// noisyKinds are the kinds of tracks, and how many of each a seed gives. Those that count as moving are held to the
+// goals; an errand a few metres deep or a turn a few metres before the boundary is within the error, and only shown.
+var noisyKinds = []struct {
+	name   string
+	count  int
+	moving bool
+}{
+	{"walk", 60, true}, {"drive", 60, true}, {"drive-past", 60, true}, {"gap", 30, true},
+	{"errand", 60, false}, {"turn-back", 60, false}, {"stationary", 24, false},
+}
+
+var noisySigmas = []float64{5, 12, 25}
+
+// add takes another score in.
+func (s *score) add(o *score) {
+	s.truths, s.falses, s.missed, s.delays, s.hours = s.truths+o.truths, s.falses+o.falses, s.missed+o.missed, append(s.delays, o.delays...), s.hours+o.hours
+}
+
+// on scores a rule on all tracks of some seeds, by sigma and kind; "moving" is the sum of those.
+func (rule noiseRule) on(t testing.TB, seeds []uint64) map[float64]map[string]*score {
+	t.Helper()
+	all := map[float64]map[string]*score{}
+	for _, sigma := range noisySigmas {
+		all[sigma] = map[string]*score{"moving": {}}
+		for _, kind := range noisyKinds {
+			var own score
+			for _, seed := range seeds {
 				r := rand.New(rand.NewPCG(seed, uint64(sigma)*1000+uint64(kind.name[0])*7+uint64(len(kind.name))))
-				var own score
 				for range kind.count {
 					track := drawTrack(t, r, kind.name, sigma)
-					decisions := rule.run(track)
-					own.judge(track, decisions)
-					switch kind.name {
-					case "stationary":
-						still[rule.name].judge(track, decisions)
-					case "errand", "turn-back":
-					default:
-						moving[rule.name][sigma].judge(track, decisions)
-					}
+					own.judge(track, rule.run(track))
 				}
-				fmt.Fprintf(&table, "%-36s %5.0f %-10s %6d %6d %6d %8.1f %8.1f\n", rule.name, sigma, kind.name, own.truths, own.falses, own.missed, own.delay(0.5), own.delay(0.95))
+			}
+			all[sigma][kind.name] = &own
+			if kind.moving {
+				all[sigma]["moving"].add(&own)
 			}
 		}
 	}
-	for _, rule := range noiseRules {
-		all := &score{}
-		for _, sigma := range []float64{5, 12, 25} {
-			s := moving[rule.name][sigma]
-			fmt.Fprintf(&table, "%-36s %5.0f %-10s %6d %6d %6d %8.1f %8.1f\n", rule.name, sigma, "moving", s.truths, s.falses, s.missed, s.delay(0.5), s.delay(0.95))
-			all.truths, all.falses, all.missed, all.delays = all.truths+s.truths, all.falses+s.falses, all.missed+s.missed, append(all.delays, s.delays...)
-		}
-		fmt.Fprintf(&table, "%-36s %5s %-10s %6d %6d %6d %8.1f %8.1f   standing 3 x 24 h: %d false\n", rule.name, "all", "moving",
-			all.truths, all.falses, all.missed, all.delay(0.5), all.delay(0.95), still[rule.name].falses)
-	}
-	t.Log(table.String())
+	return all
+}
 
-	// The goals: at most 2 % false and 1 % missed of the true crossings while moving, p95 delay of 20 s at sigma 12, 2
-	// false in 24 stationary hours. Where a line below is looser, the goal is not reached, and why is said.
-	goals := []struct {
-		sigma, falses, missed, delay float64
-	}{
-		{5, 0.02, 0.01, 20},
-		{12, 0.02, 0.01, 20},
-		// 25 m of slow error hide a walk through a place of 50 m: whoever tells earlier tells more that is false.
-		{25, 0.05, 0.08, 60},
+// TestCrossingsOnNoisyTracks holds the machine to its goals on tracks whose truth is known, and prints it beside the
+// published rules on the same tracks (go test -v -run NoisyTracks ./geo/). Its long form takes all seeds, those that
+// the thresholds were chosen on too.
+func TestCrossingsOnNoisyTracks(t *testing.T) {
+	t.Parallel()
+	seeds := heldOutSeeds[:2]
+	if os.Getenv("SATNAV_TEST_LONG") != "" {
+		seeds = heldOutSeeds
+		own := noiseRules[len(noiseRules)-1]
+		t.Log(noiseTable(tunedSeeds, map[string]map[float64]map[string]*score{own.name + " (tuned)": own.on(t, tunedSeeds)}))
 	}
-	own := moving["Satnav"]
+	scores := map[string]map[float64]map[string]*score{}
+	for _, rule := range noiseRules {
+		scores[rule.name] = rule.on(t, seeds)
+	}
+	t.Log(noiseTable(seeds, scores))
+
+	// The goals: at most 2 % false and 1 % missed of the true crossings while moving, p95 delay of 20 s at sigma 12, and 2
+	// false in 24 stationary hours. At sigma 25 the first two are looser here: both are reached on average over many
+	// seeds, or nearly, but who tells a drive past at 20 m from a drive through with 25 m of slow error is guessing.
+	goals := []struct {
+		sigma, falses, missed, delay, standing float64
+	}{
+		{5, 0.02, 0.01, 20, 2},
+		{12, 0.02, 0.01, 20, 2},
+		{25, 0.03, 0.015, 60, 2},
+	}
 	for _, goal := range goals {
-		s := own[goal.sigma]
-		if share := float64(s.falses) / float64(s.truths); share > goal.falses {
-			t.Errorf("sigma %v: got %.3f false of the true crossings, want at most %v", goal.sigma, share, goal.falses)
+		moving, still := scores["Satnav"][goal.sigma]["moving"], scores["Satnav"][goal.sigma]["stationary"]
+		if share := float64(moving.falses) / float64(moving.truths); share > goal.falses {
+			t.Errorf("sigma %v: got %.4f false of the true crossings, want at most %v", goal.sigma, share, goal.falses)
 		}
-		if share := float64(s.missed) / float64(s.truths); share > goal.missed {
-			t.Errorf("sigma %v: got %.3f missed of the true crossings, want at most %v", goal.sigma, share, goal.missed)
+		if share := float64(moving.missed) / float64(moving.truths); share > goal.missed {
+			t.Errorf("sigma %v: got %.4f missed of the true crossings, want at most %v", goal.sigma, share, goal.missed)
 		}
-		if p95 := s.delay(0.95); p95 > goal.delay {
+		if p95 := moving.delay(0.95); p95 > goal.delay {
 			t.Errorf("sigma %v: got p95 delay %.1f s, want at most %v", goal.sigma, p95, goal.delay)
 		}
+		if falses := float64(still.falses) / still.hours * 24; falses > goal.standing {
+			t.Errorf("sigma %v: got %.1f false crossings in 24 stationary hours, want at most %v", goal.sigma, falses, goal.standing)
+		}
 	}
-	// 8 of the 24 spots of each sigma lie within 15 m of the boundary, where 25 m of error look like a walk across it.
-	if falses := still["Satnav"].falses; falses > 20 {
-		t.Errorf("standing 3 x 24 h: got %d false crossings, want at most 20", falses)
+}
+
+// noiseTable prints scores by rule, sigma and kind.
+func noiseTable(seeds []uint64, scores map[string]map[float64]map[string]*score) string {
+	var table strings.Builder
+	fmt.Fprintf(&table, "seeds %d\n%-36s %5s %-10s %6s %6s %6s %8s %8s\n", seeds, "rule", "sigma", "kind", "true", "false", "missed", "p50 s", "p95 s")
+	for _, name := range slices.Sorted(maps.Keys(scores)) {
+		hours, falses := 0.0, 0
+		for _, sigma := range noisySigmas {
+			of := scores[name][sigma]
+			line := func(kind string) {
+				s := of[kind]
+				fmt.Fprintf(&table, "%-36s %5.0f %-10s %6d %6d %6d %8.1f %8.1f\n", name, sigma, kind, s.truths, s.falses, s.missed, s.delay(0.5), s.delay(0.95))
+			}
+			for _, kind := range noisyKinds {
+				line(kind.name)
+			}
+			line("moving")
+			hours, falses = hours+of["stationary"].hours, falses+of["stationary"].falses
+		}
+		fmt.Fprintf(&table, "%-36s standing: %.1f false in 24 hours\n", name, float64(falses)/hours*24)
 	}
+	return table.String()
 }

@@ -42,7 +42,7 @@ func (m *machine) reconsider(s *Stay, now time.Time) {
 		return
 	}
 	m.refresh(s, g, now)
-	if reason := m.reason(s, RuleEdited); reason.Probability <= 1-crossingProbability {
+	if reason := m.reason(s, RuleEdited); reason.Probability <= 1-aloneProbability {
 		m.exit(s, g, now, now, m.memory.Point, reason)
 		return
 	}

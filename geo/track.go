@@ -17,6 +17,10 @@ type Track struct {
 	Origin Point // estimates are metres east and north of it
 	At     time.Time
 	Ways   [3]Way
+	// Sigma is what the fixes claim, as a standard deviation per axis in metres, averaged over steadySeconds. The slow
+	// error of the receiver is measured in it: were it measured in what each fix claims, an error that stays would seem
+	// to move whenever the claim wavers, and a shopper who stands to walk.
+	Sigma float64
 
 	// Held is a fix that lies where nobody can have moved to. It counts only if the next one agrees.
 	Held      *Fix
@@ -29,7 +33,7 @@ type Track struct {
 // Way is the estimate under one way to move.
 type Way struct {
 	Weight      float64    // probability that the shopper moves this way now
-	East, North [3]float64 // position, velocity, error of the receiver in units of its accuracy
+	East, North [3]float64 // position, velocity, error of the receiver in units of its slow sigma
 	Cov         [6]float64 // upper triangle of their covariance: 00 01 02 11 12 22
 }
 
@@ -49,9 +53,9 @@ var ways = [3]struct {
 	then      [3]float64
 	beginning float64 // weight when nothing is known
 }{
-	standing: {0, 1, 0.03, 6000, [3]float64{0, 0.85, 0.15}, 0.4},
-	walking:  {1.0, 400, 0.05, 600, [3]float64{0.7, 0, 0.3}, 0.4},
-	driving:  {9, 60, 0.5, 150, [3]float64{0.6, 0.4, 0}, 0.2},
+	standing: {0, 1, 0.03, 9000, [3]float64{0, 0.85, 0.15}, 0.4},
+	walking:  {0.8, 400, 0.05, 600, [3]float64{0.7, 0, 0.3}, 0.4},
+	driving:  {9, 120, 0.5, 150, [3]float64{0.6, 0.4, 0}, 0.2},
 }
 
 const (
@@ -71,7 +75,9 @@ const (
 	// errorKeeps is how long the error of a receiver stays the same, in seconds (research: tau 20 s).
 	errorKeeps = 20
 	// slowShare of the variance of a fix is that slow error, the rest is fresh in each fix.
-	slowShare = 0.75
+	slowShare = 0.85
+	// steadySeconds is how long a claim is averaged, unless it doubles or halves: then the receiver works in another way.
+	steadySeconds = 30
 
 	// lieShare is how many fixes are hundreds of metres off.
 	lieShare = 0.02
@@ -94,11 +100,13 @@ const (
 
 	// forgotten is the age from which on a track says nothing about where a shopper is now.
 	forgotten = 5 * time.Minute
-	// lookAhead is how far ahead a moving shopper is seen, in seconds.
-	lookAhead = 12
 	// fastest is above any airliner, m/s.
 	fastest = 340
 )
+
+// looksAhead are how far ahead a moving shopper is seen, in seconds: who drives is through a small place before the
+// last of them.
+var looksAhead = [3]float64{3, 6, 12}
 
 // estimate is what a track says after a fix.
 type estimate struct {
@@ -109,8 +117,8 @@ type estimate struct {
 	expected       Point
 	expectedSpread float64
 
-	// ahead is where the shopper will be lookAhead from now, as they move; it is as sure as now.
-	ahead Point
+	// ahead is where the shopper will be looksAhead from now, as they move; it is as sure as now.
+	ahead [len(looksAhead)]Point
 
 	standing float64 // probability that the shopper stands
 	lie      float64 // probability that the fix is far off
@@ -161,7 +169,7 @@ func (t Track) then(f Fix) (Track, estimate) {
 	t = t.onFloor(f)
 	dt := f.At.Sub(t.At)
 	if t.At.IsZero() || dt > forgotten {
-		e := estimate{Point: f.Point, ahead: f.Point, standing: 1, spread: sigma, fresh: true, distrust: distrust}
+		e := estimate{Point: f.Point, ahead: staying(f.Point), standing: 1, spread: sigma, fresh: true, distrust: distrust}
 		if !t.At.IsZero() && t.Origin.shift(t.mean()).Distance(f.Point) > fastest*dt.Seconds()+1000 {
 			e.lie, e.distrust = 0.5, DistrustJump
 		}
@@ -169,11 +177,12 @@ func (t Track) then(f Fix) (Track, estimate) {
 	}
 	if f.Coarse {
 		// Its error never averages out: the same cell again is the same opinion again.
-		return t, estimate{Point: f.Point, ahead: f.Point, standing: 1, spread: sigma, distrust: distrust}
+		return t, estimate{Point: f.Point, ahead: staying(f.Point), standing: 1, spread: sigma, distrust: distrust}
 	}
 
 	next := t.predict(dt.Seconds())
 	expected, expectedSpread := next.estimate()
+	next.Sigma = t.steadied(sigma, dt.Seconds())
 	likelihood := next.update(f.Point, sigma)
 	d := expected.Distance(f.Point)
 	moved, density := unseen(d, dt.Seconds())
@@ -213,7 +222,7 @@ func (t Track) hold(f Fix, sigma, lies float64) (Track, estimate) {
 		}
 		moved.At = f.At
 		e.Point, e.spread = moved.estimate()
-		e.ahead, e.standing = e.Point, 1
+		e.ahead, e.standing = staying(e.Point), 1
 		return moved, e
 	}
 	t.Held = &f
@@ -233,6 +242,7 @@ func (t Track) agrees(f Fix, sigma, lies float64) (Track, bool) {
 	// Neither can be believed to the metre: half of what lies claims to be exact.
 	heldSigma, sigma = max(heldSigma, assumedAccuracyMeters), max(sigma, assumedAccuracyMeters)
 	moved := t.begin(*t.Held, heldSigma).predict(f.At.Sub(t.Held.At).Seconds())
+	moved.Sigma = sigma
 	return moved, lies < 0.2*moved.update(f.Point, sigma)
 }
 
@@ -247,7 +257,7 @@ func (t Track) seconded(f Fix) *Fix {
 
 // begin starts over with a single fix.
 func (t Track) begin(f Fix, sigma float64) Track {
-	t.Origin, t.At, t.Held, t.HeldTimes = f.Point, f.At, nil, 0
+	t.Origin, t.At, t.Sigma, t.Held, t.HeldTimes = f.Point, f.At, sigma, nil, 0
 	slow := math.Sqrt(slowShare) * sigma
 	for i := range t.Ways {
 		t.Ways[i] = Way{Weight: ways[i].beginning}
@@ -341,10 +351,18 @@ func (w *Way) move(dt float64, way int) {
 	}
 }
 
-// update takes a position in and returns how likely it was, per square metre.
+// steadied is the average claim after a fix that claims sigma, dt seconds later.
+func (t *Track) steadied(sigma, dt float64) float64 {
+	if sigma > 2*t.Sigma || sigma < t.Sigma/2 {
+		return sigma
+	}
+	return t.Sigma + (sigma-t.Sigma)*(1-math.Exp(-dt/steadySeconds))
+}
+
+// update takes a position that claims sigma in, and returns how likely it was, per square metre.
 func (t *Track) update(p Point, sigma float64) float64 {
 	east, north := t.Origin.offset(p)
-	slow := math.Sqrt(slowShare) * sigma
+	slow := math.Sqrt(slowShare) * t.Sigma
 	fresh := (1 - slowShare) * sigma * sigma
 	var likelihood [3]float64
 	total := 0.0
@@ -400,13 +418,26 @@ func (t *Track) estimate() (Point, float64) {
 	return t.Origin.shift(east, north), math.Sqrt(max(variance, 1))
 }
 
-func (t *Track) ahead() Point {
+// ahead is where the shopper is going to be, looksAhead from now.
+func (t *Track) ahead() (points [len(looksAhead)]Point) {
 	east, north := t.mean()
+	var perEast, perNorth float64
 	for i := range t.Ways {
-		east += t.Ways[i].Weight * t.Ways[i].East[1] * lookAhead
-		north += t.Ways[i].Weight * t.Ways[i].North[1] * lookAhead
+		perEast += t.Ways[i].Weight * t.Ways[i].East[1]
+		perNorth += t.Ways[i].Weight * t.Ways[i].North[1]
 	}
-	return t.Origin.shift(east, north)
+	for i, seconds := range looksAhead {
+		points[i] = t.Origin.shift(east+perEast*seconds, north+perNorth*seconds)
+	}
+	return points
+}
+
+// staying is ahead for somebody of whom no movement is known.
+func staying(p Point) (points [len(looksAhead)]Point) {
+	for i := range points {
+		points[i] = p
+	}
+	return points
 }
 
 // recenter keeps the plane of the estimates near them, where it is flat.

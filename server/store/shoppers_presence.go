@@ -189,6 +189,9 @@ func readMemory(w *walker) (m geo.Memory) {
 func appendTrack(b []byte, t *geo.Track) []byte {
 	b = appendPoint(b, "origin", t.Origin)
 	b = appendTime(b, "at", t.At)
+	if t.Sigma != 0 {
+		b = bsoncore.AppendDoubleElement(b, "sigma", t.Sigma)
+	}
 	if t.Ways != [3]geo.Way{} {
 		b = array(b, "ways", len(t.Ways), func(b []byte, i int) []byte {
 			way := &t.Ways[i]
@@ -214,6 +217,8 @@ func readTrack(w *walker) (t geo.Track) {
 			t.Origin = readPoint(&inner)
 		case "at":
 			t.At = inner.time()
+		case "sigma":
+			t.Sigma = inner.float()
 		case "ways":
 			list := inner.inside()
 			for i := 0; list.next() && i < len(t.Ways); i++ {
