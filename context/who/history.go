@@ -14,7 +14,7 @@ const (
 	Tail       = 64   // newest baskets whose contents are known exactly
 	MaxBaskets = 1024 // baskets whose time is known
 	MaxItems   = 2048 // items; the least useful leaves first
-	MaxVisits  = 512  // newest store visits
+	MaxVisits  = 1024 // newest store visits
 	MaxSignals = 512  // newest views, likes, dismissals, …
 )
 
