@@ -116,6 +116,11 @@ func (w *work) describe() {
 	}
 	w.describeHere()
 	w.describeActs()
+	if w.snapshot.blind {
+		for i := range w.rows {
+			w.rows[i].blank(productSurroundings)
+		}
+	}
 }
 
 // describeHere tells how much more often products are bought in this store than elsewhere, of those that

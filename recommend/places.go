@@ -253,6 +253,9 @@ func (w *work) describeStore(c *candidate, r *row) {
 	for f, value := range x {
 		r[f] = uint8(storeScales[f].bucket(value))
 	}
+	if w.snapshot.blind {
+		r.blank(storeSurroundings)
+	}
 }
 
 // flat is a point with the cosine of its latitude, for cheap comparisons of distance.

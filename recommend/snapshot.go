@@ -23,7 +23,8 @@ type Snapshot struct {
 	listed           []who.Item     // the numbers of the stores that are known
 	// open: an item without a product row may be suggested, because the catalogue covers less than half
 	// of what is bought. A shop that imported its purchases alone still gets suggestions.
-	open bool
+	open  bool
+	blind bool // see WithoutContext
 }
 
 // NewSnapshot joins the parts. A model that does not fit this release is passed over.

@@ -70,14 +70,14 @@ func TestIntervalHolds(t *testing.T) {
 	random := rand.New(rand.NewPCG(4, 4))
 	held := 0
 	const trials = 200
-	for trial := range trials {
-		values := make([]float64, 150)
+	for range trials {
+		values := make([]scores, 150)
 		for i := range values {
 			if random.Float64() < 0.2 {
-				values[i] = 1
+				values[i][recall10] = 1
 			}
 		}
-		if got := interval(values, uint64(trial)); got.Low <= 0.2 && 0.2 <= got.High {
+		if got := intervals(values)["recall_10"]; got.Low <= 0.2 && 0.2 <= got.High {
 			held++
 		}
 	}

@@ -18,46 +18,56 @@ type Interval struct {
 // the interval then move by less than a twentieth of its width from one seed to another.
 const resamples = 1000
 
-// intervals works out all figures.
+// intervals works out all figures. It draws with a fixed seed, so that the same shoppers give the same figures; whoever is
+// drawn counts in all figures that apply to them.
 func intervals(of []scores) map[string]Interval {
 	out := map[string]Interval{}
-	values := make([][]float64, figures)
-	for f := range figures {
-		for i := range of {
-			if v := of[i][f]; !math.IsNaN(v) {
-				values[f] = append(values[f], v)
+	if len(of) == 0 {
+		return out
+	}
+	var known [figures]int
+	for i := range of {
+		for f, v := range of[i] {
+			if !math.IsNaN(v) {
+				known[f]++
 			}
 		}
 	}
-	found := make([]Interval, figures)
-	inParts(figures, func(f int) { found[f] = interval(values[f], uint64(f)) })
+	means := make([][figures]float64, resamples)
+	inParts(resamples, func(k int) {
+		random := rand.New(rand.NewPCG(uint64(k), 2026)) //nolint:gosec // chance that must come again
+		means[k] = meansOf(of, func(int) int { return int(random.Uint64N(uint64(len(of)))) })
+	})
+	all := meansOf(of, func(i int) int { return i })
 	for f, name := range Figures {
-		if len(values[f]) > 0 {
-			out[name] = found[f]
+		if known[f] == 0 {
+			continue
 		}
+		drawn := make([]float64, 0, resamples)
+		for k := range means {
+			if !math.IsNaN(means[k][f]) { // the figure applied to somebody who was drawn
+				drawn = append(drawn, means[k][f])
+			}
+		}
+		slices.Sort(drawn)
+		out[name] = Interval{Mean: all[f], Low: drawn[len(drawn)/40], High: drawn[len(drawn)-1-len(drawn)/40], Shoppers: known[f]}
 	}
 	return out
 }
 
-// interval draws with a fixed seed, so that the same shoppers give the same figures.
-func interval(values []float64, seed uint64) Interval {
-	n := len(values)
-	if n == 0 {
-		return Interval{}
-	}
-	sum := 0.0
-	for _, v := range values {
-		sum += v
-	}
-	random := rand.New(rand.NewPCG(seed, 2026)) //nolint:gosec // chance that must come again
-	means := make([]float64, resamples)
-	for i := range means {
-		drawn := 0.0
-		for range n {
-			drawn += values[random.Uint64N(uint64(n))]
+// meansOf are the means over as many shoppers as there are, each picked by its number; NaN: the figure applied to nobody.
+func meansOf(of []scores, pick func(i int) int) (means [figures]float64) {
+	var sums, counts [figures]float64
+	for i := range of {
+		for f, v := range of[pick(i)] {
+			if v == v { //nolint:gocritic // not NaN
+				sums[f] += v
+				counts[f]++
+			}
 		}
-		means[i] = drawn / float64(n)
 	}
-	slices.Sort(means)
-	return Interval{Mean: sum / float64(n), Low: means[resamples/40], High: means[resamples-1-resamples/40], Shoppers: n}
+	for f := range means {
+		means[f] = sums[f] / counts[f]
+	}
+	return means
 }

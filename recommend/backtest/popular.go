@@ -1,6 +1,7 @@
 package backtest
 
 import (
+	"cmp"
 	"slices"
 
 	"satnav/context/who"
@@ -30,27 +31,21 @@ func baskets(shoppers []Shopper) []float64 {
 
 // ranked lists the n items with the greatest positive worth, the greatest first; of equals the smaller number.
 func ranked(worth []float64, n int) []who.Item {
-	var items []who.Item
+	best := make([]who.Item, 0, min(n, len(worth)))
 	for i, w := range worth {
-		if w > 0 {
-			items = append(items, who.Item(i))
+		switch {
+		case w <= 0 || len(best) == n && w <= worth[best[n-1]]:
+			continue
+		case len(best) < n:
+			best = append(best, 0)
 		}
+		k := len(best) - 1
+		for ; k > 0 && worth[best[k-1]] < w; k-- {
+			best[k] = best[k-1]
+		}
+		best[k] = who.Item(i)
 	}
-	return best(items, func(item who.Item) float64 { return worth[item] }, n)
-}
-
-// best puts the n items of the greatest worth first and returns them; of equals the smaller number. It reorders items.
-func best(items []who.Item, worth func(who.Item) float64, n int) []who.Item {
-	slices.SortFunc(items, func(a, b who.Item) int {
-		switch x, y := worth(a), worth(b); {
-		case x > y:
-			return -1
-		case x < y:
-			return 1
-		}
-		return int(a) - int(b)
-	})
-	return items[:min(n, len(items))]
+	return best
 }
 
 // fill appends items that are not in the list yet, until it is Length long.
@@ -74,16 +69,13 @@ func (p popular) Rank(_ int, to []who.Item) []who.Item { return fill(to, p.list)
 type personal struct {
 	popular
 	shoppers []Shopper
-	recency  bool // of equals, what was bought last stands first; else what is more popular
-	rank     map[who.Item]int
+	recency  bool      // of equals, what was bought last stands first; else what is more popular
+	held     []float64 // baskets, by item
 }
 
 // Personal makes the method. With recency, of what was bought equally often, what was bought last stands first.
 func Personal(shoppers []Shopper, recency bool) Method {
-	p := personal{popular: popular{ranked(baskets(shoppers), 256)}, shoppers: shoppers, recency: recency, rank: map[who.Item]int{}}
-	for i, item := range ranked(baskets(shoppers), 1<<31-1) {
-		p.rank[item] = i
-	}
+	p := personal{popular: popular{ranked(baskets(shoppers), 256)}, shoppers: shoppers, recency: recency, held: baskets(shoppers)}
 	return p
 }
 
@@ -114,7 +106,7 @@ func (p personal) Rank(shopper int, to []who.Item) []who.Item {
 		case p.recency && last[a] != last[b]:
 			return last[b] - last[a]
 		}
-		return p.rank[a] - p.rank[b]
+		return cmp.Or(cmp.Compare(p.held[b], p.held[a]), int(a)-int(b))
 	})
 	return fill(fill(to, items), p.list)
 }

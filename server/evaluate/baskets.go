@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"satnav/context/who"
+	"satnav/recommend/backtest"
 	"satnav/sdk-contract/wire"
 	"satnav/server/importer"
 )
@@ -67,8 +69,10 @@ func (b Baskets) Run(ctx context.Context, s *Server, lists io.Writer) (Report, e
 		asked = slices.DeleteFunc(slices.Clone(users), func(user string) bool { return role[user] != tested })
 	}
 	out := bufio.NewWriter(lists)
+	said := map[string][]string{}
 	began = time.Now()
 	err = s.suggest(ctx, asked, at, wire.SuggestionKindProduct, b.Limit, func(user string, list []string) error {
+		said[user] = list
 		_, err := fmt.Fprintf(out, "%s\t%s\n", user, strings.Join(list, " "))
 		return err
 	})
@@ -77,12 +81,90 @@ func (b Baskets) Run(ctx context.Context, s *Server, lists io.Writer) (Report, e
 	}
 	took := time.Since(began)
 	fmt.Fprintf(b.Said, "asked about %d shoppers in %.1f s (%.0f a second)\n", len(asked), took.Seconds(), float64(len(asked))/took.Seconds())
-	return Report{Model: model}, nil
+	shoppers, suggested, err := b.shoppers(role, target, users, said)
+	if err != nil {
+		return Report{}, err
+	}
+	methods := append([]backtest.Method{backtest.Lists(engineName, suggested)}, backtest.Baselines(shoppers)...)
+	return Report{Model: &model, Context: true, Fold: &b.Fold, Report: backtest.Run(shoppers, methods)}, nil
 }
 
-// Report is what an evaluation through a server found.
-type Report struct {
-	Model wire.Model // that was in service
+// shoppers are what the methods beside the engine know, which is what was imported, and what the server said of each.
+func (b Baskets) shoppers(role map[string]string, target map[string][]string, users []string, said map[string][]string) (all []backtest.Shopper, suggested [][]who.Item, err error) {
+	numbers := map[string]who.Item{}
+	number := func(item string) who.Item {
+		n, ok := numbers[item]
+		if !ok {
+			n = who.Item(len(numbers) + 1)
+			numbers[item] = n
+		}
+		return n
+	}
+	set := func(items []string) []who.Item {
+		out := make([]who.Item, len(items))
+		for i, item := range items {
+			out[i] = number(item)
+		}
+		slices.Sort(out)
+		return slices.Compact(out)
+	}
+	of := map[string]int{}
+	last := "" // basket
+	err = b.Folder.each(basketsFile, []string{"user", "basket", "day", "item"}, func(cells []string) error {
+		i, known := of[cells[0]]
+		if !known {
+			i = len(all)
+			of[strings.Clone(cells[0])] = i
+			all, last = append(all, backtest.Shopper{}), ""
+		}
+		s := &all[i]
+		if len(s.Baskets) == 0 || cells[1] != last {
+			day := 7 * float64(len(s.Days)) // as they are imported
+			if cells[2] != "" {
+				dated, err := strconv.ParseFloat(cells[2], 64)
+				if err != nil {
+					return err
+				}
+				day = dated
+			} else {
+				s.Now = day + 7
+			}
+			s.Baskets, s.Days, last = append(s.Baskets, nil), append(s.Days, day), strings.Clone(cells[1])
+		}
+		k := len(s.Baskets) - 1
+		s.Baskets[k] = append(s.Baskets[k], number(strings.Clone(cells[3])))
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := range all {
+		for k := range all[i].Baskets {
+			slices.Sort(all[i].Baskets[k])
+			all[i].Baskets[k] = slices.Compact(all[i].Baskets[k])
+		}
+	}
+	for _, user := range users {
+		if _, known := of[user]; !known {
+			of[user] = len(all)
+			all = append(all, backtest.Shopper{})
+		}
+	}
+	suggested = make([][]who.Item, len(all))
+	for _, user := range users {
+		i, items := of[user], target[user]
+		s := &all[i]
+		switch list, asked := said[user]; {
+		case asked:
+			s.Target = set(items)
+			for _, item := range list {
+				suggested[i] = append(suggested[i], number(item))
+			}
+		case !b.All && role[user] == trained:
+			s.Baskets, s.Days = append(s.Baskets, set(items)), append(s.Days, s.Now)
+		}
+	}
+	return all, suggested, nil
 }
 
 // roles are the parts of the users in the fold; nil: the folder has no split.

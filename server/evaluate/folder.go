@@ -24,7 +24,7 @@ const (
 //
 //   - baskets.csv (user,basket,day,item): what shoppers bought, one line an item. basket counts a user's baskets from 0, the
 //     oldest; day is how many days before "now" it was (0 or less), or empty throughout, and then only the order is known. A
-//     user's lines stand together.
+//     user's lines stand together, the oldest basket first.
 //   - targets.csv (user,item): the basket that each user bought next, which is to be guessed.
 //   - split.csv (user,fold0,fold1,…): the part of each user in each fold: train, val or test. What users of the part train
 //     bought next may be learnt from, those of the part test are asked about. Without the file, all are asked about.

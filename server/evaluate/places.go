@@ -104,6 +104,13 @@ type PlaceReport struct {
 	MRR    float64    `json:"mrr"` // mean of one by the rank
 }
 
+// Print writes the report for people.
+func (r PlaceReport) Print(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "The next place of %d visits stood first in %.4f, among the first five in %.4f, among the first ten in %.4f; mean reciprocal rank %.4f.\n",
+		r.Visits, r.At1, r.At5, r.At10, r.MRR)
+	return err
+}
+
 // count notes the rank, from 0, at which the place stood; -1: it did not.
 func (r *PlaceReport) count(rank int) {
 	r.Visits++
