@@ -381,7 +381,7 @@ func (d *decoder) object(s *shape, v reflect.Value) bool {
 			}
 			d.depth--
 		case seen&(1<<at) != 0:
-			d.faultAt(key, codeDuplicate, "stands twice")
+			d.faultAt(key, codeDuplicate, "stands twice, want it once")
 			if !d.push(step{name: key}) || !d.skip(false) {
 				return false
 			}
@@ -567,7 +567,7 @@ func (d *decoder) dictionary(s *shape, v reflect.Value) bool {
 		}
 		k, element := reflect.ValueOf(name), reflect.New(v.Type().Elem()).Elem()
 		if v.MapIndex(k).IsValid() {
-			d.fault(codeDuplicate, "stands twice")
+			d.fault(codeDuplicate, "stands twice, want it once")
 		}
 		if !d.value(s.element, element) {
 			return false
@@ -838,7 +838,7 @@ func (d *decoder) skip(kept bool) bool {
 				return false
 			}
 			if kept && !seen.add(key) {
-				d.faultAt(strings.Clone(key), codeDuplicate, "stands twice")
+				d.faultAt(strings.Clone(key), codeDuplicate, "stands twice, want it once")
 			}
 			if !d.push(step{name: key}) || !d.skip(kept) {
 				return false

@@ -81,15 +81,27 @@ func (c *convertCheckins) Run(std IO) error {
 	return nil
 }
 
-// into makes a file and lets write fill it.
+// into lets write fill a file, which takes its name only once it is whole: whatever had the name before is lost to no
+// failure.
 func into[T any](name string, write func(io.Writer) (T, error)) (result T, err error) {
-	file, err := os.Create(name)
+	part := name + ".part"
+	if there, err := os.Stat(name); err == nil && !there.Mode().IsRegular() {
+		part = name // a pipe or a device: nothing to keep
+	}
+	file, err := os.Create(part)
 	if err != nil {
 		return result, err
 	}
 	buffered := bufio.NewWriter(file)
 	result, err = write(buffered)
-	return result, errors.Join(err, buffered.Flush(), file.Close())
+	err = errors.Join(err, buffered.Flush(), file.Close())
+	switch {
+	case part == name:
+		return result, err
+	case err != nil:
+		return result, errors.Join(err, os.Remove(part))
+	}
+	return result, os.Rename(part, name)
 }
 
 // instant reads RFC 3339 or a date; empty is the last midnight UTC.

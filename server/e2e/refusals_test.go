@@ -36,7 +36,8 @@ func zipped(t testing.TB, text []byte) []byte {
 	return b.Bytes()
 }
 
-// TestBadInput holds each wrong call to its problem: status, type, place and a text that names what is right.
+// TestBadInput holds each wrong call to its problem: status, type, the place if there is one, and a text that says what
+// would be right.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	now := time.Now().UTC()
@@ -53,21 +54,22 @@ func TestBadInput(t *testing.T) {
 		text    string // part of what is said of it
 	}{
 		{"malformed JSON", "shopper", "POST /v1/context", `{"at": `, nil, 400, "invalid-request", "/at", "end of the body"},
-		{"two values", "shopper", "POST /v1/context", `{} {}`, nil, 400, "invalid-request", "", ""},
+		{"two values", "shopper", "POST /v1/context", `{} {}`, nil, 400, "invalid-request", "", "more data after the value"},
 		{"an array", "shopper", "POST /v1/context", `[]`, nil, 400, "invalid-request", "", "object"},
-		{"no body", "shopper", "POST /v1/context", ``, nil, 400, "invalid-request", "", ""},
+		{"no body", "shopper", "POST /v1/context", ``, nil, 400, "invalid-request", "", "want an object"},
 		{"an unknown field", "shopper", "POST /v1/context", `{"wehre":{}}`, nil, 400, "invalid-request", "/wehre", "where"},
-		{"NaN", "shopper", "POST /v1/context", `{"where":{"lat":NaN,"lng":0}}`, nil, 400, "invalid-request", "/where/lat", ""},
+		{"a field twice", "shopper", "POST /v1/context", `{"limit":1,"limit":2}`, nil, 400, "invalid-request", "/limit", "want it once"},
+		{"NaN", "shopper", "POST /v1/context", `{"where":{"lat":NaN,"lng":0}}`, nil, 400, "invalid-request", "/where/lat", "want a number"},
 		{"a latitude out of range", "shopper", "POST /v1/context", `{"where":{"lat":91,"lng":0}}`, nil, 422, "invalid-value", "/where/lat", "-90"},
 		{"a longitude out of range", "shopper", "POST /v1/context", `{"where":{"lat":9,"lng":180.5}}`, nil, 422, "invalid-value", "/where/lng", "180"},
-		{"a number that is none", "shopper", "POST /v1/context", `{"where":{"lat":1e999,"lng":0}}`, nil, 422, "invalid-value", "/where/lat", ""},
-		{"a cell of no pattern", "shopper", "POST /v1/context", `{"where":{"cell":"not-a-cell"}}`, nil, 422, "invalid-value", "/where/cell", ""},
-		{"a cell of the pattern", "shopper", "POST /v1/context", `{"where":{"cell":"8a195da49d47ffe"}}`, nil, 422, "invalid-value", "/where/cell", ""},
+		{"a number that is none", "shopper", "POST /v1/context", `{"where":{"lat":1e999,"lng":0}}`, nil, 422, "invalid-value", "/where/lat", "want a number that fits"},
+		{"a cell of no pattern", "shopper", "POST /v1/context", `{"where":{"cell":"not-a-cell"}}`, nil, 422, "invalid-value", "/where/cell", "want at least 15"},
+		{"a cell of the pattern", "shopper", "POST /v1/context", `{"where":{"cell":"8a195da49d47ffe"}}`, nil, 422, "invalid-value", "/where/cell", "got 6, want 7"},
 		{"an unknown permission", "shopper", "POST /v1/context", `{"permissions":{"location":"sometimes"}}`, nil, 422, "invalid-value", "/permissions/location", "precise"},
 		{"an unknown purpose", "shopper", "PUT /v1/me/permissions", `{"grants":{"resale":true}}`, nil, 422, "invalid-value", "/grants/resale", "loyalty"},
 		{"a clock a day ahead", "shopper", "POST /v1/context", fmt.Sprintf(`{"sent_at":%q}`, now.Add(24*time.Hour).Format(time.RFC3339)), nil, 422, "invalid-value", "/sent_at", "clock"},
 		{"a clock a day behind", "shopper", "POST /v1/context", fmt.Sprintf(`{"sent_at":%q}`, now.Add(-24*time.Hour).Format(time.RFC3339)), nil, 422, "invalid-value", "/sent_at", "clock"},
-		{"a time without an offset", "shopper", "POST /v1/context", `{"at":"2026-11-22T09:14:03"}`, nil, 422, "invalid-value", "/at", ""},
+		{"a time without an offset", "shopper", "POST /v1/context", `{"at":"2026-11-22T09:14:03"}`, nil, 422, "invalid-value", "/at", "2026-11-22T09:14:03Z"},
 		{"a trail that is too long", "shopper", "POST /v1/context", `{"trail":[` + strings.Repeat(`{"at":"2026-11-22T09:14:03Z","lat":1,"lng":1},`, 100) + `{"at":"2026-11-22T09:14:03Z","lat":1,"lng":1}]}`, nil, 422, "invalid-value", "/trail", "100"},
 		{"10 MB", "shopper", "POST /v1/context", `{"doing":{"query":"` + strings.Repeat("x", 10<<20) + `"}}`, nil, 413, "too-large", "", "4 MiB"},
 		{"a gzip bomb", "shopper", "POST /v1/context", zipped(t, make([]byte, 100<<20)), []string{"Content-Encoding", "gzip"}, 413, "too-large", "", "4 MiB"},
@@ -76,13 +78,13 @@ func TestBadInput(t *testing.T) {
 		{"another encoding", "shopper", "POST /v1/context", `{}`, []string{"Content-Encoding", "br"}, 415, "unsupported-media-type", "", "gzip"},
 		{"another type", "shopper", "POST /v1/context", `{}`, []string{"Content-Type", "text/plain"}, 415, "unsupported-media-type", "", "application/json"},
 		{"a self-crossing polygon", "manager", "POST /v1/geofences", bow, nil, 422, "invalid-value", "/geometry", "cross"},
-		{"a geofence that is not JSON", "manager", "POST /v1/geofences", `{`, nil, 400, "invalid-request", "", ""},
-		{"a circle without a radius", "manager", "POST /v1/geofences", `{"type":"Feature","geometry":{"type":"Point","coordinates":[0,0]},"properties":{}}`, nil, 422, "invalid-value", "/properties/radius_m", ""},
+		{"a geofence that is not JSON", "manager", "POST /v1/geofences", `{`, nil, 400, "invalid-request", "", "brackets"},
+		{"a circle without a radius", "manager", "POST /v1/geofences", `{"type":"Feature","geometry":{"type":"Point","coordinates":[0,0]},"properties":{}}`, nil, 422, "invalid-value", "/properties/radius_m", "give it in metres"},
 		{"a reserved id", "manager", "POST /v1/geofences", strings.Replace(plaza(``), `{`, `{"id":"nearby",`, 1), nil, 422, "invalid-value", "", "nearby"},
 		{"a duplicate id", "manager", "POST /v1/stores", `{"store":"twice","lat":1,"lng":1,"zone":"UTC"}`, nil, 409, "conflict", "", "twice"},
 		{"a store nowhere", "manager", "POST /v1/stores", `{"lat":1,"lng":1,"zone":"Nowhere/Land"}`, nil, 422, "invalid-value", "/zone", "Europe/Lisbon"},
-		{"hours that nobody understands", "manager", "POST /v1/stores", `{"lat":1,"lng":1,"zone":"UTC","hours":"sometimes"}`, nil, 422, "invalid-value", "/hours", ""},
-		{"a price in words", "product", "POST /v1/products", `{"title":"x","price":"cheap"}`, nil, 422, "invalid-value", "/price", ""},
+		{"hours that nobody understands", "manager", "POST /v1/stores", `{"lat":1,"lng":1,"zone":"UTC","hours":"sometimes"}`, nil, 422, "invalid-value", "/hours", "Mo-Fr 08:00-20:00"},
+		{"a price in words", "product", "POST /v1/products", `{"title":"x","price":"cheap"}`, nil, 422, "invalid-value", "/price", "want a decimal amount"},
 		{"a shopper with a control character", "backend", "POST /v1/context", `{"shopper":"u\u0000"}`, nil, 422, "invalid-value", "/shopper", "control character"},
 		{"a basket with a control character", "shopper", "POST /v1/context", `{"doing":{"basket":["p1","p\u001b[2J"]}}`, nil, 422, "invalid-value", "/doing/basket/1", "control character"},
 		{"a batch with a control character", "backend", "POST /v1/suggestions/batch", `{"shoppers":["u1","u\u0085"]}`, nil, 422, "invalid-value", "/shoppers/1", "control character"},
@@ -90,18 +92,18 @@ func TestBadInput(t *testing.T) {
 		{"a store with a control character", "manager", "POST /v1/stores", `{"store":"s\n1","lat":1,"lng":1,"zone":"UTC"}`, nil, 422, "invalid-value", "/store", "control character"},
 		{"a product with a control character", "product", "POST /v1/products", `{"item":"p\u007f","title":"x"}`, nil, 422, "invalid-value", "/item", "control character"},
 		{"a control character in a path", "manager", "PUT /v1/stores/s%00", `{"lat":1,"lng":1,"zone":"UTC"}`, nil, 400, "invalid-request", "id", "control character"},
-		{"a page of nothing", "manager", "GET /v1/stores?limit=0", nil, nil, 400, "invalid-request", "limit", ""},
-		{"a page of too much", "manager", "GET /v1/stores?limit=1001", nil, nil, 400, "invalid-request", "limit", ""},
+		{"a page of nothing", "manager", "GET /v1/stores?limit=0", nil, nil, 400, "invalid-request", "limit", "want at least 1"},
+		{"a page of too much", "manager", "GET /v1/stores?limit=1001", nil, nil, 400, "invalid-request", "limit", "want at most 1000"},
 		{"a page of words", "shopper", "GET /v1/me/diary?limit=ten", nil, nil, 400, "invalid-request", "limit", "whole number"},
 		{"an unknown status", "manager", "GET /v1/geofences?status=liev", nil, nil, 400, "invalid-request", "status", "live"},
 		{"an unknown parameter", "manager", "GET /v1/stores?limits=5", nil, nil, 400, "invalid-request", "limits", "limit"},
 		{"a date that is none", "shopper", "GET /v1/me/diary?from=today", nil, nil, 400, "invalid-request", "from", "time"},
 		{"too many points", "backend", "POST /v1/geofences/match", `{"points":[` + strings.Repeat(`[0,0],`, 10_000) + `[0,0]]}`, nil, 422, "invalid-value", "/points", "10000"},
-		{"a point of three numbers", "backend", "POST /v1/geofences/match", `{"points":[[0,0,0]]}`, nil, 400, "invalid-request", "/points/0", ""},
+		{"a point of three numbers", "backend", "POST /v1/geofences/match", `{"points":[[0,0,0]]}`, nil, 400, "invalid-request", "/points/0", "want 2"},
 		{"a store that is not there", "backend", "POST /v1/suggestions/batch", `{"shoppers":["u"],"store":"nowhere"}`, nil, 422, "invalid-value", "/store", "nowhere"},
 		{"an unknown kind of import", "backend", "POST /v1/import/people", `x`, nil, 404, "not-found", "", "stores"},
 		{"a file with wrong columns", "backend", "POST /v1/import/stores", "name,latitude\nx,1\n", []string{"Content-Type", "text/csv"}, 400, "invalid-request", "", "store"},
-		{"an empty file", "backend", "POST /v1/import/stores", "", []string{"Content-Type", "text/csv"}, 400, "invalid-request", "", ""},
+		{"an empty file", "backend", "POST /v1/import/stores", "", []string{"Content-Type", "text/csv"}, 400, "invalid-request", "", "want a header line"},
 		{"no such path", "shopper", "GET /v1/secrets", nil, nil, 404, "not-found", "", `"/v1/secrets": /docs`},
 		{"a path with a letter too many", "shopper", "GET /v1/storess", nil, nil, 404, "not-found", "", "did you mean /v1/stores?"},
 		{"a path with a slash too many", "shopper", "POST /v1/context/", `{}`, nil, 404, "not-found", "", "did you mean /v1/context?"},
@@ -138,6 +140,9 @@ func TestBadInput(t *testing.T) {
 			}
 			if !strings.HasPrefix(place, tc.place) || tc.place == "" && place != "" && tc.status != 422 || !strings.Contains(said, tc.text) {
 				t.Errorf("got %q: %s, want %q: …%s…", place, said, tc.place, tc.text)
+			}
+			if tc.text == "" {
+				t.Error("the row does not say what would be right")
 			}
 			if p.TraceID == "" || p.Title == "" || p.Status != tc.status {
 				t.Errorf("a problem has a title, its status and a trace id: %+v", p)
