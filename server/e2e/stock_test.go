@@ -20,8 +20,7 @@ func TestStockByStore(t *testing.T) {
 	till := city.role(t, identity.Backend, retailer)
 	suggested := func(store string) []string {
 		t.Helper()
-		var answer wire.BatchResponse
-		answer = read[wire.BatchResponse](city.call(t, till, "POST", "/v1/suggestions/batch", `{"shoppers":["u1"],"store":"`+store+`"}`).wants(200))
+		answer := read[wire.BatchResponse](city.call(t, till, "POST", "/v1/suggestions/batch", `{"shoppers":["u1"],"store":"`+store+`"}`).wants(200))
 		var found []string
 		for _, s := range answer.Results[0].Suggestions {
 			found = append(found, s.Item)

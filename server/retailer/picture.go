@@ -93,7 +93,7 @@ type change struct {
 	settings bool
 	stores   bool
 	model    bool
-	products map[string]bool // items to build anew
+	products map[string]bool          // items to build anew
 	fences   map[string]*geo.Geofence // by id, the last that is known of each; nil: it was deleted
 }
 
