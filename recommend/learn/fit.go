@@ -14,10 +14,10 @@ import (
 
 // Bounds of a learning, so that it ends within seconds whatever the retailer's size.
 const (
-	maxLearners = 20_000    // shoppers whose last basket is learnt from
+	maxLearners = 20_000    // lessons that are learnt from
 	maxRows     = 1_000_000 // candidates looked at
-	maxTested   = 3_000     // shoppers of the backtest
-	minLearners = 30        // fewer teach nothing
+	maxTested   = 3_000     // lessons of the backtest
+	minLearners = 30        // fewer lessons teach nothing
 
 	// testedPerHundred shoppers are kept out of learning to test what was learnt.
 	testedPerHundred = 20
@@ -137,27 +137,45 @@ func (l *lesson) knows(number who.Item) bool {
 	return times > 0
 }
 
-// baskets makes lessons of each shopper's last basket, and the crowd as it was before them.
+// How many of a shopper's last baskets are guessed: one where there are many shoppers, since older baskets
+// say less of what is bought now; where there are few, as many as make enoughLessons, but never more than
+// one in basketsALesson.
+const (
+	enoughLessons  = 8_000
+	basketLessons  = 16 // of one shopper
+	basketsALesson = 4
+)
+
+// baskets makes lessons of each shopper's last baskets, and the crowd as it was before them.
 func baskets(zone *time.Location, histories []*who.History) (learners, tested []lesson, before *Crowd) {
 	before = NewCrowd(zone)
+	shoppers := 0
+	for _, h := range histories {
+		if h != nil && len(h.Baskets) > 1 {
+			shoppers++
+		}
+	}
+	each := min(basketLessons, (enoughLessons+shoppers)/max(shoppers, 1))
 	for i, h := range histories {
 		if h == nil || len(h.Baskets) == 0 {
 			continue
 		}
-		l := lesson{past: recommend.PastBefore(h, 1), dice: scatter(uint64(i))}
-		before.replace(recommend.PastBefore(nil, 0), l.past)
-		for _, b := range h.Items {
-			if b.Recent&1 != 0 {
-				l.target = append(l.target, b.Item)
+		k := max(1, min(each, len(h.Baskets)/basketsALesson))
+		before.replace(recommend.PastBefore(nil, 0), recommend.PastBefore(h, k))
+		for ; k > 0; k-- {
+			l := lesson{past: recommend.PastBefore(h, k), dice: scatter(uint64(i)), at: time.Unix(int64(h.Baskets[len(h.Baskets)-k].At), 0)}
+			for _, b := range h.Items {
+				if b.Recent>>(k-1)&1 != 0 {
+					l.target = append(l.target, b.Item)
+				}
 			}
-		}
-		l.at = time.Unix(int64(h.Baskets[len(h.Baskets)-1].At), 0)
-		switch {
-		case l.past.Known() == 0 || len(l.target) == 0:
-		case l.tests():
-			tested = append(tested, l)
-		default:
-			learners = append(learners, l)
+			switch {
+			case l.past.Known() == 0 || len(l.target) == 0:
+			case l.tests():
+				tested = append(tested, l)
+			default:
+				learners = append(learners, l)
+			}
 		}
 	}
 	before.version++
