@@ -35,8 +35,9 @@ func (w *work) explain(chosen []candidate) []Suggestion {
 			sum += value
 		}
 		s.ID = ids[i*idLength : (i+1)*idLength]
-		s.Kind, s.Item = kinds[c.kind], w.id(c)
+		s.Kind, s.Item, s.Number = kinds[c.kind], w.id(c), c.item
 		s.Score = 1 / (1 + math.Exp(-sum))
+		s.OneSided = s.Contributions.decisive()
 		s.ValidUntil = until
 		first := len(w.reasons)
 		if c.kind == aStore {

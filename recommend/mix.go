@@ -1,31 +1,50 @@
 package recommend
 
+import "slices"
+
 // storesAmongProducts is how many stores a list of products may hold.
 const storesAmongProducts = 1
 
 // mix chooses the limit best candidates, best first; equals stand by id, so that the order never
 // depends on chance. Of the variants of one product only the best is shown, except those that the
-// shopper has bought before: whoever buys two sorts wants both.
+// shopper has bought before: whoever buys two sorts wants both. What was just shown comes last.
 func (w *work) mix(limit int, products bool) []candidate {
-	chosen, stores := w.chosen[:0], 0
+	w.chosen = w.chosen[:0]
+	stores := w.choose(limit, products, 0, false)
+	if len(w.request.Shown) > 0 {
+		w.choose(limit, products, stores, true)
+	}
+	return w.chosen
+}
+
+// choose appends of those that were just shown, or of the others, until there are enough. It takes and
+// returns how many stores the list holds.
+func (w *work) choose(limit int, products bool, stores int, shown bool) int {
 	for _, best := range w.best {
-		if len(chosen) == limit {
+		if len(w.chosen) == limit {
 			break
 		}
 		c := &w.candidates[best.place]
+		if w.shown(c) != shown {
+			continue
+		}
 		if c.kind == aStore && products {
 			if stores == storesAmongProducts {
 				continue
 			}
 			stores++
 		}
-		if c.kind == aProduct && w.repeats(chosen, c) {
+		if c.kind == aProduct && w.repeats(w.chosen, c) {
 			continue
 		}
-		chosen = append(chosen, *c)
+		w.chosen = append(w.chosen, *c)
 	}
-	w.chosen = chosen
-	return chosen
+	return stores
+}
+
+// shown tells whether a candidate was just shown, and not asked for.
+func (w *work) shown(c *candidate) bool {
+	return len(w.request.Shown) > 0 && c.kind == aProduct && c.sources&FromList == 0 && slices.Contains(w.request.Shown, c.item)
 }
 
 // sift puts the n best candidates into best: a heap of the best so far, its worst on top.

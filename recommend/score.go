@@ -148,7 +148,7 @@ func (w *work) score() {
 			c.logOdds = w.scorer(c).logOdds(&w.rows[i])
 		}
 	}
-	w.sift(max(boostedFor*w.request.Limit, boostedLeast))
+	w.sift(max(boostedFor*w.request.Limit, boostedLeast) + len(w.request.Shown))
 	for i := range w.best {
 		best := &w.best[i]
 		best.logOdds += w.scorer(&w.candidates[best.place]).boosted(&w.rows[best.place])

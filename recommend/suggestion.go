@@ -20,7 +20,8 @@ const (
 type Suggestion struct {
 	ID         string // derived from shopper, item and moment: a retry finds the same
 	Kind       Kind
-	Item       string // id of the product or store
+	Item       string   // id of the product or store
+	Number     who.Item // of the item in the vocabulary of items, or of stores
 	Title      string
 	Score      float64 // 0 to 1, calibrated: how likely the shopper takes it now
 	Price      who.Money
@@ -28,6 +29,10 @@ type Suggestion struct {
 	ValidUntil time.Time
 	// Contributions are what each group of features added to the score's log-odds; they sum to it.
 	Contributions Contributions
+	// OneSided names the group of features that made more than four fifths of what speaks for the
+	// suggestion; empty: there is none. It is told to the product team, since a list that hangs on one
+	// attribute is easily wrong in the same way for everybody.
+	OneSided string
 }
 
 // Contributions are the parts of a score's log-odds, by group of features.
@@ -40,6 +45,24 @@ func (c *Contributions) All(yield func(feature string, value float64) bool) {
 			return
 		}
 	}
+}
+
+// oneSided is the share from which one group of features decides alone.
+const oneSided = 0.8
+
+// decisive is the name of the group that made more than that share of what speaks for a suggestion.
+func (c *Contributions) decisive() string {
+	most, all := gBase, 0.0
+	for g := gBase + 1; g < groups; g++ {
+		all += max(c[g], 0)
+		if most == gBase || c[g] > c[most] {
+			most = g
+		}
+	}
+	if c[most] <= oneSided*all {
+		return ""
+	}
+	return groupNames[most]
 }
 
 // Code is a reason in a word that never changes; the encoder makes text of it.

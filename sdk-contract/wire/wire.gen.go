@@ -369,7 +369,7 @@ type ContextRequest struct {
 	// Doing What the shopper is doing.
 	Doing Doing `json:"doing,omitempty,omitzero"`
 
-	// Explore Whether the answer may try out something new.
+	// Explore Whether the answer may leave the plain ranking: products that the shopper was shown within the last 75 seconds come last, unless they are on the list. A call repeated with the same time gets the same answer. false: the plain ranking.
 	Explore *bool `json:"explore,omitempty"`
 
 	// Kinds The kinds of suggestion that are wanted. Absent: all.

@@ -205,6 +205,26 @@ func TestBasketIsNotSuggested(t *testing.T) {
 	}
 }
 
+// TestAttention holds that two calls within a minute show different products, unless the plain ranking is
+// asked for, and that what was shown comes back later.
+func TestAttention(t *testing.T) {
+	t.Parallel()
+	token := city.shopper(t, regular(11))
+	ask := func(after time.Duration, explore bool) []string {
+		return items(city.ask(t, token, wire.ContextRequest{At: moment().Add(after), Kinds: []wire.SuggestionKind{"product"}, Limit: at(5), Explore: at(explore)}))
+	}
+	first := ask(0, true)
+	plain, again := ask(20*time.Second, false), ask(40*time.Second, true)
+	for _, item := range plain {
+		if len(first) == 0 || slices.Contains(again, item) {
+			t.Errorf("got %v, then %v: %s is shown again", first, again, item)
+		}
+	}
+	if later := ask(5*time.Minute, true); !slices.Contains(later, first[0]) {
+		t.Errorf("got %v five minutes after %v: the best does not come back", later, first)
+	}
+}
+
 // TestSameMomentSameAnswer holds that an answer depends on nothing but what it is asked.
 func TestSameMomentSameAnswer(t *testing.T) {
 	for _, when := range []time.Time{moment(), moment().AddDate(0, 0, -30), moment().AddDate(0, 0, 10)} {

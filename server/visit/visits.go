@@ -24,11 +24,12 @@ import (
 type Visits struct {
 	shoppers  *store.Shoppers
 	retailers *retailer.Retailers
+	shown     *shown
 }
 
 // New makes visits.
 func New(shoppers *store.Shoppers, retailers *retailer.Retailers) *Visits {
-	return &Visits{shoppers, retailers}
+	return &Visits{shoppers, retailers, newShown()}
 }
 
 // checkAgain is when a phone that knows no better should call again.
@@ -78,10 +79,18 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 	change, quiet := v.advance(snapshot, s, &now, &answer)
 	var made recommend.Record
 	if s.Limit > 0 {
-		answer.Suggestions, made = recommend.Recommend(snapshot.Suggest, &recommend.Request{
+		request := recommend.Request{
 			Scene: now, Kinds: s.Kinds, Limit: s.Limit, Explore: s.Explore,
 			Basket: numbers(snapshot.Names.Items, s.Basket), List: numbers(snapshot.Names.Items, s.List), Query: s.Query,
-		})
+		}
+		_, known := who.Access(who.Loyalty, now.Shopper) // what a stranger was shown is not remembered
+		if known && s.Explore {
+			request.Shown = v.shown.before(s.Key, now.Moment.Instant)
+		}
+		answer.Suggestions, made = recommend.Recommend(snapshot.Suggest, &request)
+		if known {
+			v.shown.note(s.Key, now.Moment.Instant, answer.Suggestions)
+		}
 	}
 	answer.Used = used(now, snapshot, made)
 	if change != nil && !(quiet && v.shoppers.Remember(s.Key, now.Shopper.Shopper().Revision(), change.Presence)) {
