@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -452,6 +453,41 @@ func TestRunAgainChangesNothing(t *testing.T) {
 		if err != nil || got.Stored != want.Stored || got.Unchanged != want.Unchanged {
 			t.Errorf("events without ids, run %d: got %+v, %v", i+1, got, err)
 		}
+	}
+}
+
+// A refused line keeps its place among equal ones: when it is mended, the lines behind it are found again.
+func TestRunFindsTheLinesBehindAMendedOne(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, line, bad, good string }{
+		{"a price", "u1,2026-11-20,b1,milk,1,%s,s1", "x", "1.20"},
+		{"a quantity", "u1,2026-11-20,b1,milk,%s,,s1", "many", "2"},
+		{"a time, in a named basket", "u1,%s,b1,milk,1,,s1", "noon", "2026-11-20"},
+		{"a store, in a named basket", "u1,2026-11-20,b1,milk,1,,%s", "s\x01", "s2"},
+		{"a price, without a basket", "u1,2026-11-20,,milk,1,%s,s1", "x", "1.20"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			equal := fmt.Sprintf(test.line, test.good) + "\n"
+			var sink memory
+			for _, run := range []struct {
+				second                     string
+				stored, unchanged, refused int
+			}{{test.bad, 2, 0, 1}, {test.good, 1, 2, 0}} {
+				give := purchasesHeader + equal + fmt.Sprintf(test.line, run.second) + "\n" + equal
+				got, err := Run(t.Context(), KindPurchases, strings.NewReader(give), &sink, Options{Currency: "EUR"})
+				if err != nil || got.Stored != run.stored || got.Unchanged != run.unchanged || got.Refused != run.refused {
+					t.Fatalf("line 3 with %q: got %+v, %v", run.second, got, err)
+				}
+			}
+			var ordinals []int
+			for _, p := range sink.purchases {
+				ordinals = append(ordinals, p.Ordinal)
+			}
+			if !slices.Equal(ordinals, []int{0, 2, 1}) {
+				t.Errorf("got ordinals %v, want the mended line between its equals: [0 2 1]", ordinals)
+			}
+		})
 	}
 }
 

@@ -33,23 +33,22 @@ const (
 // purchaseDecoder remembers the lines before, which the ordinal of a line needs.
 type purchaseDecoder struct{ seen ordinals }
 
+// decode counts a refused line too, where it can be told what it is a line of: when it is mended and the file
+// imported again, the equal lines behind it keep their ordinals.
 func (d *purchaseDecoder) decode(c *cells) Purchase {
-	p := Purchase{
-		Shopper:  c.id(purchaseShopper),
-		Basket:   c.optionalID(purchaseBasket),
-		Item:     c.id(purchaseItem),
-		Quantity: c.quantity(purchaseQuantity),
-		Price:    c.money(purchasePrice),
-		Store:    c.optionalID(purchaseStore),
-	}
+	p := Purchase{Shopper: c.id(purchaseShopper), Basket: c.optionalID(purchaseBasket), Item: c.id(purchaseItem)}
+	named := c.reason == "" && p.Basket != ""
+	p.Store = c.optionalID(purchaseStore)
 	zone := func() *time.Location { return c.zone(p.Store) }
 	p.At, p.DateOnly = c.instant(purchaseAt, zone)
-	if c.reason != "" {
-		return p
-	}
-	if p.Basket == "" {
+	if p.Basket == "" && c.reason == "" {
 		p.Basket = "day-" + p.At.In(zone()).Format(time.DateOnly)
+		named = true
 	}
-	p.Ordinal = d.seen.next(p.Shopper, p.Basket, p.Item)
+	if named {
+		p.Ordinal = d.seen.next(p.Shopper, p.Basket, p.Item)
+	}
+	p.Quantity = c.quantity(purchaseQuantity)
+	p.Price = c.money(purchasePrice)
 	return p
 }
