@@ -745,7 +745,7 @@ type ImportReport struct {
 	// Refused Not stored.
 	Refused int64 `json:"refused"`
 
-	// Rejected The refused rows, the first 10,000.
+	// Rejected The first refused rows: at most 10,000, and no more than 4 MiB of them. Where they are fewer than `refused`, mend these and send the file again.
 	Rejected []RejectedRow `json:"rejected"`
 
 	// Rows Rows that were read.
@@ -1057,7 +1057,7 @@ type RejectedRow struct {
 	// Reason What was found, and what would be right.
 	Reason string `json:"reason"`
 
-	// Row The row as it came.
+	// Row The row as it came, cut after 64 KiB.
 	Row string `json:"row,omitempty,omitzero"`
 }
 

@@ -26,9 +26,11 @@ var importRoles = map[importer.Kind][]identity.Role{
 	importer.KindEvents:    {identity.Backend, identity.Admin},
 }
 
+// What a report tells at most. It is made in memory, so rows are bounded in bytes too.
 const (
-	maxRejected = 10_000 // refused rows in a report
-	maxNotes    = 1_000
+	maxRejected      = 10_000  // refused rows
+	maxRejectedBytes = 4 << 20 // of their text
+	maxNotes         = 1_000
 )
 
 // PostImport reads a file as it comes.
@@ -101,16 +103,23 @@ func (p patient) Read(b []byte) (int, error) {
 	return p.file.Read(b)
 }
 
-// rejectedRows collects the refusals that an import writes, one JSON object a line.
-type rejectedRows struct{ rows []wire.RejectedRow }
+// rejectedRows collects the refusals that an import writes, one JSON object a line: the first ones, as many as a
+// report may have.
+type rejectedRows struct {
+	rows  []wire.RejectedRow
+	bytes int
+	full  bool
+}
 
 func (r *rejectedRows) Write(line []byte) (int, error) {
-	if len(r.rows) < maxRejected {
-		var row wire.RejectedRow
-		if err := json.Unmarshal(line, &row); err != nil {
-			return 0, err
-		}
-		r.rows = append(r.rows, row)
+	r.bytes += len(line)
+	if r.full = r.full || len(r.rows) == maxRejected || r.bytes > maxRejectedBytes; r.full {
+		return len(line), nil
 	}
+	var row wire.RejectedRow
+	if err := json.Unmarshal(line, &row); err != nil {
+		return 0, err
+	}
+	r.rows = append(r.rows, row)
 	return len(line), nil
 }

@@ -130,7 +130,7 @@ type Options struct {
 	Rejected io.Writer
 	// Progress is called after each batch, in the goroutine of Run. nil: silence.
 	Progress func(Progress)
-	// Batch is the most rows in one call of the Sink; 0 means 4,096.
+	// Batch is the most rows in one call of the Sink; 0 means 4,096. Fewer come where rows are long.
 	Batch int
 	// FirstLine is the number of the first line, when r is a later piece of a file; 0 means 1. Each piece has
 	// a header of its own, and is best cut between two shoppers: equal lines are told apart within a piece.
@@ -143,6 +143,7 @@ const (
 	defaultBatch  = 4096
 	firstRefusals = 20       // refusals and notes kept in a summary
 	rejectedBytes = 64 << 10 // of a refused row that are written back
+	batchBytes    = 4 << 20  // of text after which a batch ends, whatever the number of its rows
 )
 
 // ErrNothingRead wraps an error that came before any row: no header, a missing column, not a text file.
@@ -321,7 +322,6 @@ func pump[T any](ctx context.Context, counted *countingReader, from source[T], p
 		}
 		slices.SortStableFunc(b.refusals, func(x, y Refusal) int { return x.Line - y.Line })
 		for _, refusal := range b.refusals {
-			refusal.Row = cut(refusal.Row, rejectedBytes)
 			summary.Refused++
 			if len(summary.First) < firstRefusals {
 				first := refusal
@@ -347,21 +347,26 @@ func pump[T any](ctx context.Context, counted *countingReader, from source[T], p
 	}
 }
 
-// fill reads up to size rows, and up to as many refusals, so that a file of bad rows is bounded too.
+// fill reads up to size rows or refusals, and no more text than batchBytes and one row: neither many bad rows nor long
+// ones make an import larger.
 func (b *batch[T]) fill(from source[T], size int) {
 	clear(b.rows) // do not keep the strings of rows that are long stored
 	clear(b.raws)
+	clear(b.refusals)
 	b.rows, b.lines, b.raws, b.refusals, b.err = b.rows[:0], b.lines[:0], b.raws[:0], b.refusals[:0], nil
-	for len(b.rows) < size && len(b.refusals) < size {
+	for text := 0; len(b.rows) < size && len(b.refusals) < size && text < batchBytes; {
 		row, line, raw, refusal, err := from.next()
 		switch {
 		case err != nil:
 			b.err = err
 			return
 		case refusal != nil:
+			refusal.Row = cut(refusal.Row, rejectedBytes)
+			text += len(refusal.Row) + len(refusal.Reason)
 			b.refusals = append(b.refusals, *refusal)
 		default:
-			b.rows, b.lines, b.raws = append(b.rows, row), append(b.lines, line), append(b.raws, raw)
+			text += len(raw)
+			b.rows, b.lines, b.raws = append(b.rows, row), append(b.lines, line), append(b.raws, cut(raw, rejectedBytes))
 		}
 	}
 }

@@ -592,6 +592,47 @@ func TestRunHoldsItsMemory(t *testing.T) {
 	}
 }
 
+// A batch of long rows, good or bad, ends early: what is held at once does not grow with the length of a file's rows.
+func TestBatchesAreBoundedInBytes(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 900<<10)
+	for _, test := range []struct {
+		name   string
+		header string
+		give   string
+	}{
+		{"rows that are refused", "item,store,stock\n", "p1,s1," + long + "\n"},
+		{"rows with a long column that is not known", "item,store,stock,note\n", "p1,s1,1," + long + "\n"},
+		{"rows in JSON", "", `{"item":"p1","store":"s1","stock":1,"note":"` + long + `"}` + "\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			from := tableOf(&endless{header: test.header, row: test.give, rows: 200}, stockColumns, Options{}, decodeStock)
+			var b batch[Stock]
+			for rows := 0; ; {
+				b.fill(from, defaultBatch)
+				rows += len(b.rows) + len(b.refusals)
+				text, kept := 0, 0
+				for _, r := range b.refusals {
+					text, kept = text+len(r.Row), max(kept, len(r.Row))
+				}
+				for _, raw := range b.raws {
+					text, kept = text+len(test.give), max(kept, len(raw))
+				}
+				if text > batchBytes+len(test.give) || kept > rejectedBytes+len("…") {
+					t.Fatalf("a batch holds %d bytes of text, and %d of one row for the report", text, kept)
+				}
+				if b.err != nil {
+					if rows != 200 || !errors.Is(b.err, io.EOF) {
+						t.Errorf("got %d rows, %v", rows, b.err)
+					}
+					return
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkRunPurchases(b *testing.B) {
 	b.ReportAllocs()
 	const rows = 100_000
