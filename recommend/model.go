@@ -23,10 +23,10 @@ type Model struct {
 	Visits   int64
 }
 
-// Figures are what a method reached in a backtest: means over shoppers.
+// Figures are what a method reached in a backtest: means over what was guessed.
 type Figures struct {
 	Method   string
-	Shoppers int
+	Shoppers int // whose next basket was guessed; where shoppers are few, each counts for several baskets
 	Recall10 float64
 	NDCG10   float64
 	Hit10    float64 // share of shoppers with at least one hit
