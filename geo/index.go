@@ -28,6 +28,7 @@ type Index struct {
 	ids    idTable
 
 	approach float64 // no geofence has a larger ApproachMeters
+	loose    int     // edits since the last build
 }
 
 // Neighbour is a geofence near a point.
@@ -112,6 +113,7 @@ func (x *Index) build() {
 		all = cover(g.Shape, o.n, at, all)
 	}
 	x.pages, x.directory, x.levels = nil, nil, 0
+	x.loose = 0
 	x.setPages(byPage(all))
 	x.gather()
 }
@@ -475,18 +477,31 @@ func (x *Index) Distance(n uint32, p Point) float64 {
 	return math.NaN()
 }
 
+// Loose counts the geofences edited since all were laid out.
+func (x *Index) Loose() int { return x.loose }
+
+// Rebuilt is the same snapshot, numbers included, laid out anew. It takes as long as NewIndex: call it beside the requests, when
+// Loose says that it is worth it.
+func (x *Index) Rebuilt() *Index {
+	y := *x
+	y.fences, y.ids = x.fences.clone(), x.ids.clone()
+	y.build()
+	return &y
+}
+
 // Edit is a new snapshot with the geofences put, new or instead of those with the same id, and without the ids removed. Ids
 // that are not there to be removed are no mistake; one that is both removed and put is put. It takes time in proportion to
 // what is edited, unless that is a quarter of the index or more: then it is built anew. What was replaced keeps its room in the
-// memory that snapshots share, and what was put is asked for its shape, until the next build; after very many edits call NewIndex.
+// memory that snapshots share, and rings that were put are asked for their shape, until somebody calls Rebuilt.
 func (x *Index) Edit(put []Geofence, remove []string) *Index {
 	y := *x
 	y.fences, y.ids = x.fences.clone(), x.ids.clone()
+	anew := len(put)+len(remove) > 10_000+x.fences.live/4
 	gone := map[uint32]bool{} // numbers whose postings are to go
 	touched := map[uint32]bool{}
 	var fresh []posted
 	take := func(n uint32) {
-		if !gone[n] {
+		if !gone[n] && !anew {
 			gone[n] = true
 			for _, p := range cover(x.fences.at(n).Shape, n, -1, nil) {
 				touched[p.page] = true
@@ -521,12 +536,15 @@ func (x *Index) Edit(put []Geofence, remove []string) *Index {
 			n = y.fences.add(g)
 			y.ids.put(g.ID, n, &y.fences)
 		}
-		fresh = cover(g.Shape, n, -1, fresh)
+		if !anew {
+			fresh = cover(g.Shape, n, -1, fresh)
+		}
 	}
-	if len(last)+len(gone) > 10_000+y.fences.live/4 {
+	if anew {
 		y.build()
 		return &y
 	}
+	y.loose += len(last) + len(gone)
 	y.pages = slices.Clone(x.pages)
 	pages := byPage(fresh)
 	for key := range touched {

@@ -219,6 +219,18 @@ func TestIndexAgreesAfterEdits(t *testing.T) {
 			t.Errorf("%s is not found", id)
 		}
 	}
+	if x.Loose() == 0 {
+		t.Error("after many edits nothing is loose")
+	}
+	rebuilt := x.Rebuilt()
+	for _, p := range probes(rng, fences, 1000) {
+		if got, want := rebuilt.Match(p, nil), x.Match(p, nil); !slices.Equal(got, want) {
+			t.Fatalf("rebuilt, %v: got %v, want %v", p, got, want)
+		}
+	}
+	if rebuilt.Loose() != 0 || rebuilt.Len() != x.Len() {
+		t.Errorf("rebuilt: %d loose, %d geofences, want 0, %d", rebuilt.Loose(), rebuilt.Len(), x.Len())
+	}
 	empty := x.Edit(nil, slices.Collect(func(yield func(string) bool) {
 		for id := range mirror {
 			if !yield(id) {

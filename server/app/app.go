@@ -93,6 +93,7 @@ func (a *App) join(ctx context.Context) error {
 		Secret: key, Names: names.Of, CacheBytes: uint64(a.Config.Cache.Shoppers), Alone: true,
 	})
 	a.Retailers = retailer.New(store.NewEntries(a.Documents), a.Shoppers, names, a.now, a.log)
+	a.Retailers.KeepFences(filepath.Join(a.Config.Data, "cache")) // the embedded store belongs to one process
 	a.metrics.Registry.MustRegister(&modelWatch{a.Retailers, observe.NewLabel(watchedRetailers)})
 	a.Diary = diary.New(a.Shoppers, a.Retailers, a.metrics.UnknownItem)
 	a.Visits = visit.New(a.Shoppers, a.Retailers)

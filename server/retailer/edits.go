@@ -289,6 +289,10 @@ func save[T any](ctx context.Context, r *Retailers, retailer string, kind store.
 		edit.Expect = c.Expect
 		edits, indexes = append(edits, edit), append(indexes, i)
 	}
+	if kind == store.GeofenceEntry {
+		p.saving.RLock()
+		defer p.saving.RUnlock()
+	}
 	outcomes, err := r.entries.Apply(ctx, retailer, kind, by.String(), r.now().UTC().Truncate(time.Millisecond), edits)
 	var entries []store.Entry
 	for n, outcome := range outcomes { // also after an error: what was kept is live

@@ -35,8 +35,12 @@ type picture struct {
 	ready      chan struct{} // closed once loading ended
 	failed     error         // why it failed; read after ready
 
-	mu         sync.Mutex // one change at a time; never held across I/O
-	versions   map[entryKey]int64
+	saving     sync.RWMutex       // held for reading while geofences are saved, for writing while their state is named
+	keeping    keeping            // of the follower alone
+	mu         sync.Mutex         // one change at a time; never held across I/O
+	versions   map[entryKey]int64 // of live and draft geofences the indexes know them
+	since      []fenceEdit        // edits of geofences while they are laid out anew
+	laying     bool
 	settings   Settings
 	settled    time.Time // when the settings were made
 	stores     map[string]*where.Store
@@ -48,6 +52,7 @@ type picture struct {
 	live       *geo.Index
 	drafts     *geo.Index
 	view       *recommend.Crowd
+	suggest    *recommend.Snapshot // nil: something that it is made of changed
 	model      *recommend.Model
 }
 
@@ -74,10 +79,11 @@ func (p *picture) apply(entries []store.Entry) (errs []error) {
 	var fresh change
 	for _, e := range entries {
 		key := entryKey{e.Kind, e.ID}
-		if e.Version <= p.versions[key] {
+		if e.Version <= p.version(key) {
 			continue
 		}
-		if err := p.take(e, &fresh); err != nil {
+		err := p.take(e, &fresh)
+		if err != nil {
 			errs = append(errs, fmt.Errorf("%s %q, version %d: %w", e.Kind, e.ID, e.Version, err))
 		}
 		p.versions[key] = e.Version
@@ -85,7 +91,25 @@ func (p *picture) apply(entries []store.Entry) (errs []error) {
 	if p.rebuild(&fresh, &errs) {
 		p.swap()
 	}
+	for id, fence := range fresh.fences {
+		if fence != nil { // from now on the index knows
+			delete(p.versions, entryKey{store.GeofenceEntry, id})
+		}
+	}
 	return errs
+}
+
+// version is the one of an entry that the picture has taken in; 0: none.
+func (p *picture) version(key entryKey) int64 {
+	version := p.versions[key]
+	if key.kind == store.GeofenceEntry {
+		for _, fences := range []*geo.Index{p.live, p.drafts} {
+			if n, known := fences.Lookup(key.id); known {
+				version = max(version, fences.Fence(n).Version)
+			}
+		}
+	}
+	return version
 }
 
 // change collects what a batch of entries touches, so that each index is built once.
@@ -224,6 +248,9 @@ func (p *picture) rebuild(fresh *change, errs *[]error) bool {
 		p.catalogue = p.catalogue.With(put, remove)
 	}
 	p.editFences(fresh)
+	if fresh.stores || fresh.model || len(fresh.products) > 0 || fresh.settings {
+		p.suggest = nil
+	}
 	return fresh.settings || fresh.stores || fresh.model || len(fresh.products) > 0 || len(fresh.fences) > 0
 }
 
@@ -232,20 +259,85 @@ func (p *picture) editFences(fresh *change) {
 	if len(fresh.fences) == 0 {
 		return
 	}
-	var live, drafts []geo.Geofence
-	var notLive, notDraft []string
+	var edit fenceEdit
 	for _, id := range slices.Sorted(maps.Keys(fresh.fences)) {
-		switch fence := fresh.fences[id]; {
-		case fence == nil:
-			notLive, notDraft = append(notLive, id), append(notDraft, id)
-		case fence.Status == geo.Draft:
-			drafts, notLive = append(drafts, *fence), append(notLive, id)
-		default:
-			live, notDraft = append(live, *fence), append(notDraft, id)
+		if fence := fresh.fences[id]; fence == nil {
+			edit.remove(id)
+		} else {
+			edit.put(*fence)
 		}
 	}
-	p.live = p.live.Edit(live, notLive)
-	p.drafts = p.drafts.Edit(drafts, notDraft)
+	p.live, p.drafts = edit.apply(p.live, p.drafts)
+	if p.laying {
+		p.since = append(p.since, edit)
+	}
+}
+
+// fill makes the edit that brings geofences from the store, and what was deleted there, with their versions.
+func (p *picture) fill(edit *fenceEdit, versions map[string]int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, version := range versions {
+		p.versions[entryKey{store.GeofenceEntry, id}] = version
+	}
+	p.live, p.drafts = edit.apply(p.live, p.drafts)
+	p.swap()
+}
+
+// put moves a geofence to the index of its status.
+func (e *fenceEdit) put(fence geo.Geofence) {
+	if fence.Status == geo.Draft {
+		e.drafts, e.notLive = append(e.drafts, fence), append(e.notLive, fence.ID)
+	} else {
+		e.live, e.notDraft = append(e.live, fence), append(e.notDraft, fence.ID)
+	}
+}
+
+func (e *fenceEdit) remove(id string) {
+	e.notLive, e.notDraft = append(e.notLive, id), append(e.notDraft, id)
+}
+
+// fenceEdit is one edit of both indexes.
+type fenceEdit struct {
+	live, drafts      []geo.Geofence
+	notLive, notDraft []string
+}
+
+// apply leaves an index that is not touched as it is.
+func (e *fenceEdit) apply(live, drafts *geo.Index) (nextLive, nextDrafts *geo.Index) {
+	known := func(x *geo.Index, id string) bool { _, ok := x.Lookup(id); return ok }
+	if len(e.live) > 0 || slices.ContainsFunc(e.notLive, func(id string) bool { return known(live, id) }) {
+		live = live.Edit(e.live, e.notLive)
+	}
+	if len(e.drafts) > 0 || slices.ContainsFunc(e.notDraft, func(id string) bool { return known(drafts, id) }) {
+		drafts = drafts.Edit(e.drafts, e.notDraft)
+	}
+	return live, drafts
+}
+
+// worthLaying is how many edits an index of so many geofences bears before it is laid out anew.
+func worthLaying(x *geo.Index) bool { return x.Loose() > 1_000+x.Len()/20 }
+
+// layOut lays out anew, beside requests and edits, indexes that many edits have made loose, and tells whether it did. There is
+// one caller at a time.
+func (p *picture) layOut() bool {
+	p.mu.Lock()
+	live, drafts := p.live, p.drafts
+	if !worthLaying(live) && !worthLaying(drafts) {
+		p.mu.Unlock()
+		return false
+	}
+	p.laying = true
+	p.mu.Unlock()
+	live, drafts = live.Rebuilt(), drafts.Rebuilt()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.since { // the numbers come out the same: they are given in order
+		live, drafts = p.since[i].apply(live, drafts)
+	}
+	p.live, p.drafts, p.since, p.laying = live, drafts, nil, false
+	p.swap()
+	return true
 }
 
 // payday is when most people of any place are paid; retailers cannot say otherwise yet.
@@ -299,12 +391,15 @@ func (p *picture) publish() {
 	view := p.crowd.View()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.view = view
+	p.view, p.suggest = view, nil
 	p.swap()
 }
 
 // swap makes a snapshot of all parts and puts it in place of the one before. The caller holds mu.
 func (p *picture) swap() {
+	if p.suggest == nil { // an edit of a geofence does not touch it
+		p.suggest = recommend.NewSnapshot(p.names, p.catalogue, p.storeIndex.All(), p.view, p.model)
+	}
 	p.snapshot.Store(&Snapshot{
 		Retailer: p.retailer,
 		Settings: p.settings,
@@ -317,6 +412,6 @@ func (p *picture) swap() {
 		},
 		Fences:  p.live,
 		Drafts:  p.drafts,
-		Suggest: recommend.NewSnapshot(p.names, p.catalogue, p.storeIndex.All(), p.view, p.model),
+		Suggest: p.suggest,
 	})
 }

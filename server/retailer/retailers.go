@@ -34,6 +34,7 @@ type Retailers struct {
 	names     *Names
 	now       func() time.Time
 	log       *slog.Logger
+	folder    string // where indexes of geofences are kept; empty: nowhere
 
 	mu       sync.Mutex
 	pictures map[string]*picture
@@ -100,6 +101,12 @@ func (r *Retailers) load(ctx context.Context, p *picture) error {
 		return fmt.Errorf("retailer %q: %w", p.retailer, err)
 	}
 	for _, kind := range loadOrder {
+		if kind == store.GeofenceEntry {
+			if err := r.loadFences(ctx, p); err != nil {
+				return fmt.Errorf("retailer %q: load geofences: %w", p.retailer, err)
+			}
+			continue
+		}
 		var entries []store.Entry
 		err := r.entries.Each(ctx, p.retailer, kind, func(e store.Entry) error {
 			entries = append(entries, e)
@@ -207,9 +214,17 @@ const visibleWithin = 15 * time.Second
 // Those edits are seen at most every later.
 func (r *Retailers) Follow(ctx context.Context, every time.Duration) {
 	defer r.running.Wait()
-	publish, follow := time.NewTicker(publishEvery), time.NewTicker(every)
+	publish, follow, tend := time.NewTicker(publishEvery), time.NewTicker(every), time.NewTicker(keepEvery)
 	defer publish.Stop()
 	defer follow.Stop()
+	defer tend.Stop()
+	tending := make(chan struct{}, 1) // beside the loop: a million geofences take seconds
+	defer func() {
+		tending <- struct{}{}
+		for _, p := range r.loaded() {
+			r.tend(context.WithoutCancel(ctx), p, true)
+		}
+	}()
 	since := r.now().Add(-every)
 	away := false
 	for {
@@ -226,6 +241,17 @@ func (r *Retailers) Follow(ctx context.Context, every time.Duration) {
 				} else if p.learnt.CompareAndSwap(true, false) {
 					p.publish()
 				}
+			}
+		case <-tend.C:
+			select {
+			case tending <- struct{}{}:
+				r.running.Go(func() {
+					defer func() { <-tending }()
+					for _, p := range r.loaded() {
+						r.tend(ctx, p, false)
+					}
+				})
+			default:
 			}
 		case <-follow.C:
 			changed, next, err := r.entries.Changes(ctx, since)

@@ -1,0 +1,249 @@
+package retailer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"satnav/geo"
+	"satnav/server/store"
+)
+
+// keeping is when a picture's geofences were last written beside the data.
+type keeping struct {
+	revision store.Revision // that is in the file
+	seen     store.Revision // when last looked at
+	moved    time.Time      // when seen was last another one
+}
+
+const (
+	keepEvery = 2 * time.Second  // how often it is looked whether geofences moved
+	keepQuiet = 5 * time.Second  // they are written once nothing moved for so long
+	keepLate  = 60 * time.Second // or after so long, however busy
+)
+
+// KeepFences makes the process keep the indexes of geofences in files of this folder, so that the next start finds them built:
+// a million serve within a second. Only for a process that is alone with its store, before anything is loaded. The files are
+// a cache: one that is damaged, or of another format, is passed over, and what was edited since is read from the store.
+func (r *Retailers) KeepFences(folder string) { r.folder = folder }
+
+// fenceFile is where the indexes of a retailer are kept.
+func (r *Retailers) fenceFile(retailer string) string {
+	return filepath.Join(r.folder, retailer+".fences")
+}
+
+// loadFences fills the picture with the geofences of the store, by way of the kept file when there is one.
+func (r *Retailers) loadFences(ctx context.Context, p *picture) error {
+	kept, err := r.readFences(p)
+	if err != nil {
+		r.log.Warn("the kept index of geofences is passed over", "retailer", p.retailer, "err", err)
+	}
+	revision, err := r.entries.Revision(ctx, p.retailer, store.GeofenceEntry)
+	if err != nil {
+		return err
+	}
+	if kept == revision {
+		p.keeping = keeping{revision: revision, seen: revision}
+		return nil
+	}
+	// What is in the store and in the kept file at the same version is right; only the rest is read, on all cores.
+	var chunks []*fenceChunk
+	var reading sync.WaitGroup
+	free := make(chan struct{}, runtime.GOMAXPROCS(0))
+	versions := map[string]int64{}
+	there, foreign := 0, false
+	var chunk *fenceChunk
+	read := func() {
+		if full := chunk; full != nil {
+			free <- struct{}{}
+			reading.Go(func() { full.read(); <-free })
+		}
+		chunk = nil
+	}
+	err = r.entries.EachVersion(ctx, p.retailer, store.GeofenceEntry, func(e store.RawEntry) error {
+		have := p.version(entryKey{store.GeofenceEntry, e.ID})
+		foreign = foreign || have > e.Version
+		if !e.Deleted {
+			there++
+		} else {
+			versions[e.ID] = e.Version
+		}
+		if e.Version == have {
+			return nil
+		}
+		entry, err := e.Entry()
+		if chunk == nil {
+			chunk = new(fenceChunk)
+			chunks = append(chunks, chunk)
+		}
+		if chunk.entries = append(chunk.entries, entry); len(chunk.entries) == 1_000 {
+			read()
+		}
+		return err
+	})
+	read()
+	reading.Wait()
+	if err != nil {
+		return err
+	}
+	var edit fenceEdit
+	for _, c := range chunks {
+		for i := range c.fences {
+			edit.put(c.fences[i])
+		}
+		for _, id := range c.gone {
+			edit.remove(id)
+		}
+		for id, err := range c.refused {
+			versions[id] = c.versions[id]
+			r.log.Error("an entry cannot be used", "retailer", p.retailer, "geofence", id, "err", err)
+		}
+	}
+	p.fill(&edit, versions)
+	if have := p.live.Len() + p.drafts.Len(); kept != 0 && (foreign || have > there) {
+		r.log.Warn("the kept index of geofences is of another store", "retailer", p.retailer)
+		p.live, p.drafts = geo.NewIndex(nil), geo.NewIndex(nil)
+		maps.DeleteFunc(p.versions, func(key entryKey, _ int64) bool { return key.kind == store.GeofenceEntry })
+		if err := os.Remove(r.fenceFile(p.retailer)); err != nil {
+			return err
+		}
+		return r.loadFences(ctx, p)
+	}
+	return nil
+}
+
+// fenceChunk is a run of entries that is read by itself.
+type fenceChunk struct {
+	entries  []store.Entry
+	fences   []geo.Geofence
+	gone     []string
+	refused  map[string]error
+	versions map[string]int64 // of the refused
+}
+
+func (c *fenceChunk) read() {
+	for _, e := range c.entries {
+		if e.Deleted {
+			c.gone = append(c.gone, e.ID)
+			continue
+		}
+		fence, _, err := geo.ParseFeature(e.Body)
+		if err != nil {
+			if c.refused == nil {
+				c.refused, c.versions = map[string]error{}, map[string]int64{}
+			}
+			c.refused[e.ID], c.versions[e.ID] = err, e.Version
+			continue
+		}
+		fence.Version = e.Version
+		c.fences = append(c.fences, fence)
+	}
+	c.entries = nil // a million of them are a gigabyte of text
+}
+
+// readFences puts the kept indexes into the picture and returns the revision that they are of; 0: none.
+func (r *Retailers) readFences(p *picture) (store.Revision, error) {
+	if r.folder == "" {
+		return 0, nil
+	}
+	raw, err := os.ReadFile(r.fenceFile(p.retailer))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	head, rest, found := bytes.Cut(raw, []byte("\n"))
+	length, err := strconv.Atoi(string(head))
+	if !found || err != nil || length < 0 || length > len(rest) {
+		return 0, geo.ErrSnapshot
+	}
+	live, label, err := geo.ReadSnapshot(rest[:length])
+	if err != nil {
+		return 0, err
+	}
+	drafts, other, err := geo.ReadSnapshot(rest[length:])
+	if err != nil {
+		return 0, err
+	}
+	text, rightful := strings.CutPrefix(label, p.retailer+" at revision ")
+	revision, err := strconv.ParseInt(text, 10, 64)
+	if !rightful || err != nil || label != other {
+		return 0, fmt.Errorf("%w: its label is %q", geo.ErrSnapshot, label)
+	}
+	p.live, p.drafts = live, drafts
+	return store.Revision(revision), nil
+}
+
+// tend lays out anew the geofences that edits have made loose, and keeps those that moved. It is for the follower alone; last tells that the
+// process is going to end, so that nothing is put off.
+func (r *Retailers) tend(ctx context.Context, p *picture, last bool) {
+	if !last {
+		p.layOut()
+	}
+	if r.folder == "" {
+		return
+	}
+	// Nothing is being saved while the state gets its name: what the store holds is what the indexes hold.
+	p.saving.Lock()
+	revision, err := r.entries.Revision(ctx, p.retailer, store.GeofenceEntry)
+	p.mu.Lock()
+	live, drafts := p.live, p.drafts
+	p.mu.Unlock()
+	p.saving.Unlock()
+	now, k := time.Now(), &p.keeping
+	if err == nil && revision != k.seen {
+		if k.seen == k.revision {
+			k.moved = now
+		}
+		k.seen = revision
+		if !last && now.Sub(k.moved) < keepLate {
+			return // it may move on
+		}
+	}
+	if err != nil || revision == k.revision || !last && now.Sub(k.moved) < keepQuiet {
+		return
+	}
+	if err = r.writeFences(p.retailer, fmt.Sprintf("%s at revision %d", p.retailer, revision), live, drafts); err != nil {
+		r.log.Error("the index of geofences cannot be kept; the next start will be slower", "retailer", p.retailer, "err", err)
+		k.moved = now // not again at once
+		return
+	}
+	k.revision = revision
+}
+
+func (r *Retailers) writeFences(retailer, label string, live, drafts *geo.Index) error {
+	if err := os.MkdirAll(r.folder, 0o700); err != nil {
+		return err
+	}
+	var first bytes.Buffer
+	if err := live.WriteSnapshot(&first, label); err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(r.folder, "fences-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file.Name()) // gone already when all went well
+	_, err = fmt.Fprintf(file, "%d\n", first.Len())
+	if err == nil {
+		_, err = first.WriteTo(file)
+	}
+	if err == nil {
+		err = drafts.WriteSnapshot(file, label)
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), r.fenceFile(retailer)) // a power cut may leave it empty or torn: the checksum tells
+}
