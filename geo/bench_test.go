@@ -65,7 +65,8 @@ func (c *city) fences(n int) []Geofence {
 	return fences
 }
 
-// rtreeTwin is what one builds in an afternoon from the best parts: an R-tree of boxes, then a ray cast over flat doubles.
+// rtreeTwin is what one builds in an afternoon from the best parts: the R-tree of boxes in the form that takes the least memory
+// (float32, as Tile38 has it), geofences inserted as they come, then a ray cast over flat doubles, or the haversine of a circle.
 type rtreeTwin struct {
 	tree   rtree.RTreeGN[float32, uint32]
 	shapes []twinShape
@@ -133,9 +134,13 @@ func castRay(ring []float64, x, y float64) bool {
 // records around them are the same for both).
 func BenchmarkIndexMatch(b *testing.B) {
 	for _, kind := range []struct {
-		name  string
-		sigma float64
-	}{{"sparse", 8_000}, {"dense", 2_000}} {
+		name      string
+		sigma     float64
+		mean, p99 string // goals
+	}{
+		{"sparse", 8_000, "about 650 ns, at least 4.5 times faster", "at most 2,000 ns"},
+		{"dense", 2_000, "about 2,400 ns, at least 8.5 times faster", "at most 9,000 ns"},
+	} {
 		for _, n := range []int{10_000, 100_000, 1_000_000} {
 			b.Run(fmt.Sprintf("%s/%d", kind.name, n), func(b *testing.B) {
 				town := newCity(kind.sigma)
@@ -179,6 +184,10 @@ func BenchmarkIndexMatch(b *testing.B) {
 				b.ReportMetric(float64(size)/float64(n), "grid-B/fence")
 				b.ReportMetric(float64(twinSize)/float64(n), "rtree-B/fence")
 				b.ReportMetric(0, "ns/op")
+				if n == 1_000_000 {
+					b.Logf("%s, a million geofences, got and goal: mean %.0f ns, %.1f times faster than the R-tree (%s); p99 %.0f ns (%s); %.0f bytes a geofence (at most 200)",
+						kind.name, grid.mean(), tree.mean()/grid.mean(), kind.mean, grid.p99(), kind.p99, float64(size)/float64(n))
+				}
 				runtime.KeepAlive(fences)
 			})
 		}
@@ -278,6 +287,7 @@ func BenchmarkIndexEdit(b *testing.B) {
 					i += 7919
 				}
 				b.ReportMetric(float64(worst.Microseconds()), "worst-us")
+				b.ReportMetric(100_000, "goal-p99-us")
 			})
 		}
 	}

@@ -24,8 +24,8 @@ import (
 // side, can meet: a handful are read instead of all. Memory is slow, and this keeps most of it unread.
 const (
 	gridLevels  = 6
-	cellShiftX  = 14 // 182 m at the equator
-	cellShiftY  = 14
+	cellShiftX  = 15 // 364 m at the equator
+	cellShiftY  = 14 // 182 m
 	levelShift  = 3
 	pageShift   = 6
 	maxCellSpan = 16
