@@ -1,0 +1,142 @@
+// Package rule lets a product team shape what is suggested with a few rules: a condition in CEL over what is
+// known of the shopper, the place, the moment and a candidate, and what to do where it holds.
+//
+// It exists so that a rule is data that is checked before it is stored, costs a few nanoseconds where it
+// holds not, and can be explained afterwards. A condition is type-checked once and compiled to closures; its
+// scene part runs once for an answer, its candidate part only for candidates that an index by item, category,
+// brand and tag cannot rule out. A Set is an immutable snapshot of compiled rules: publishing swaps it whole.
+//
+// Everything is pure: no clock, no I/O; now is in the scene. What counts over answers (frequency, budgets,
+// holdouts) is asked of the caller's Guard. Decided against: an interpreter on the path (20 times the cost),
+// and a second language for whatever the closures cannot do (what is refused at save needs no second path).
+package rule
+
+import (
+	"time"
+
+	"satnav/context/who"
+)
+
+// Rule is one rule as a product team writes it.
+type Rule struct {
+	ID       string
+	Name     string
+	Owner    string        // who answers for it
+	Purpose  string        // why it is there, in a sentence
+	Uses     []who.Purpose // what shoppers' data it may read: the purposes that its attributes need
+	Trigger  Trigger
+	When     string // condition in CEL; empty: always
+	Then     []Action
+	Schedule Schedule
+	Guards   Guardrails
+	// Priority is 0 to 1000, the higher goes first. Where two rules want contrary things the first one
+	// decides; equals go by id.
+	Priority int
+}
+
+// MaxPriority is the highest.
+const MaxPriority = 1000
+
+// TriggerKind is what makes a rule be asked.
+type TriggerKind string
+
+const (
+	OnAnswer   TriggerKind = "answer"   // every answer
+	OnCrossing TriggerKind = "crossing" // of a geofence
+	OnEvent    TriggerKind = "event"    // something that the shopper did
+	OnSchedule TriggerKind = "schedule" // its schedule opens
+)
+
+// TriggerKinds lists all kinds.
+var TriggerKinds = []TriggerKind{OnAnswer, OnCrossing, OnEvent, OnSchedule}
+
+// CrossingKinds lists what a geofence may tell.
+var CrossingKinds = []string{"enter", "dwell", "exit", "approach"}
+
+// Trigger says when a rule is asked. The zero Trigger is every answer.
+type Trigger struct {
+	Kind        TriggerKind // empty: OnAnswer
+	Crossing    string      // one of CrossingKinds; empty: any
+	Geofence    string      // id; empty: any
+	GeofenceTag string      // empty: any
+	Event       string      // one of who.EventKinds; empty: any
+}
+
+// ActionKind is what a rule does.
+type ActionKind string
+
+const (
+	Boost   ActionKind = "boost"   // the candidate's score counts Factor times, more than 1
+	Bury    ActionKind = "bury"    // the candidate's score counts Factor times, less than 1
+	Pin     ActionKind = "pin"     // the candidate stands at Position
+	Include ActionKind = "include" // Items are among the candidates, and stay
+	Exclude ActionKind = "exclude" // the candidate is not shown
+	Cap     ActionKind = "cap"     // at most Most of the candidates are shown
+	Price   ActionKind = "offer"   // the candidate is offered at a lower price
+	Say     ActionKind = "message" // Text is shown, with the candidate where the condition asks about one
+	Remind  ActionKind = "reminder"
+)
+
+// ActionKinds lists all kinds.
+var ActionKinds = []ActionKind{Boost, Bury, Pin, Include, Exclude, Cap, Price, Say, Remind}
+
+// Action is one thing that a rule does. Only the fields of its kind are set.
+type Action struct {
+	Kind        ActionKind
+	Factor      float64           // Boost: over 1 to MaxFactor; Bury: 1/MaxFactor to under 1
+	Position    int               // Pin: from 1 to MaxPosition
+	Items       []string          // Include: ids
+	Most        int               // Cap: 0 to 100
+	PerCategory bool              // Cap: counted for each category by itself
+	Offer       *Offer            // Price
+	Text        map[string]string // Say, Remind: by language tag; {shopper.tier} stands for an attribute
+	After       time.Duration     // Remind: how long from now, at most a year
+}
+
+// Bounds of actions.
+const (
+	MaxFactor   = 100
+	MaxPosition = 20
+)
+
+// Offer is a change of price: one of PercentOff, MinorOff and Minor is set. It can only lower a price.
+type Offer struct {
+	ID         string
+	PercentOff float64 // over 0, at most 100
+	MinorOff   int64   // minor units of the currency off the price
+	Minor      int64   // the price, in minor units
+	// Neutral tells the shopper what they can have without what is known of them: the list price, or an
+	// offer for all. It is asked for where the condition reads personal data.
+	Neutral string
+}
+
+// Guardrails hold a rule back. Quiet is decided here; the counts are the Guard's. 0 stands for no limit.
+type Guardrails struct {
+	PerShopperDay int // times a shopper and day
+	PerStoreDay   int
+	PerDay        int
+	BudgetMinor   int64 // of price reductions, in all
+	// Quiet are hours by the store's clock in which nobody is interrupted: they hold back what was not
+	// asked for (a crossing, an event, a schedule), never an answer. They may go past midnight.
+	Quiet Hours
+}
+
+// Hold is why a rule that would match was held back.
+type Hold string
+
+const (
+	Free        Hold = ""
+	HeldByQuiet Hold = "quiet_hours"
+	HeldByFloor Hold = "floor_margin"
+	HeldByCount Hold = "frequency"
+	HeldByFunds Hold = "budget"
+	HeldOut     Hold = "holdout"
+	SwitchedOff Hold = "switched_off" // it failed too often
+)
+
+// Guard knows what counts over answers. It is asked at most once for a rule in an answer, after the rule's
+// scene part held, and must answer from memory.
+type Guard interface {
+	// Hold says why the rule must not act in this scene, Free if it may.
+	Hold(r *Rule, s *Scene) Hold
+}
