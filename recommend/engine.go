@@ -60,10 +60,12 @@ func Recommend(snapshot *Snapshot, r *Request) ([]Suggestion, Record) {
 	w := works.Get().(*work)
 	defer w.release()
 	w.open(snapshot, r)
-	record.History = !w.past.History.Empty()
-	record.Place = w.here.known
-
 	products, stores := w.wants(r.Kinds)
+	if !products && !stores {
+		return nil, Record{} // nothing of what is wanted is known here
+	}
+	record.History = !w.past.Empty()
+	record.Place = w.here.known
 	if products {
 		w.products()
 	}

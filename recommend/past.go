@@ -48,6 +48,11 @@ func PastBefore(h *who.History, baskets int) Past {
 
 var noHistory who.History
 
+// Empty tells whether nothing had happened yet.
+func (p Past) Empty() bool {
+	return p.Orders() <= 0 && p.visits == 0 && len(p.History.Signals) == 0
+}
+
 // Orders is the number of baskets.
 func (p Past) Orders() int { return int(p.History.Orders) - p.skip }
 

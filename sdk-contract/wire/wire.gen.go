@@ -1326,13 +1326,13 @@ type Used struct {
 	// Degraded What was missing and done without, such as `store` or `model`.
 	Degraded []string `json:"degraded,omitempty,omitzero"`
 
-	// Distrust Why the position was not trusted fully, such as `mocked` or `impossible_speed`.
+	// Distrust Why a position was not trusted fully, or not used: `mocked`, `accuracy` (better than phones are), `jump` (farther from the track than anybody moves), `future` (later than our clock; geofences do not see it).
 	Distrust []string `json:"distrust,omitempty,omitzero"`
 
 	// History Whether loyalty history was used.
 	History bool `json:"history"`
 
-	// Location `none`, `fix`, or the resolution of the cell that was used, such as `cell-9`.
+	// Location `none`, `fix`, the resolution of the cell that was used, such as `cell-9`, or `trail`: earlier positions alone.
 	Location string `json:"location"`
 
 	// Model The version of the model.

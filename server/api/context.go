@@ -117,7 +117,7 @@ func replyFrom(answer *visit.Answer) *wire.ContextResponse {
 		Next:     wire.Next{CheckAgainS: int(answer.Next.CheckAgain / time.Second)},
 		Used: wire.Used{
 			Permissions: answer.Used.Permissions, Location: answer.Used.Location, History: answer.Used.History,
-			Model: answer.Used.Model, Rules: answer.Used.Rules, Degraded: answer.Used.Degraded,
+			Model: answer.Used.Model, Rules: answer.Used.Rules, Degraded: answer.Used.Degraded, Distrust: answer.Used.Distrust,
 		},
 	}
 	for i, t := range answer.Triggers {
@@ -130,9 +130,6 @@ func replyFrom(answer *visit.Answer) *wire.ContextResponse {
 			if place.Store.Hours != nil {
 				out.Place.Open = &answer.Open
 			}
-		}
-		if place.Distrust != "" {
-			out.Used.Distrust = []string{string(place.Distrust)}
 		}
 	}
 	if answer.Next.SafeRadiusMeters > 0 {

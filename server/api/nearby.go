@@ -20,6 +20,9 @@ func (a *API) NearbyGeofences(c *fiber.Ctx, params wire.NearbyGeofencesParams) e
 		return err
 	}
 	plan, err := a.Visits.Plan(c.UserContext(), wanted)
+	if errors.Is(err, visit.ErrNotAllowed) {
+		return problem(noGrant, "%s: ask the shopper, and keep a yes with PUT /v1/me/permissions", err)
+	}
 	if errors.Is(err, visit.ErrNowhere) {
 		return parameterProblem(invalidRequest, "lat", codeMissing, "%s: say where the phone is, by lat and lng, or by cell", err)
 	}

@@ -21,7 +21,7 @@ type kind struct {
 	status int
 	title  string
 	about  string // for /docs: when it happens, and what to do
-	ofItem bool   // told of an item of a call, never of a call as a whole
+	ofItem bool   // told of an item of a call, or where a status has another meaning first: /docs does not list it by its status
 }
 
 // The problems that callers can meet. Slugs and statuses are part of the contract: they are added, never changed.
@@ -33,7 +33,7 @@ var (
 	forbidden = &kind{slug: "forbidden", status: 403, title: "The token does not allow this",
 		about: "The token is valid, but its role or its stores do not reach what was asked for."}
 	noGrant = &kind{slug: "no-grant", status: 403, title: "The shopper has not granted this", ofItem: true,
-		about: "Of one event of a call: the shopper has not granted the purpose that events are kept for, or withdrew it. Ask the shopper, and keep a yes with PUT `/v1/me/permissions`. Do not send the event again before."}
+		about: "Of one event of a call: the shopper has not granted the purpose that events are kept for, or withdrew it. Of `/v1/geofences/nearby`: the same of the purpose location. Ask the shopper, and keep a yes with PUT `/v1/me/permissions`. Do not send it again before."}
 	notFound = &kind{slug: "not-found", status: 404, title: "There is no such thing",
 		about: "No such path, or no such id at this retailer. `detail` says which, and where to look."}
 	methodNotAllowed = &kind{slug: "method-not-allowed", status: 405, title: "The path has no such method",

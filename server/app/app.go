@@ -125,9 +125,27 @@ func (a *App) Import(ctx context.Context, upload api.Upload) (importer.Summary, 
 	return importer.Run(ctx, upload.Kind, upload.File, sink, options)
 }
 
-// Close stops what runs in the background and closes the store.
+// What closing may take, beside the calls under way.
+const (
+	backgroundGrace = 1500 * time.Millisecond // learning is not cut short, and not waited for either: it is learnt again
+	flushGrace      = 2 * time.Second
+)
+
+// Close stops what runs in the background, writes what was only remembered, and closes the store.
 func (a *App) Close() error {
 	a.stop()
-	a.running.Wait()
+	ended := make(chan struct{})
+	go func() { a.running.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(backgroundGrace):
+	}
+	if a.Shoppers != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), flushGrace)
+		defer cancel()
+		if err := a.Shoppers.Flush(ctx); err != nil {
+			a.log.Warn("some positions on which nothing was decided are not kept", "err", err)
+		}
+	}
 	return a.Documents.Close()
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"satnav/config"
 	"satnav/server/api"
@@ -13,6 +14,9 @@ import (
 	"satnav/server/store"
 	"satnav/server/visit"
 )
+
+// operatorGrace is what a scrape may take that is under way; a profile is cut.
+const operatorGrace = 500 * time.Millisecond
 
 // Serve answers the API, and the operator's address if one is configured, until ctx ends; then it lets the
 // calls under way end, for as long as the configuration says, and closes the App. ready is called once
@@ -31,7 +35,13 @@ func (a *App) Serve(ctx context.Context, ready func(net.Addr)) (err error) {
 		if err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, operator.Shutdown(context.WithoutCancel(ctx))) }()
+		defer func() {
+			grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), operatorGrace)
+			defer cancel()
+			if stopped := operator.Shutdown(grace); stopped != nil {
+				a.log.Warn("operator's calls were cut", "err", stopped)
+			}
+		}()
 	}
 	server := a.server(verifier)
 	listener, err := net.Listen("tcp", a.Config.Listen)
@@ -52,7 +62,7 @@ func (a *App) Serve(ctx context.Context, ready func(net.Addr)) (err error) {
 	}
 	a.health.Drain()
 	a.log.Info("draining", "at_most", a.Config.Drain)
-	if err := server.Shutdown(a.Config.Drain); err != nil {
+	if err := server.Shutdown(max(a.Config.Drain/2, a.Config.Drain-operatorGrace-backgroundGrace-flushGrace)); err != nil {
 		a.log.Warn("drained", "err", err)
 	}
 	return nil

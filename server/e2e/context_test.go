@@ -69,12 +69,16 @@ func TestReceipt(t *testing.T) {
 			wire.Used{Location: "cell-6", Permissions: []string{"location"}, Purposes: []string{"loyalty", "location"}, History: true}, true},
 		{"no location permission", known, wire.ContextRequest{Where: here(), Permissions: &wire.DevicePermissions{Location: "none"}},
 			wire.Used{Location: "none", Permissions: []string{}, Purposes: []string{"loyalty"}, History: true}, false},
+		{"before the first purchase", known, wire.ContextRequest{At: time.Date(2020, 1, 1, 12, 0, 0, 0, time.UTC)},
+			wire.Used{Location: "none", Permissions: []string{}, Purposes: []string{"loyalty"}}, false},
 		{"fixes alone", known, wire.ContextRequest{Where: here(), Limit: at(0)},
 			wire.Used{Location: "fix", Permissions: []string{"location"}, Purposes: []string{"location"}}, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			tc.give.At = moment()
+			if tc.give.At.IsZero() {
+				tc.give.At = moment()
+			}
 			got := city.ask(t, city.shopper(t, tc.shopper), tc.give)
 			if wanted := tc.give.Limit == nil; wanted != (len(got.Suggestions) > 0) {
 				t.Errorf("got %d suggestions", len(got.Suggestions))

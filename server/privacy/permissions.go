@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"satnav/context/who"
+	"satnav/geo"
 	"satnav/server/retailer"
 	"satnav/server/store"
 )
@@ -59,15 +60,18 @@ func (p *Permissions) Decide(ctx context.Context, key who.Key, decisions map[who
 		if err != nil {
 			return nil, err
 		}
-		var made []who.Grant
+		change := store.Change{At: now, Defaults: snapshot.Scene.Defaults}
 		for _, declared := range who.Purposes() {
 			if given, decided := decisions[declared.Purpose]; decided {
-				made = append(made, who.Grant{Purpose: declared.Purpose, Given: given, At: now, Source: who.ByShopper, Notice: declared.Version})
+				change.Grants = append(change.Grants, who.Grant{Purpose: declared.Purpose, Given: given, At: now, Source: who.ByShopper, Notice: declared.Version})
 			}
+		}
+		if given, decided := decisions[who.Location]; decided && !given {
+			change.Presence = &geo.Presence{} // where the shopper was is forgotten with the permission to know it
 		}
 		var after *who.Shopper
 		err = p.retailers.Record(ctx, key.Retailer, func() (steps []store.Step, err error) {
-			after, err = p.shoppers.Commit(ctx, key, shopper.Revision(), store.Change{At: now, Defaults: snapshot.Scene.Defaults, Grants: made})
+			after, err = p.shoppers.Commit(ctx, key, shopper.Revision(), change)
 			if err != nil {
 				return nil, err
 			}

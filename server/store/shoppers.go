@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+	"golang.org/x/sync/errgroup"
 
 	"satnav/context/who"
 	"satnav/geo"
@@ -61,7 +62,12 @@ type ShoppersConfig struct {
 
 // NewShoppers keeps shoppers in the documents.
 func NewShoppers(documents Documents, config ShoppersConfig) *Shoppers {
-	s := &Shoppers{documents: documents, names: config.Names, alone: config.Alone, cache: newShopperCache(config.CacheBytes)}
+	s := &Shoppers{documents: documents, names: config.Names, alone: config.Alone}
+	s.cache = newShopperCache(config.CacheBytes, func(partition string, k *known) {
+		ctx, cancel := context.WithTimeout(context.Background(), evictionDeadline)
+		defer cancel()
+		_ = s.write(ctx, partition, k) // it was only remembered
+	})
 	s.pseudonymizers.New = func() any { return &pseudonymizer{mac: hmac.New(sha256.New, config.Secret)} }
 	return s
 }
@@ -194,6 +200,7 @@ func (s *Shoppers) load(ctx context.Context, key who.Key, partition string) (*kn
 		}
 	}
 	if profile {
+		k.stored = record.Presence.Now.Seen
 		k.take(record)
 	}
 	s.cache.loaded(partition, k, before)
@@ -245,9 +252,9 @@ func (s *Shoppers) Commit(ctx context.Context, key who.Key, revision int64, chan
 
 // Remember keeps a presence in which nothing was decided in memory alone, and tells whether it does; otherwise Commit it.
 // revision is that of the shopper on whom it was decided. What is remembered goes into the store with the next presence that
-// is committed, which is at most maxRemembered fixes later; a shopper who leaves the memory before, or a process that ends,
-// loses some fixes that nothing was decided on, as if the phone had not told them. With replicas nothing is remembered: the
-// next call may reach another one.
+// is committed, when the shopper leaves the memory, and with Flush. A process that is killed loses it, as if the phone had not
+// told those fixes: of a track on which fixes are judged by each other no more than a minute. With replicas nothing is
+// remembered: the next call may reach another one.
 //
 // It exists because most calls of most shoppers are such fixes, and writing each of them costs more than all else that
 // a call does.
@@ -258,6 +265,41 @@ func (s *Shoppers) Remember(key who.Key, revision int64, presence *geo.Presence)
 	kept := *presence
 	kept.Changed = false
 	return s.cache.remember(s.Partition(key), revision, &kept)
+}
+
+// evictionDeadline bounds how long a shopper who leaves the memory may take to be written.
+const evictionDeadline = 5 * time.Second
+
+// write puts a remembered presence into the store, unless something was committed since.
+func (s *Shoppers) write(ctx context.Context, partition string, k *known) error {
+	_, err := s.documents.Commit(ctx, Batch{Partition: partition, Expect: &k.revision, Lazy: true, Put: []Document{
+		{ID: presenceID, Body: appendPresence(nil, &k.record.Presence)},
+	}})
+	s.cache.forget(partition)
+	if errors.Is(err, ErrConflict) {
+		return nil
+	}
+	return err
+}
+
+// flushers are how many presences Flush writes at once.
+const flushers = 16
+
+// Flush writes all that is remembered into the store, as far as it gets before the context ends. Call it when no more calls
+// come, before the documents are closed, which makes it durable.
+func (s *Shoppers) Flush(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(flushers)
+	for partition, k := range s.cache.entries.All() {
+		if k.remembered == 0 {
+			continue
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		group.Go(func() error { return s.write(ctx, partition, k) })
+	}
+	return group.Wait()
 }
 
 // buffers hold the bodies of one batch each. Large ones are left to the collector, and so is one whose commit failed:
@@ -325,9 +367,9 @@ func (s *Shoppers) commit(ctx context.Context, key who.Key, partition string, k 
 		*buffer = batch.b
 		buffers.Put(buffer)
 	}
-	next := &known{revision: revision}
-	if change.Presence == nil {
-		next.remembered = k.remembered
+	next := &known{revision: revision, remembered: k.remembered, stored: k.stored}
+	if change.Presence != nil {
+		next.remembered, next.stored = 0, change.Presence.Now.Seen
 	}
 	next.take(record)
 	s.cache.committed(partition, next, before)

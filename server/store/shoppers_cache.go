@@ -3,6 +3,7 @@ package store
 import (
 	"hash/maphash"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"github.com/maypok86/otter/v2"
@@ -15,12 +16,24 @@ import (
 type known struct {
 	revision   Revision     // of the partition, 0: it does not exist
 	remembered int          // presences that were remembered since the one in the store, see Shoppers.Remember
+	stored     time.Time    // the newest fix of the presence in the store
 	record     who.Record   // its Revision is 0 for a stranger, even if the partition holds other documents
 	shopper    *who.Shopper // nil: a stranger
 }
 
-// maxRemembered bounds how many fixes the presence in the store is behind the one in memory.
-const maxRemembered = geo.MaxTail
+// The presence in the store is at most so many fixes behind the one in memory, and, where a track is dense enough that each fix
+// is judged by those before it, so much time.
+const (
+	maxRemembered = geo.MaxTail
+	maxBehind     = time.Minute
+	dense         = 2 * time.Minute // between two fixes
+)
+
+// may tells whether a presence may be remembered over what is known.
+func (k *known) may(next *geo.Presence) bool {
+	seen := next.Now.Seen
+	return k.remembered < maxRemembered && (seen.Sub(k.stored) < maxBehind || seen.Sub(k.record.Presence.Now.Seen) > dense)
+}
 
 // take makes a shopper of a record. The record's Revision moves with each change, remembered or committed.
 func (k *known) take(record who.Record) {
@@ -58,12 +71,19 @@ type shopperCache struct {
 	stripes [1 << 12]atomic.Uint64
 }
 
-func newShopperCache(bytes uint64) *shopperCache {
+// newShopperCache makes a cache. evicted is told, later and by another goroutine, of each shopper who had to leave with
+// presences that only memory knew.
+func newShopperCache(bytes uint64, evicted func(partition string, k *known)) *shopperCache {
 	return &shopperCache{
 		seed: maphash.MakeSeed(),
 		entries: otter.Must(&otter.Options[string, *known]{
 			MaximumWeight: max(bytes, 1),
 			Weigher:       func(_ string, k *known) uint32 { return k.bytes() },
+			OnDeletion: func(e otter.DeletionEvent[string, *known]) {
+				if e.WasEvicted() && e.Value.remembered > 0 {
+					evicted(e.Key, e.Value)
+				}
+			},
 		}),
 	}
 }
@@ -114,7 +134,7 @@ func (c *shopperCache) attached(partition string, revision Revision, before uint
 		case found && there.revision >= revision:
 			return nil, otter.CancelOp
 		case found && alone && there.revision == revision-1:
-			moved := &known{revision: revision, remembered: there.remembered}
+			moved := &known{revision: revision, remembered: there.remembered, stored: there.stored}
 			if there.shopper != nil {
 				moved.take(there.record)
 			}
@@ -127,11 +147,11 @@ func (c *shopperCache) attached(partition string, revision Revision, before uint
 // remember puts a presence in the place of the one of that revision of the shopper, and tells whether it is there.
 func (c *shopperCache) remember(partition string, revision int64, presence *geo.Presence) (done bool) {
 	c.entries.Compute(partition, func(there *known, found bool) (*known, otter.ComputeOp) {
-		done = found && there.shopper != nil && there.record.Revision == revision && there.remembered < maxRemembered
+		done = found && there.shopper != nil && there.record.Revision == revision && there.may(presence)
 		if !done {
 			return nil, otter.CancelOp
 		}
-		next := &known{revision: there.revision, remembered: there.remembered + 1}
+		next := &known{revision: there.revision, remembered: there.remembered + 1, stored: there.stored}
 		record := there.record
 		record.Presence = *presence
 		next.take(record)

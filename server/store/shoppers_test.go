@@ -192,6 +192,84 @@ func TestRememberedPresence(t *testing.T) {
 	}
 }
 
+// Memory is never far ahead of the store where it matters, and gives up nothing when it ends or has no room.
+func TestRememberedPresenceReachesTheStore(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	at := func(seconds int) *geo.Presence {
+		return &geo.Presence{Shopper: "p", Now: geo.Memory{Seen: now.Add(time.Duration(seconds) * time.Second)}}
+	}
+	for _, c := range []struct {
+		name string
+		give []int // seconds at which fixes come, the first of which is committed
+		want int   // how many of the others are remembered
+	}{
+		{"a dense track", []int{0, 10, 20, 30, 40, 50, 60}, 5},
+		{"one fix now and then", []int{0, 600, 1200, 1800}, 3},
+		{"a track after a pause", []int{0, 600, 610, 620}, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			shoppers, _ := open(t, 1<<20)
+			s, err := shoppers.Commit(ctx, anna, 0, store.Change{At: now, Defaults: given, Presence: at(c.give[0])})
+			n := 0
+			for _, seconds := range c.give[1:] {
+				if err != nil || !shoppers.Remember(anna, s.Revision(), at(seconds)) {
+					break
+				}
+				n++
+				s, err = shoppers.Shopper(ctx, anna)
+			}
+			if err != nil || n != c.want {
+				t.Errorf("%d were remembered, want %d, %v", n, c.want, err)
+			}
+		})
+	}
+	t.Run("flushed", func(t *testing.T) {
+		t.Parallel()
+		shoppers, documents := open(t, 1<<20)
+		s, err := shoppers.Commit(ctx, anna, 0, store.Change{At: now, Defaults: given, Presence: at(0)})
+		if err != nil || !shoppers.Remember(anna, s.Revision(), at(10)) || shoppers.Flush(ctx) != nil {
+			t.Fatal(err)
+		}
+		if s, err = over(documents, 1<<20, true).Shopper(ctx, anna); err != nil || !presence(t, s).Now.Seen.Equal(now.Add(10*time.Second)) {
+			t.Errorf("the store has %+v, %v", presence(t, s), err)
+		}
+	})
+	t.Run("no room", func(t *testing.T) {
+		t.Parallel()
+		shoppers, documents := open(t, 64<<10)
+		many := func(do func(key who.Key)) {
+			for i := range 500 {
+				do(who.Key{Retailer: "demo", Shopper: fmt.Sprint("shopper ", i)})
+			}
+		}
+		remembered := map[who.Key]bool{}
+		many(func(key who.Key) {
+			s, err := shoppers.Commit(ctx, key, 0, store.Change{At: now, Defaults: given, Presence: at(0)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			remembered[key] = shoppers.Remember(key, s.Revision(), at(10))
+		})
+		if err := shoppers.Flush(ctx); err != nil {
+			t.Fatal(err)
+		}
+		many(func(key who.Key) {
+			for remembered[key] { // who was evicted is written by another goroutine
+				s, err := over(documents, 1<<20, true).Shopper(ctx, key)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if presence(t, s).Now.Seen.Equal(now.Add(10 * time.Second)) {
+					break
+				}
+				time.Sleep(time.Millisecond)
+			}
+		})
+	})
+}
+
 func TestCommitIsDecidedOnARevision(t *testing.T) {
 	t.Parallel()
 	shoppers, documents := open(t, 1<<20)

@@ -42,10 +42,11 @@ type Trigger struct {
 type Used struct {
 	Permissions []string      // device permissions that were used
 	Purposes    []who.Purpose // purposes for which data was read
-	Location    string        // how precisely the position was used: "fix", "cell-10", …, "none"
-	History     bool          // some loyalty history was read
+	Location    string        // how precisely positions were used: "fix", "cell-10", …, "trail" (earlier ones alone), "none"
+	History     bool          // loyalty history is in what was suggested, or left out
 	Model       string        // version of the suggestion model
 	Rules       string        // version of the rule set
 	Degraded    []string      // what was left out because something was away
+	Distrust    []string      // why positions were not trusted fully, or not used
 	Skew        time.Duration // by which the device's clock was corrected
 }

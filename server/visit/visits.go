@@ -92,7 +92,7 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 			v.shown.note(s.Key, now.Moment.Instant, answer.Suggestions)
 		}
 	}
-	answer.Used = used(now, snapshot, made)
+	answer.Used = used(&now, made, answer.Used.Distrust)
 	if change != nil && !(quiet && v.shoppers.Remember(s.Key, now.Shopper.Shopper().Revision(), change.Presence)) {
 		_, err := v.shoppers.Commit(ctx, s.Key, now.Shopper.Shopper().Revision(), *change)
 		if err != nil && !(change.Lazy && errors.Is(err, store.ErrConflict)) { // a fix that decides nothing need not be kept
@@ -107,6 +107,10 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 func (v *Visits) advance(snapshot *retailer.Snapshot, s *Signal, now *scene.Scene, answer *Answer) (change *store.Change, quiet bool) {
 	view, ok := who.Access(who.Location, now.Shopper)
 	fixes := now.Fixes
+	if kept := inTime(fixes, s.Arrived); len(kept) < len(fixes) {
+		fixes = kept
+		answer.Used.Distrust = append(answer.Used.Distrust, distrustFuture)
+	}
 	if !ok || len(fixes) == 0 {
 		return nil, false
 	}
@@ -154,6 +158,19 @@ func handOver(before, after geo.Presence, asking geo.Fix) (geo.Presence, []geo.C
 		}
 	}
 	return after, settled
+}
+
+// distrustFuture is said of fixes that are later than our clock.
+const distrustFuture = "future"
+
+// inTime are the fixes that are not from the future. Suggestions may be asked for any instant, but what a geofence saw is
+// durable, and nobody was anywhere tomorrow.
+func inTime(fixes []geo.Fix, arrived time.Time) []geo.Fix {
+	future := func(fix geo.Fix) bool { return fix.At.After(arrived.Add(skewIgnored)) }
+	if !slices.ContainsFunc(fixes, future) {
+		return fixes
+	}
+	return slices.DeleteFunc(slices.Clone(fixes), future)
 }
 
 // astray tells whether a presence was led into the future by a wrong clock, so that all that the phone tells
@@ -221,12 +238,18 @@ func triggers(fences *geo.Index, crossings []geo.Crossing) []Trigger {
 	return told
 }
 
-// used is the receipt: what was read of the shopper, and how precisely the position was used.
-func used(now scene.Scene, snapshot *retailer.Snapshot, made recommend.Record) Used {
-	purposes, history := now.Shopper.Used()
-	u := Used{Purposes: purposes, History: history, Location: now.Place.Used(), Model: made.Model}
-	if now.Place.Known {
+// used is the receipt: what was read of the shopper, and how precisely positions were used.
+func used(now *scene.Scene, made recommend.Record, distrust []string) Used {
+	purposes, _ := now.Shopper.Used()
+	u := Used{Purposes: purposes, History: made.History, Location: now.Place.Used(), Model: made.Model, Distrust: distrust}
+	if now.Place.Known || len(now.Fixes) > 0 {
 		u.Permissions = append(u.Permissions, "location")
+	}
+	if !now.Place.Known && len(now.Fixes) > 0 {
+		u.Location = "trail"
+	}
+	if d := now.Place.Distrust; d != "" {
+		u.Distrust = append(u.Distrust, string(d))
 	}
 	return u
 }
