@@ -742,7 +742,7 @@ type ImportReport struct {
 	// Notes What was mended or left out, with its line; at most 1,000.
 	Notes []RejectedRow `json:"notes,omitempty,omitzero"`
 
-	// Refused Not stored.
+	// Refused Not stored. What is missing behind a break is not counted, see `broke_off`.
 	Refused int64 `json:"refused"`
 
 	// Rejected The first refused rows: at most 10,000, and no more than 4 MiB of them. Where they are fewer than `refused`, mend these and send the file again.

@@ -71,11 +71,8 @@ func (a *API) PostImport(c *fiber.Ctx, kind wire.ImportKind, params wire.PostImp
 		return &failure{kind: invalidRequest, detail: err.Error()}
 	case err != nil && !errors.Is(err, importer.ErrBrokeOff):
 		return err
-	case err != nil: // the rows before the break are stored
+	case err != nil: // the rows before the break are stored; how many are missing nobody knows
 		brokeOff = err.Error()
-		summary.Read++
-		summary.Refused++
-		rejected.rows = append(rejected.rows, wire.RejectedRow{Line: max(1, params.FirstLine) + int64(summary.Read), Reason: err.Error()})
 	}
 	out := wire.ImportReport{
 		Kind: kind, DryRun: params.DryRun, Rows: int64(summary.Read), Stored: int64(summary.Stored), Unchanged: int64(summary.Unchanged),

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -26,7 +27,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the stories in testdata. $ADDRESS and $OPERATOR are free addresses on loopback; "ready URL"
-// waits until a server answers 200, "zip FILE" makes FILE.gz, and "cut FILE N" keeps the first N bytes.
+// waits until a server answers 200, "zip FILE" makes FILE.gz, "cut FILE N" keeps the first N bytes, and "long FILE N"
+// makes a file of N bad rows of stock.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -37,7 +39,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"ready": ready, "zip": zip, "cut": cut,
+			"ready": ready, "zip": zip, "cut": cut, "long": long,
 		},
 	})
 }
@@ -80,4 +82,10 @@ func cut(ts *testscript.TestScript, _ bool, args []string) {
 	size, err := strconv.ParseInt(args[1], 10, 64)
 	ts.Check(err)
 	ts.Check(os.Truncate(ts.MkAbs(args[0]), size))
+}
+
+func long(ts *testscript.TestScript, _ bool, args []string) {
+	rows, err := strconv.ParseInt(args[1], 0, 64)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte("item,store,stock\n"+strings.Repeat("p1,s1,many\n", int(rows))), 0o600))
 }

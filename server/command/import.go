@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -46,28 +47,32 @@ func (i *importFile) Run(ctx context.Context, std IO) error {
 		return err
 	}
 	defer file.Close()
+	defer context.AfterFunc(ctx, func() { _ = file.Close() })() // a pipe to which nobody writes must not hold up a stop
 	if n := utf8.RuneCountInString(i.Basis); n > maxBasis {
 		return fmt.Errorf("--basis: got %d characters, want at most %d", n, maxBasis)
 	}
-	var summary imported
+	var done imported
 	if i.Server != "" {
-		summary.Summary, err = i.remote(ctx, file)
+		done, err = i.remote(ctx, std, file)
 	} else {
-		summary, err = i.local(ctx, std, file)
+		done, err = i.local(ctx, std, file)
 	}
-	brokeOff := errors.Is(err, importer.ErrBrokeOff)
-	if err != nil && !brokeOff {
+	return i.conclude(std, done, err)
+}
+
+// conclude tells what an import did, also one that was stopped, and makes its exit code: what is stored is stored.
+func (i *importFile) conclude(std IO, done imported, err error) error {
+	if err == nil || done.Read > 0 || errors.Is(err, importer.ErrBrokeOff) {
+		if encoded, err := json.Marshal(done); err == nil {
+			fmt.Fprintln(std.Out, string(encoded))
+		}
+		report(std, i.File, done)
+	}
+	if err != nil { // the rows before are in, but whoever runs this must not think that all are
 		return err
 	}
-	if encoded, err := json.Marshal(summary); err == nil {
-		fmt.Fprintln(std.Out, string(encoded))
-	}
-	report(std, i.File, summary)
-	if brokeOff { // the rows before are in, but whoever runs this must not think that all are
-		return err
-	}
-	if i.Strict && summary.Refused > 0 {
-		return &exit{code: 2, err: fmt.Errorf("%d rows were refused", summary.Refused)}
+	if i.Strict && done.Refused > 0 {
+		return &exit{code: 2, err: fmt.Errorf("%d rows were refused", done.Refused)}
 	}
 	return nil
 }
@@ -76,55 +81,65 @@ func (i *importFile) Run(ctx context.Context, std IO) error {
 type imported struct {
 	importer.Summary
 	LearnSeconds float64 `json:"learn_seconds,omitempty"` // apart from the import's own seconds
+
+	unlearned error  // why nothing was learned; the next learning makes it good
+	list      string // name of the file of refused rows
+	listed    int    // how many are in it
+	unlisted  error  // what is wrong with it
+}
+
+// keep closes the list of refused rows. What is wrong with it is told, and stops nothing.
+func (i *imported) keep(rejected *importer.RejectedFile) {
+	i.unlisted = rejected.Close()
+	i.list, i.listed = rejected.Path, rejected.Rows
 }
 
 // maxBasis is the longest basis in characters, as in the contract.
 const maxBasis = 64
 
-func (i *importFile) local(ctx context.Context, std IO, file *os.File) (summary imported, err error) {
+func (i *importFile) local(ctx context.Context, std IO, file *os.File) (done imported, err error) {
 	c, _, err := i.load(std, map[string]string{"data": i.Data})
 	if err != nil {
-		return summary, err
+		return done, err
 	}
 	a, err := app.Open(ctx, app.Options{Config: c, Log: logger(std, c)})
 	if err != nil {
-		return summary, err
+		return done, err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
 	retailerID := cmp.Or(i.Retailer, demo.Retailer)
 	options, err := a.ImportOptions(ctx, retailerID)
 	if err != nil {
-		return summary, err
+		return done, err
 	}
 	rejected := importer.NewRejectedFile(i.File)
-	defer func() { err = errors.Join(err, rejected.Close()) }()
 	options.Rejected = rejected
 	options.Progress = progress(std, file)
 	by := retailer.Editor{Role: "admin", Subject: "satnav import"}
-	summary.Summary, err = importer.Run(ctx, importer.Kind(i.Kind), file, a.Sink(retailerID, by, i.Basis), options)
-	if (err == nil || errors.Is(err, importer.ErrBrokeOff)) && summary.Stored > 0 && (summary.Kind == importer.KindPurchases || summary.Kind == importer.KindEvents) {
+	done.Summary, err = importer.Run(ctx, importer.Kind(i.Kind), file, a.Sink(retailerID, by, i.Basis), options)
+	done.keep(rejected)
+	if (err == nil || errors.Is(err, importer.ErrBrokeOff)) && done.Stored > 0 && (done.Kind == importer.KindPurchases || done.Kind == importer.KindEvents) {
 		fmt.Fprintln(std.Err, "learning from what was imported …")
 		began := time.Now()
-		_, unlearned := a.Retailers.Learn(ctx, retailerID)
-		summary.LearnSeconds = time.Since(began).Seconds()
-		err = errors.Join(err, unlearned)
+		_, done.unlearned = a.Retailers.Learn(ctx, retailerID)
+		done.LearnSeconds = time.Since(began).Seconds()
 	}
-	return summary, err
+	return done, err
 }
 
 // remote sends the file to a running server and reads its report.
-func (i *importFile) remote(ctx context.Context, file *os.File) (importer.Summary, error) {
+func (i *importFile) remote(ctx context.Context, std IO, file *os.File) (done imported, err error) {
 	token, err := readToken(i.TokenFile)
 	if err != nil {
-		return importer.Summary{}, err
+		return done, err
 	}
 	target := strings.TrimSuffix(i.Server, "/") + "/v1/import/" + i.Kind
 	if i.Basis != "" {
 		target += "?" + url.Values{"basis": {i.Basis}}.Encode()
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, file)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, &sent{file: file, shown: progress(std, file)})
 	if err != nil {
-		return importer.Summary{}, err
+		return done, err
 	}
 	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() { // of a pipe nobody knows the size
 		if request.ContentLength = info.Size(); info.Size() == 0 {
@@ -136,44 +151,60 @@ func (i *importFile) remote(ctx context.Context, file *os.File) (importer.Summar
 	began := time.Now()
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return importer.Summary{}, err
+		return done, err
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
 		var problem wire.Problem
 		if err := json.NewDecoder(answer.Body).Decode(&problem); err != nil {
-			return importer.Summary{}, fmt.Errorf("%s answered %s", i.Server, answer.Status)
+			return done, fmt.Errorf("%s answered %s", i.Server, answer.Status)
 		}
-		return importer.Summary{}, fmt.Errorf("%s: %s: %s", i.Server, problem.Title, problem.Detail)
+		return done, fmt.Errorf("%s: %s: %s", i.Server, problem.Title, problem.Detail)
 	}
 	var report wire.ImportReport
 	if err := json.NewDecoder(answer.Body).Decode(&report); err != nil {
-		return importer.Summary{}, fmt.Errorf("%s: read the report: %w", i.Server, err)
+		return done, fmt.Errorf("%s: read the report: %w", i.Server, err)
 	}
-	rejected := importer.NewRejectedFile(i.File)
-	summary := importer.Summary{
+	done.Summary = importer.Summary{
 		Kind: importer.Kind(i.Kind), Read: int(report.Rows), Stored: int(report.Stored), Unchanged: int(report.Unchanged),
 		Refused: int(report.Refused), Mended: int(report.Mended), Seconds: time.Since(began).Seconds(),
 	}
 	for _, note := range report.Notes {
-		summary.Notes = append(summary.Notes, importer.Note{Line: int(note.Line), Text: note.Reason})
+		done.Notes = append(done.Notes, importer.Note{Line: int(note.Line), Text: note.Reason})
 	}
+	rejected := importer.NewRejectedFile(i.File)
 	encoder := json.NewEncoder(rejected)
+	encoder.SetEscapeHTML(false)
 	for _, row := range report.Rejected {
 		refusal := importer.Refusal{Line: int(row.Line), Column: row.Column, Reason: row.Reason, Row: row.Row}
-		if len(summary.First) < shownRefusals {
-			summary.First = append(summary.First, refusal)
+		if len(done.First) < shownRefusals {
+			done.First = append(done.First, refusal)
 		}
-		if err := encoder.Encode(refusal); err != nil {
-			return summary, errors.Join(err, rejected.Close())
-		}
+		_ = encoder.Encode(refusal) // keep tells what is wrong with the list
 	}
-	err = rejected.Close()
+	done.keep(rejected)
 	if report.BrokeOff != "" {
-		err = errors.Join(brokenFile(report.BrokeOff), err)
+		return done, brokenFile(report.BrokeOff)
 	}
-	return summary, err
+	return done, nil
 }
+
+// sent is a file on its way to a server, told as progress.
+type sent struct {
+	file  io.ReadCloser
+	so    importer.Progress
+	shown func(importer.Progress) // nil: silence
+}
+
+func (s *sent) Read(p []byte) (int, error) {
+	n, err := s.file.Read(p)
+	if s.so.Bytes += int64(n); s.shown != nil {
+		s.shown(s.so)
+	}
+	return n, err
+}
+
+func (s *sent) Close() error { return s.file.Close() }
 
 // brokenFile is a server's word that a file broke off.
 type brokenFile string
@@ -185,7 +216,8 @@ func (brokenFile) Is(target error) bool { return target == importer.ErrBrokeOff 
 // shownRefusals is how many refused rows are shown to a person; the file beside the import has all.
 const shownRefusals = 20
 
-// progress draws a bar when stderr is a terminal and the file has a size.
+// progress draws a bar when stderr is a terminal and the file has a size. Of a file on its way to a server, the rows
+// are not known before its report.
 func progress(std IO, file *os.File) func(importer.Progress) {
 	terminal, ok := std.Err.(*os.File)
 	info, err := file.Stat()
@@ -196,7 +228,9 @@ func progress(std IO, file *os.File) func(importer.Progress) {
 		progressbar.OptionSetWriter(terminal), progressbar.OptionShowBytes(true), progressbar.OptionSetDescription(file.Name()),
 		progressbar.OptionClearOnFinish())
 	return func(p importer.Progress) {
-		bar.Describe(fmt.Sprintf("%s: %d rows", file.Name(), p.Read))
+		if p.Read > 0 {
+			bar.Describe(fmt.Sprintf("%s: %d rows", file.Name(), p.Read))
+		}
 		_ = bar.Set64(p.Bytes) // a bar that cannot be drawn must not stop an import
 	}
 }
@@ -212,7 +246,7 @@ func report(std IO, name string, s imported) {
 	if s.Mended > 0 {
 		fmt.Fprintf(std.Err, ", %d of the stored were mended", s.Mended)
 	}
-	if s.LearnSeconds > 0 {
+	if s.LearnSeconds > 0 && s.unlearned == nil {
 		fmt.Fprintf(std.Err, "; then learned in %.1f s", s.LearnSeconds)
 	}
 	fmt.Fprintln(std.Err)
@@ -222,8 +256,16 @@ func report(std IO, name string, s imported) {
 	if more := s.Refused - len(s.First); more > 0 {
 		fmt.Fprintf(std.Err, "  and %d more\n", more)
 	}
-	if s.Refused > 0 {
-		fmt.Fprintf(std.Err, "all refused rows are in %s.rejected.ndjson\n", name)
+	switch {
+	case s.unlisted != nil:
+		fmt.Fprintln(std.Err, "  warning:", s.unlisted)
+	case s.listed < s.Refused:
+		fmt.Fprintf(std.Err, "the first %d of %d refused rows are in %s: mend them and import the file again, which tells the next ones\n", s.listed, s.Refused, s.list)
+	case s.Refused > 0:
+		fmt.Fprintf(std.Err, "all refused rows are in %s\n", s.list)
+	}
+	if s.unlearned != nil {
+		fmt.Fprintf(std.Err, "  warning: the rows are stored, but learning from them did not end; the next import learns from them too: %v\n", s.unlearned)
 	}
 	for _, note := range s.Notes {
 		fmt.Fprintln(std.Err, "  note: "+note.String())
