@@ -26,7 +26,7 @@ func TestRunReadsGeofences(t *testing.T) {
 		{"record separators", "\x1e" + a + "\n\x1e" + b + "\n", "a b"},
 		{"collection in one line", `{"type":"FeatureCollection","features":[` + a + "," + b + "]}", "a b"},
 		{"collection, a feature a line", "{\"type\":\"FeatureCollection\",\n\"features\":[\n" + a + ",\n" + b + "\n]}\n", "a b"},
-		{"collection, spread", "\ufeff{\n  \"type\": \"FeatureCollection\",\n  \"name\": \"x\",\n  \"crs\": {\"a\": [1]},\n  \"features\": [\n" + pretty + ",\n" + pretty + "\n  ],\n  \"bbox\": [1,2,3,4]\n}\n", "a a"},
+		{"collection, spread", "\ufeff{\n  \"type\": \"FeatureCollection\",\n  \"name\": \"x\",\n  \"crs\": {\"a\": [1]},\n  \"features\": [\n" + pretty + ",\n" + strings.Replace(pretty, `"a"`, `"b"`, 1) + "\n  ],\n  \"bbox\": [1,2,3,4]\n}\n", "a b"},
 		{"collection in one line longer than the look ahead", `{"type":"FeatureCollection",` + long + `"features":[` + a + "," + b + "]}", "a b"},
 		{"first feature longer than the look ahead", a[:len(a)-1] + long + "}\n" + b, "a b"},
 		{"one feature", a, "a"},
@@ -45,9 +45,6 @@ func TestRunReadsGeofences(t *testing.T) {
 			for _, g := range sink.geofences {
 				ids = append(ids, g.ID)
 			}
-			if test.want == "a a" { // equal features: the sink knows the second again
-				ids = append(ids, strings.Repeat("a", got.Unchanged))
-			}
 			if strings.Join(ids, " ") != test.want {
 				t.Errorf("got %v, want %s", ids, test.want)
 			}
@@ -57,7 +54,7 @@ func TestRunReadsGeofences(t *testing.T) {
 
 func TestRunRefusesGeofencesAndReadsOn(t *testing.T) {
 	t.Parallel()
-	good := circle("a")
+	good, last := circle("a"), circle("z")
 	bowtie := `{"type":"Feature","id":"x","geometry":{"type":"Polygon","coordinates":[[[0,0],[1,1],[1,0],[0,1],[0,0]]]},"properties":{}}`
 	for _, test := range []struct {
 		name   string
@@ -66,14 +63,14 @@ func TestRunRefusesGeofencesAndReadsOn(t *testing.T) {
 		column string
 		reason string
 	}{
-		{"a broken line", `{"type":"Feature","id":` + "\n" + good + "\n" + good + "\n", 1, "", "malformed JSON"},
-		{"a broken line further down", good + "\n{]\n" + good + "\n", 2, "", "malformed JSON"},
-		{"not UTF-8", good + "\n" + strings.Replace(good, `"a"`, "\"\xff\"", 1) + "\n" + good, 2, "", "not UTF-8"},
-		{"a line of 17 MB", good + "\n" + strings.Repeat("x", 17<<20) + "\n" + good, 2, "", "longer than 16 MiB"},
-		{"a broken feature in a collection", "{\"features\":[\n" + good + ",\n{\"type\":},\n" + good + "]}", 3, "", "malformed JSON"},
-		{"a CSV line", good + "\ns1,38.7,-9.1\n" + good, 2, "", "malformed JSON"},
-		{"self-crossing, in a collection", "{\"type\":\"FeatureCollection\",\n\"features\":[\n" + good + ",\n" + bowtie + ",\n" + good + "]}", 4, "/geometry/coordinates/0", "cross"},
-		{"no radius", good + "\n" + strings.Replace(good, `"radius_m":50`, "", 1) + "\n" + good, 2, "/properties", "radius_m"},
+		{"a broken line", `{"type":"Feature","id":` + "\n" + good + "\n" + last + "\n", 1, "", "malformed JSON"},
+		{"a broken line further down", good + "\n{]\n" + last + "\n", 2, "", "malformed JSON"},
+		{"not UTF-8", good + "\n" + strings.Replace(good, `"a"`, "\"\xff\"", 1) + "\n" + last, 2, "", "not UTF-8"},
+		{"a line of 17 MB", good + "\n" + strings.Repeat("x", 17<<20) + "\n" + last, 2, "", "longer than 16 MiB"},
+		{"a broken feature in a collection", "{\"features\":[\n" + good + ",\n{\"type\":},\n" + last + "]}", 3, "", "malformed JSON"},
+		{"a CSV line", good + "\ns1,38.7,-9.1\n" + last, 2, "", "malformed JSON"},
+		{"self-crossing, in a collection", "{\"type\":\"FeatureCollection\",\n\"features\":[\n" + good + ",\n" + bowtie + ",\n" + last + "]}", 4, "/geometry/coordinates/0", "cross"},
+		{"no radius", good + "\n" + strings.Replace(good, `"radius_m":50`, "", 1) + "\n" + last, 2, "/properties", "radius_m"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

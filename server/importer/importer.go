@@ -188,15 +188,18 @@ func Run(ctx context.Context, kind Kind, r io.Reader, sink Sink, opts Options) (
 	switch kind {
 	case KindStores:
 		return run(func(r io.Reader) (Summary, error) {
-			return pump(ctx, counted, tableOf(r, storeColumns, opts, decodeStore), sink.PutStores, opts)
+			rows := tableOf(r, storeColumns, opts, decodeStore)
+			return pump(ctx, counted, uniqueOf(rows, "store", func(s *Store) string { return s.ID }), sink.PutStores, opts)
 		})
 	case KindProducts:
 		return run(func(r io.Reader) (Summary, error) {
-			return pump(ctx, counted, tableOf(r, productColumns, opts, new(productDecoder).decode), sink.PutProducts, opts)
+			rows := tableOf(r, productColumns, opts, new(productDecoder).decode)
+			return pump(ctx, counted, uniqueOf(rows, "item", func(p *Product) string { return p.Item }), sink.PutProducts, opts)
 		})
 	case KindStock:
 		return run(func(r io.Reader) (Summary, error) {
-			return pump(ctx, counted, tableOf(r, stockColumns, opts, decodeStock), sink.PutStock, opts)
+			rows := tableOf(r, stockColumns, opts, decodeStock)
+			return pump(ctx, counted, uniqueOf(rows, "", func(s *Stock) string { return s.Item + " in " + s.Store }), sink.PutStock, opts)
 		})
 	case KindPurchases:
 		return run(func(r io.Reader) (Summary, error) {
@@ -208,7 +211,8 @@ func Run(ctx context.Context, kind Kind, r io.Reader, sink Sink, opts Options) (
 		})
 	case KindGeofences:
 		return run(func(r io.Reader) (Summary, error) {
-			return pump(ctx, counted, featuresOf(r, opts), tellMended(sink.PutGeofences), opts)
+			rows := &named{source: featuresOf(r, opts)}
+			return pump(ctx, counted, uniqueOf(rows, "id", func(g *Geofence) string { return g.ID }), tellMended(sink.PutGeofences), opts)
 		})
 	}
 	return Summary{Kind: kind}, fmt.Errorf("%w: unknown kind %q, want one of %v", ErrNothingRead, kind, Kinds)

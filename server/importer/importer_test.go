@@ -59,7 +59,7 @@ func (m *memory) PutStores(_ context.Context, rows []Store) ([]Result, error) {
 }
 
 func (m *memory) PutGeofences(_ context.Context, rows []Geofence) ([]Result, error) {
-	return keep(m, &m.geofences, rows, func(g Geofence) string { return string(g.Feature) })
+	return keep(m, &m.geofences, rows, func(g Geofence) string { return "geofence " + g.ID })
 }
 
 func (m *memory) PutProducts(_ context.Context, rows []Product) ([]Result, error) {
@@ -394,7 +394,7 @@ func TestRunKeepsToALimit(t *testing.T) {
 		text += fmt.Sprintf("s%d,Shop,38.7,-9.1\n", i)
 	}
 	packed := zipped(text)
-	fences := `{"type":"FeatureCollection","features":[` + strings.Repeat(`{"type":"Feature","id":"a","properties":{"radius_m":50},"geometry":{"type":"Point","coordinates":[-9.1,38.7]}},`, 9_999)
+	fences := `{"type":"FeatureCollection","features":[` + strings.Repeat(`{"type":"Feature","properties":{"radius_m":50},"geometry":{"type":"Point","coordinates":[-9.1,38.7]}},`, 9_999)
 	for _, test := range []struct {
 		name string
 		kind Kind
@@ -537,7 +537,10 @@ func TestRunCountsLinesFromTheFirst(t *testing.T) {
 
 func TestRunStops(t *testing.T) {
 	t.Parallel()
-	give := "item,store,stock\n" + strings.Repeat("p1,s1,1\n", 10_000)
+	give := "item,store,stock\n"
+	for i := range 10_000 {
+		give += fmt.Sprintf("p%d,s1,1\n", i)
+	}
 	full := errors.New("disk full")
 	_, err := Run(t.Context(), KindStock, strings.NewReader(give), &memory{fail: full}, Options{})
 	if !errors.Is(err, full) || errors.Is(err, ErrNothingRead) || !strings.Contains(err.Error(), "rows of lines 2 to 4097: disk full") {
