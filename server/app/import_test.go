@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"satnav/config"
+	"satnav/context/who"
 	"satnav/sdk-contract/wire"
 	"satnav/server/identity"
 )
@@ -205,5 +206,89 @@ func TestImportRoles(t *testing.T) {
 				caller.call("POST", "/v1/import/"+kind+"?dry_run=true", "application/octet-stream", files[kind], want, nil)
 			}
 		})
+	}
+}
+
+// TestImportTellsWhatDiffers holds that a row which only has the id of a stored one is refused, with both values; and
+// that one which says the same in other words is unchanged.
+func TestImportTellsWhatDiffers(t *testing.T) {
+	t.Parallel()
+	a, url := serve(t, func(*config.Config) {})
+	as(t, a, url, identity.Admin, "owner").call("PUT", "/v1/retailer", "application/json", `{"currency":"EUR"}`, 200, nil)
+	till := as(t, a, url, identity.Backend, "till")
+	const lines, events = "shopper,at,basket,item,quantity,price,store\n", "shopper,id,kind,item,at,properties,price\n"
+	for _, file := range []string{lines + "anna,2026-11-01,b1,milk,1,1.10,\n", events + "anna,e1,view,milk,2026-11-01T09:00:00Z,\"{\"\"a\"\": 1, \"\"b\"\": 2}\",\n"} {
+		kind := map[bool]string{true: "purchases", false: "events"}[strings.HasPrefix(file, lines)]
+		if report := till.load(kind, file); report.Stored != 1 {
+			t.Fatalf("%s: got %+v", kind, report)
+		}
+	}
+	for _, test := range []struct {
+		name, kind, file string
+		column, reason   string // "": it is unchanged
+	}{
+		{"the same line", "purchases", lines + "anna,2026-11-01,b1,milk,,1.1,\n", "", ""},
+		{"another price", "purchases", lines + "anna,2026-11-01,b1,milk,1,9.99,\n", "price", `got "9.99", but it is stored with "1.10"; a stored line does not change`},
+		{"another day", "purchases", lines + "anna,2026-11-02,b1,milk,1,1.10,\n", "at", `got "2026-11-02", but it is stored with "2026-11-01"`},
+		{"no price", "purchases", lines + "anna,2026-11-01,b1,milk,1,,\n", "price", `got nothing, but it is stored with "1.10"`},
+		{"the same event", "events", events + "anna,e1,view,milk,2026-11-01T10:00:00+01:00,\"{\"\"b\"\":2,\"\"a\"\":1}\",\n", "", ""},
+		{"another item", "events", events + "anna,e1,view,bread,2026-11-01T09:00:00Z,\"{\"\"a\"\":1,\"\"b\"\":2}\",\n", "item", `got "bread", but it is stored with "milk"; a stored event does not change: if this is another one, give it an id of its own`},
+		{"other properties", "events", events + "anna,e1,view,milk,2026-11-01T09:00:00Z,{},\n", "properties", `got nothing, but it is stored with "{\"a\":1,\"b\":2}"`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			caller := till
+			caller.t = t
+			report := caller.load(test.kind, test.file)
+			if test.column == "" {
+				if report.Unchanged != 1 {
+					t.Errorf("got %+v, want it unchanged", report)
+				}
+				return
+			}
+			if report.Refused != 1 || report.Rejected[0].Column != test.column || !strings.Contains(report.Rejected[0].Reason, test.reason) {
+				t.Errorf("got %+v, want %s: …%s", report, test.column, test.reason)
+			}
+		})
+	}
+	// Twice in one file, with two items: the first is stored.
+	if report := till.load("events", events+"ben,e1,view,milk,2026-11-01T09:00:00Z,,\nben,e1,view,bread,2026-11-01T09:00:00Z,,\n"); report.Stored != 1 || report.Refused != 1 || report.Rejected[0].Line != 3 {
+		t.Errorf("twice in one file: got %+v", report)
+	}
+	// What is stored of a shopper who withdrew is not read to be told.
+	as(t, a, url, identity.Shopper, "anna").call("PUT", "/v1/me/permissions", "application/json", `{"grants":{"loyalty":false}}`, 200, nil)
+	if report := till.load("events", events+"anna,e1,view,bread,2026-11-01T09:00:00Z,,\n"); len(report.Rejected) > 0 && strings.Contains(report.Rejected[0].Reason, "milk") {
+		t.Errorf("after a withdrawal: got %+v", report)
+	}
+}
+
+// TestEmptyBasketIsTheDay holds that a purchase without a basket is of the shopper's day, whether it came in a file or
+// in a call, and that nobody is shown a basket that nobody named.
+func TestEmptyBasketIsTheDay(t *testing.T) {
+	t.Parallel()
+	a, url := serve(t, func(*config.Config) {})
+	till, anna := as(t, a, url, identity.Backend, "till"), as(t, a, url, identity.Shopper, "anna")
+	const file = "shopper,at,item\nanna,2026-11-01,milk\nanna,2026-11-01,milk\nanna,2026-11-02,bread\n"
+	if report := till.load("purchases", file); report.Stored != 3 {
+		t.Fatalf("got %+v", report)
+	}
+	var answer wire.EventsResponse
+	till.call("POST", "/v1/events", "application/json", `{"events":[{"id":"e1","kind":"purchase","item":"salt","shopper":"anna","at":"2026-11-01T18:00:00Z"}]}`, 200, &answer)
+	if report := till.load("purchases", file); report.Unchanged != 3 {
+		t.Errorf("again: got %+v", report)
+	}
+	var diary wire.Diary
+	anna.call("GET", "/v1/me/diary", "", "", 200, &diary)
+	for _, entry := range diary.Entries {
+		if entry.Basket != "" {
+			t.Errorf("the diary tells of basket %q, which nobody named", entry.Basket)
+		}
+	}
+	shopper, err := a.Shoppers.Shopper(t.Context(), who.Key{Retailer: "shop", Shopper: "anna"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	view, ok := who.Access(who.Loyalty, who.NewSubject(shopper, who.Permissions{}))
+	if !ok || view.History().Orders != 2 {
+		t.Errorf("got %d orders, want one on each of two days", view.History().Orders)
 	}
 }

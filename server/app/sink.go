@@ -115,12 +115,12 @@ func (s *Sink) PutGeofences(ctx context.Context, rows []importer.Geofence) ([]im
 func (s *Sink) PutPurchases(ctx context.Context, rows []importer.Purchase) ([]importer.Result, error) {
 	entries := make([]diary.Entry, len(rows))
 	for i, row := range rows {
-		entries[i] = diary.Entry{Shopper: row.Shopper, Event: who.Event{
-			ID: lineID(row.Basket, row.Item, row.Ordinal), Kind: who.Purchased, At: row.At, Item: row.Item, Basket: row.Basket,
+		entries[i] = diary.Entry{Shopper: row.Shopper, DateOnly: row.DateOnly, Event: who.Event{
+			ID: lineID(row.BasketOrDay(), row.Item, row.Ordinal), Kind: who.Purchased, At: row.At, Item: row.Item, Basket: row.Basket,
 			Quantity: row.Quantity, Price: row.Price, Store: row.Store, Ordinal: row.Ordinal, Source: "import",
 		}}
 	}
-	return s.record(ctx, entries)
+	return s.record(ctx, entries, "a stored line does not change: if this is another purchase, name its basket")
 }
 
 func lineID(basket, item string, ordinal int) string {
@@ -132,15 +132,16 @@ func lineID(basket, item string, ordinal int) string {
 func (s *Sink) PutEvents(ctx context.Context, rows []importer.Event) ([]importer.Result, error) {
 	entries := make([]diary.Entry, len(rows))
 	for i, row := range rows {
-		entries[i] = diary.Entry{Shopper: row.Shopper, Event: who.Event{
+		entries[i] = diary.Entry{Shopper: row.Shopper, DateOnly: row.DateOnly, Event: who.Event{
 			ID: row.ID, Kind: who.EventKind(row.Kind), At: row.At, Item: row.Item, Basket: row.Basket, Quantity: row.Quantity,
 			Price: row.Price, Store: row.Store, Place: row.Place, Properties: row.Properties, Source: "import",
 		}}
 	}
-	return s.record(ctx, entries)
+	return s.record(ctx, entries, "a stored event does not change: if this is another one, give it an id of its own")
 }
 
-func (s *Sink) record(ctx context.Context, entries []diary.Entry) ([]importer.Result, error) {
+// record stores entries; mend is what to do about one that is stored with something else.
+func (s *Sink) record(ctx context.Context, entries []diary.Entry, mend string) ([]importer.Result, error) {
 	recorded, err := s.diary.Import(ctx, s.Retailer, s.now(), s.Basis, entries)
 	if err != nil {
 		return nil, err
@@ -152,8 +153,11 @@ func (s *Sink) record(ctx context.Context, entries []diary.Entry) ([]importer.Re
 			out[i].Outcome = importer.Unchanged
 		case diary.Refused:
 			out[i] = importer.Result{Outcome: importer.Refused, Column: r.Field, Reason: r.Problem}
-			if r.Code == diary.NoGrant {
+			switch r.Code {
+			case diary.NoGrant:
 				out[i].Reason = s.noGrant(r.Problem)
+			case diary.Differs:
+				out[i].Reason += "; " + mend
 			}
 		}
 	}

@@ -31,7 +31,7 @@ const (
 // Result is the outcome of one event.
 type Result struct {
 	Status  Status
-	Code    string // of a refusal: Invalid, NoGrant
+	Code    string // of a refusal: Invalid, NoGrant, Differs
 	Field   string // at fault; empty: the event as a whole
 	Problem string // what was found and what would be right
 }
@@ -46,6 +46,8 @@ const (
 type Entry struct {
 	Shopper string
 	Event   who.Event
+	// DateOnly says that only the day of Event.At was given. It matters where an import meets the same event again.
+	DateOnly bool
 }
 
 // Diary records events. It is safe for concurrent use.
@@ -68,18 +70,25 @@ const writers = 64
 // Events of one shopper are committed together. An error means that some may not be stored: send all
 // again, those that are will be duplicates.
 func (d *Diary) Record(ctx context.Context, retailerID string, now time.Time, entries []Entry) ([]Result, error) {
-	return d.Import(ctx, retailerID, now, "", entries)
+	return d.take(ctx, retailerID, now, "", false, entries)
 }
 
 // Import is Record for data that the retailer brings along. Where the retailer names the legal basis on which it
 // keeps them, a shopper who never decided about who.Loyalty gets a grant of it with that basis; without one
 // (""), and of who withdrew it, events are refused as ever.
+//
+// An id that is stored already with something else is refused as Differs: an app that sends an event again has that
+// answered at once, whoever imports a file wants to know.
 func (d *Diary) Import(ctx context.Context, retailerID string, now time.Time, basis string, entries []Entry) ([]Result, error) {
+	return d.take(ctx, retailerID, now, basis, true, entries)
+}
+
+func (d *Diary) take(ctx context.Context, retailerID string, now time.Time, basis string, compared bool, entries []Entry) ([]Result, error) {
 	snapshot, err := d.retailers.Of(ctx, retailerID)
 	if err != nil {
 		return nil, err
 	}
-	in := intake{Diary: d, snapshot: snapshot, now: now, defaults: snapshot.Scene.Defaults}
+	in := intake{Diary: d, snapshot: snapshot, now: now, defaults: snapshot.Scene.Defaults, compared: compared}
 	if basis != "" {
 		in.imported = &who.Grant{Purpose: who.Loyalty, Given: true, At: now, Source: who.ByImport, Basis: basis}
 		if declared, ok := who.Declared(who.Loyalty); ok {
@@ -114,6 +123,7 @@ type intake struct {
 	now      time.Time
 	defaults who.Grants // of whom nothing is stored yet
 	imported *who.Grant // of whom something is, but no decision about loyalty; nil: none
+	compared bool       // tell duplicates from events that only have the id of one
 }
 
 // record keeps the events of one shopper: entries[i] for i in mine.
@@ -151,15 +161,20 @@ func (d *intake) record(ctx context.Context, shopper string, entries []Entry, mi
 	if err != nil {
 		return err
 	}
+	var twice []int
 	for n, i := range indexes {
 		if !recorded.Fresh[n] {
 			results[i] = Result{Status: Duplicate}
+			twice = append(twice, n)
 			continue
 		}
 		results[i] = Result{Status: Stored}
 		if item := events[n].Item; item != "" && !snapshot.Knows(item) {
 			d.unknown(snapshot.Retailer)
 		}
+	}
+	if d.compared && len(twice) > 0 {
+		return d.compare(ctx, key, entries, events, indexes, twice, results)
 	}
 	return nil
 }

@@ -72,7 +72,7 @@ func (m *memory) PutStock(_ context.Context, rows []Stock) ([]Result, error) {
 
 func (m *memory) PutPurchases(_ context.Context, rows []Purchase) ([]Result, error) {
 	return keep(m, &m.purchases, rows, func(p Purchase) string {
-		return fmt.Sprintf("%s/%s/%s/%d", p.Shopper, p.Basket, p.Item, p.Ordinal)
+		return fmt.Sprintf("%s/%s/%s/%d", p.Shopper, p.BasketOrDay(), p.Item, p.Ordinal)
 	})
 }
 
@@ -161,10 +161,10 @@ func TestRunReadsEveryKind(t *testing.T) {
 		if p := sink.purchases[0]; p.Basket != "b1" || p.Quantity != 2 || p.Price != (Money{Minor: 218, Known: true}) || p.DateOnly || !p.At.Equal(time.Date(2026, 11, 20, 23, 30, 0, 0, time.UTC)) {
 			t.Errorf("got %+v", p)
 		}
-		if p := sink.purchases[1]; !p.DateOnly || !p.At.Equal(time.Date(2026, 7, 1, 11, 0, 0, 0, time.UTC)) || p.Basket != "day-2026-07-01" || p.Quantity != 1 || p.Price.Known {
+		if p := sink.purchases[1]; !p.DateOnly || !p.At.Equal(time.Date(2026, 7, 1, 11, 0, 0, 0, time.UTC)) || p.Basket != "" || p.Day != "2026-07-01" || p.Quantity != 1 || p.Price.Known {
 			t.Errorf("a date is noon in the store's zone, got %+v", p)
 		}
-		if p := sink.purchases[2]; p.Basket != "day-2026-07-02" || p.Quantity != 0.35 {
+		if p := sink.purchases[2]; p.Basket != "" || p.Day != "2026-07-02" || p.Quantity != 0.35 {
 			t.Errorf("half past midnight in Lisbon is the next day's basket, got %+v", p)
 		}
 	})

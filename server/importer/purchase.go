@@ -2,20 +2,28 @@ package importer
 
 import "time"
 
-// Purchase is one line of a basket. It is identified by Shopper, Basket, Item and Ordinal: a line with
+// Purchase is one line of a basket. It is identified by Shopper, BasketOrDay, Item and Ordinal: a line with
 // the same four is the same line.
 type Purchase struct {
 	Shopper  string
 	At       time.Time
-	DateOnly bool // the file gave a date; At is noon of it in the store's zone
-	// Basket is the file's, or "day-2026-11-22" when it names none: one per shopper and day in the store's zone.
-	Basket   string
+	DateOnly bool   // the file gave a date; At is noon of it in the store's zone
+	Basket   string // empty: one a shopper and Day
+	Day      string // such as 2026-11-22, in the store's zone; of a line without a basket alone
 	Item     string
 	Quantity float64 // pieces, or kilograms and the like; 1 if the file does not say
 	Price    Money   // of the whole line
 	Store    string  // empty: not known
-	// Ordinal counts the lines of the same item in the same basket, from 0.
+	// Ordinal counts the lines of the same item in the same basket, from 0. Refused lines count too.
 	Ordinal int
+}
+
+// BasketOrDay is what tells the lines of one basket from those of another.
+func (p *Purchase) BasketOrDay() string {
+	if p.Basket == "" {
+		return "day-" + p.Day
+	}
+	return p.Basket
 }
 
 var purchaseColumns = []column{{"shopper", true}, {"at", true}, {"basket", false}, {"item", true}, {"quantity", false}, {"price", false}, {"store", false}}
@@ -42,11 +50,11 @@ func (d *purchaseDecoder) decode(c *cells) Purchase {
 	zone := func() *time.Location { return c.zone(p.Store) }
 	p.At, p.DateOnly = c.instant(purchaseAt, zone)
 	if p.Basket == "" && c.reason == "" {
-		p.Basket = "day-" + p.At.In(zone()).Format(time.DateOnly)
+		p.Day = p.At.In(zone()).Format(time.DateOnly)
 		named = true
 	}
 	if named {
-		p.Ordinal = d.seen.next(p.Shopper, p.Basket, p.Item)
+		p.Ordinal = d.seen.next(p.Shopper, p.BasketOrDay(), p.Item)
 	}
 	p.Quantity = c.quantity(purchaseQuantity)
 	p.Price = c.money(purchasePrice)
