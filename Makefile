@@ -63,8 +63,10 @@ bench: ## throughput of /v1/context beside a bare echo, then the benchmarks of e
 bench-geo: ## index, containment and crossings beside their slow twins
 	$(GO) test -run '^$$' -bench . -benchmem ./geo/
 
-bench-recommend: ## suggestions, learning and ingest
+bench-recommend: ## suggestions, learning and ingest, and the heap of a million shoppers
 	$(GO) test -run '^$$' -bench . -benchmem ./recommend/...
+	$(GO) test -run '^$$' -bench 'Heap' -benchtime 1x ./context/who
+	$(GO) test -run '^$$' -bench 'Ingest|Batch' ./server/app ./server/visit
 
 test-long: ## the suites with their long forms (hours on a small machine)
 	SATNAV_TEST_LONG=1 $(GO) test -timeout 6h $(PACKAGES)

@@ -180,6 +180,7 @@ func (r *Retailers) Learn(ctx context.Context, retailer string) (*recommend.Mode
 
 func (r *Retailers) learn(ctx context.Context, p *picture) (*recommend.Model, error) {
 	retailer := p.retailer
+	remembers, began := p.remembers(), r.now()
 	p.gate.RLock()
 	p.publish() // whoever waits for the model finds what was recorded before it in the crowd's counts, too
 	p.gate.RUnlock()
@@ -193,10 +194,16 @@ func (r *Retailers) learn(ctx context.Context, p *picture) (*recommend.Model, er
 	}
 	slices.SortFunc(histories, byBaskets)
 	before := p.snapshot.Load().Suggest
-	model, err := learn.Fit(before, histories, ulid.Make().String(), r.now())
-	if err != nil { // too little to learn from: the built-in weights stay
+	if remembers { // the model in service is no rival: it goes, whatever comes
+		before = before.With(before.Crowd, nil)
+	}
+	model, err := learn.Fit(before, histories, ulid.Make().String(), began)
+	if err != nil {
 		r.log.Info("nothing learnt", "retailer", retailer, "why", err)
-		return nil, nil
+		if !remembers { // too little to learn from: the weights in service stay
+			return nil, nil
+		}
+		model = recommend.BuiltIn()
 	}
 	model.Shoppers, model.Baskets, model.Lines, model.Visits = len(histories), 0, 0, 0
 	for _, h := range histories {
@@ -217,6 +224,11 @@ func (r *Retailers) learn(ctx context.Context, p *picture) (*recommend.Model, er
 	if err := errors.Join(p.apply([]store.Entry{outcomes[0].Entry})...); err != nil {
 		return nil, err
 	}
+	if remembers {
+		if err := r.noteForgotten(ctx, retailer, func(f *forgotten) { f.Done = began }); err != nil {
+			return nil, err
+		}
+	}
 	for _, f := range model.Figures {
 		r.log.Info("learnt", "retailer", retailer, "model", model.Version, "method", f.Method, "recall10", f.Recall10, "ndcg10", f.NDCG10)
 	}
@@ -233,8 +245,8 @@ func byBaskets(a, b *who.History) int {
 		cmp.Compare(len(a.Baskets), len(b.Baskets)), cmp.Compare(len(a.Items), len(b.Items)))
 }
 
-// LearnWhenDue learns again, one retailer after the other, whenever enough was recorded since, until the
-// context ends. It runs beside Follow and never on the path of a request.
+// LearnWhenDue learns again, one retailer after the other, whenever enough was recorded since, or somebody was
+// forgotten whom the model has seen, until the context ends. It runs beside Follow and never on the path of a request.
 func (r *Retailers) LearnWhenDue(ctx context.Context) {
 	ticker := time.NewTicker(learnEvery)
 	defer ticker.Stop()
@@ -245,7 +257,7 @@ func (r *Retailers) LearnWhenDue(ctx context.Context) {
 		case <-ticker.C:
 		}
 		for _, p := range r.loaded() {
-			if !p.debt.due(r.now()) {
+			if !p.debt.due(r.now()) && !p.mustUnlearn(r.now()) {
 				continue
 			}
 			if _, err := r.Learn(ctx, p.retailer); err != nil && ctx.Err() == nil {

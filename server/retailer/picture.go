@@ -54,6 +54,7 @@ type picture struct {
 	view       *recommend.Crowd
 	suggest    *recommend.Snapshot // nil: something that it is made of changed
 	model      *recommend.Model
+	forgotten  forgotten
 }
 
 type entryKey struct {
@@ -185,6 +186,9 @@ func (p *picture) take(e store.Entry, fresh *change) error {
 		}
 		p.stock[shelf.Item][shelf.Store] = shelf.Stock
 	case store.ModelEntry:
+		if e.ID == forgottenID {
+			return json.Unmarshal(e.Body, &p.forgotten)
+		}
 		model := new(recommend.Model)
 		if err := json.Unmarshal(e.Body, model); err != nil {
 			return err

@@ -19,7 +19,7 @@ const (
 	ProductEntry  EntryKind = "product"
 	StockEntry    EntryKind = "stock" // pieces of one item, by store
 	GeofenceEntry EntryKind = "geofence"
-	ModelEntry    EntryKind = "model" // one, with the id "current"
+	ModelEntry    EntryKind = "model" // one with the id "current", and beside it whom it must not have seen
 )
 
 // Entry is one thing that a retailer configures. A deleted one stays as a tombstone, so that its version goes on counting
