@@ -45,7 +45,7 @@ $(LINT):
 	@mv bin/golangci-lint $@
 
 # What is generated, as one text that changes when any of it does.
-generated = find . -name '*.gen.go' -not -path './bin/*' | sort | xargs cksum
+generated = find . -name '*.gen.*' -not -path './bin/*' | sort | xargs cksum
 
 tidy: ## tell whether go.mod names exactly what is used
 	$(GO) mod tidy -diff

@@ -51,12 +51,9 @@ type frame struct {
 	texts     [maxDepth]string // elements of the lists that are walked
 }
 
-func flag(get func(*frame) bool) func(*frame) (bool, bool) {
-	return func(f *frame) (bool, bool) { return get(f), true }
-}
-
-func whole(get func(*frame) int64) func(*frame) (int64, bool) {
-	return func(f *frame) (int64, bool) { return get(f), true }
+// sure makes the reader of an attribute that is always known.
+func sure[T any](get func(*frame) T) func(*frame) (T, bool) {
+	return func(f *frame) (T, bool) { return get(f), true }
 }
 
 func dayparts() (words []string) {
@@ -118,7 +115,7 @@ func weekday(m *Moment) string {
 // attributes is the language's vocabulary: the checker, the compiler and the page for product teams read it.
 var attributes = []Attribute{
 	{Name: "shopper.known", Type: Flag, Purpose: who.Loyalty, Doc: "The shopper has a history and allows its use.",
-		flag: flag(func(f *frame) bool { return f.scene.Shopper.Known })},
+		flag: sure(func(f *frame) bool { return f.scene.Shopper.Known })},
 	{Name: "shopper.tier", Type: Text, Purpose: who.Loyalty, Doc: "Tier of the loyalty card; empty without one.",
 		text: func(f *frame) string { return f.scene.Shopper.Tier }},
 	{Name: "shopper.points", Type: Whole, Purpose: who.Loyalty, Optional: true, Doc: "Points on the loyalty card.",
@@ -126,7 +123,7 @@ var attributes = []Attribute{
 	{Name: "shopper.lifecycle", Type: Text, Purpose: who.Loyalty, Values: Lifecycles, Doc: "Stage of the shopper; empty without a history.",
 		text: func(f *frame) string { return f.scene.Shopper.Lifecycle }},
 	{Name: "shopper.orders", Type: Whole, Purpose: who.Loyalty, Doc: "Baskets bought so far.",
-		whole: whole(func(f *frame) int64 { return f.scene.Shopper.Orders })},
+		whole: sure(func(f *frame) int64 { return f.scene.Shopper.Orders })},
 	{Name: "shopper.days_since_purchase", Type: Whole, Purpose: who.Loyalty, Optional: true, Doc: "Days since the last purchase.",
 		whole: func(f *frame) (int64, bool) { return f.scene.Shopper.DaysSincePurchase.get() }},
 	{Name: "shopper.days_since_first", Type: Whole, Purpose: who.Loyalty, Optional: true, Doc: "Days since the first purchase.",
@@ -156,9 +153,9 @@ var attributes = []Attribute{
 		texts: func(f *frame) []string { return f.scene.Shopper.TopCategories }},
 
 	{Name: "place.known", Type: Flag, Purpose: who.Location, Doc: "The shopper tells where they are.",
-		flag: flag(func(f *frame) bool { return f.scene.Place.Known })},
+		flag: sure(func(f *frame) bool { return f.scene.Place.Known })},
 	{Name: "place.precise", Type: Flag, Purpose: who.Location, Doc: "The position is precise, not coarse.",
-		flag: flag(func(f *frame) bool { return f.scene.Place.Precise })},
+		flag: sure(func(f *frame) bool { return f.scene.Place.Precise })},
 	{Name: "place.store", Type: Text, Purpose: who.Location, Doc: "Id of the nearest store; empty where none is near.",
 		text: func(f *frame) string { return f.scene.Place.Store }},
 	{Name: "place.store_tags", Type: Texts, Purpose: who.Location, Doc: "Tags of that store.",
@@ -183,21 +180,21 @@ var attributes = []Attribute{
 		real: func(f *frame) (float64, bool) { return f.scene.Place.Trust.get() }},
 
 	{Name: "moment.hour", Type: Whole, Doc: "Hour on the store's clock, 0 to 23.",
-		whole: whole(func(f *frame) int64 { return int64(f.scene.Moment.Minute / 60) })},
+		whole: sure(func(f *frame) int64 { return int64(f.scene.Moment.Minute / 60) })},
 	{Name: "moment.minute", Type: Whole, Doc: "Minute of the day on the store's clock, 0 to 1439.",
-		whole: whole(func(f *frame) int64 { return int64(f.scene.Moment.Minute) })},
+		whole: sure(func(f *frame) int64 { return int64(f.scene.Moment.Minute) })},
 	{Name: "moment.daypart", Type: Text, Values: dayparts(), Doc: "Part of the day.",
 		text: func(f *frame) string { return f.scene.Moment.Daypart }},
 	{Name: "moment.weekday", Type: Text, Values: Weekdays, Doc: "Day of the week.",
 		text: func(f *frame) string { return weekday(&f.scene.Moment) }},
 	{Name: "moment.weekend", Type: Flag, Doc: "It is Saturday or Sunday.",
-		flag: flag(func(f *frame) bool { return f.scene.Moment.Weekday == 0 || f.scene.Moment.Weekday == 6 })},
+		flag: sure(func(f *frame) bool { return f.scene.Moment.Weekday == 0 || f.scene.Moment.Weekday == 6 })},
 	{Name: "moment.day", Type: Whole, Doc: "Day of the month, 1 to 31.",
-		whole: whole(func(f *frame) int64 { return int64(f.scene.Moment.Day) })},
+		whole: sure(func(f *frame) int64 { return int64(f.scene.Moment.Day) })},
 	{Name: "moment.month", Type: Whole, Doc: "Month, 1 to 12.",
-		whole: whole(func(f *frame) int64 { return int64(f.scene.Moment.Month) })},
+		whole: sure(func(f *frame) int64 { return int64(f.scene.Moment.Month) })},
 	{Name: "moment.year", Type: Whole, Doc: "Year.",
-		whole: whole(func(f *frame) int64 { return int64(f.scene.Moment.Year) })},
+		whole: sure(func(f *frame) int64 { return int64(f.scene.Moment.Year) })},
 	{Name: "moment.date", Type: Text, Doc: `Month and day, "11-27".`,
 		text: func(f *frame) string { return date(&f.scene.Moment) }},
 	{Name: "moment.holiday", Type: Text, Doc: "Name of the holiday; empty on other days.",
@@ -206,7 +203,7 @@ var attributes = []Attribute{
 		whole: func(f *frame) (int64, bool) { return f.scene.Moment.PaydayDistance.get() }},
 
 	{Name: "basket.size", Type: Whole, Doc: "Items in the basket under way.",
-		whole: whole(func(f *frame) int64 { return int64(len(f.scene.Basket.Items)) })},
+		whole: sure(func(f *frame) int64 { return int64(len(f.scene.Basket.Items)) })},
 	{Name: "basket.value", Type: Real, Optional: true, Doc: "Their price, in units of the currency.",
 		real: func(f *frame) (float64, bool) { return f.scene.Basket.Value.get() }},
 	{Name: "basket.items", Type: Texts, Doc: "Their ids.",
@@ -254,9 +251,9 @@ var attributes = []Attribute{
 	{Name: "candidate.score", Type: Real, Candidate: true, Doc: "How likely the shopper takes it now, 0 to 1, before rules.",
 		real: func(f *frame) (float64, bool) { return f.candidate.Score, !math.IsNaN(f.candidate.Score) }},
 	{Name: "candidate.in_basket", Type: Flag, Candidate: true, Doc: "It is in the basket.",
-		flag: flag(func(f *frame) bool { return f.candidate.InBasket })},
+		flag: sure(func(f *frame) bool { return f.candidate.InBasket })},
 	{Name: "candidate.on_list", Type: Flag, Candidate: true, Doc: "It is on the shopper's list.",
-		flag: flag(func(f *frame) bool { return f.candidate.OnList })},
+		flag: sure(func(f *frame) bool { return f.candidate.OnList })},
 	{Name: "candidate.distance_m", Type: Real, Candidate: true, Purpose: who.Location, Optional: true, Doc: "Metres to it, for a store.",
 		real: func(f *frame) (float64, bool) { return f.candidate.DistanceMeters.get() }},
 	{Name: "candidate.with_basket", Type: Real, Candidate: true, Optional: true, Doc: "Share of baskets like the one under way that hold it as well, 0 to 1.",

@@ -11,6 +11,8 @@
 // and a second language for whatever the closures cannot do (what is refused at save needs no second path).
 package rule
 
+//go:generate go test -run ^TestAttributesPage$ . -update
+
 import (
 	"time"
 

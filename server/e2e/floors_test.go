@@ -51,6 +51,7 @@ var homes = []struct {
 	{"github.com/golang-jwt/jwt", []string{"server/identity"}, nil},
 	{"github.com/MicahParks", []string{"server/identity"}, nil},
 	{"github.com/knadh/koanf", []string{"config"}, nil},
+	{"cel.dev/cel-go", []string{"recommend/rule"}, nil},
 	{"github.com/alecthomas/kong", []string{"server/command"}, nil},
 }
 
