@@ -392,6 +392,17 @@ func whole64(e ast.Expr) (int64, bool) {
 	return 0, false
 }
 
+func real64(e ast.Expr) (float64, bool) {
+	if n, ok := whole64(e); ok {
+		return float64(n), true
+	}
+	if e.Kind() == ast.LiteralKind {
+		n, ok := e.AsLiteral().(types.Double)
+		return float64(n), ok
+	}
+	return 0, false
+}
+
 // constants are the texts of a list that is written out.
 func (c *compiler) constants(e ast.Expr) []string {
 	elements := e.AsList().Elements()
@@ -520,7 +531,17 @@ func (c *compiler) compareWholes(operator string, left, right ast.Expr) conditio
 }
 
 func (c *compiler) compareReals(operator string, left, right ast.Expr) condition {
-	x, y, holds := c.number(left), c.number(right), ordered[float64](operator)
+	x, holds := c.number(left), ordered[float64](operator)
+	if constant, ok := real64(right); ok {
+		return func(f *frame) truth {
+			n, fault := x(f)
+			if fault != none {
+				return fault.truth()
+			}
+			return truthOf(holds(n, constant))
+		}
+	}
+	y := c.number(right)
 	return func(f *frame) truth {
 		m, fault := x(f)
 		if fault != none {

@@ -71,7 +71,7 @@ func NewSet(version string, rules []Rule, house House) (*Set, error) {
 	}
 	s.health = make([]health, len(s.members))
 	s.pool.New = func() any {
-		return &Request{set: s, memo: make([]truth, len(s.parts)), active: make([]bool, len(s.members))}
+		return &Request{set: s, memo: make([]truth, len(s.parts)), active: make([]bool, len(s.members)), counts: make([]uint32, len(s.members))}
 	}
 	return s, nil
 }
@@ -144,6 +144,8 @@ type Request struct {
 	open       []int32 // active, with a candidate part that no index knows
 	keyed      int     // active ones that the index finds
 	hits       []int32
+	found      []int32
+	counts     []uint32 // matches by member, put into its health at the end
 	matched    []*Rule
 	capped     []Capped
 }
@@ -175,7 +177,7 @@ func (s *Set) Begin(scene *Scene, guard Guard) *Request {
 		switch {
 		case len(m.candidate) == 0:
 			r.everywhere = append(r.everywhere, n)
-			s.health[n].matched.Add(1)
+			r.counts[n]++
 		case m.keyed:
 			r.keyed++
 		default:
@@ -228,6 +230,12 @@ func (r *Request) hold(m *member, kind TriggerKind) Hold {
 
 // Release gives the request's memory back. What Candidate put into effects is not valid any more.
 func (r *Request) Release() {
+	for n, count := range r.counts {
+		if count > 0 {
+			r.set.health[n].matched.Add(uint64(count))
+			r.counts[n] = 0
+		}
+	}
 	clear(r.memo)
 	clear(r.active)
 	clear(r.matched)
@@ -297,32 +305,29 @@ type Capped struct {
 func (r *Request) Candidate(c *Candidate, e *Effect) {
 	*e = Effect{Factor: 1, Price: c.Price}
 	r.frame.candidate = c
-	r.hits = append(r.hits[:0], r.everywhere...)
+	hits := append(r.hits[:0], r.everywhere...)
 	for _, n := range r.open {
 		if r.matches(n) {
-			r.hits = append(r.hits, n)
+			hits = insert(hits, n)
 		}
 	}
 	if r.keyed > 0 {
-		from := len(r.hits)
-		r.hits = r.set.index.find(r.hits, c)
-		found := r.hits[from:]
-		r.hits = r.hits[:from]
-		for _, n := range found {
-			if r.active[n] && !slices.Contains(r.hits[from:], n) && r.matches(n) {
-				r.hits = append(r.hits, n)
+		r.found = r.set.index.find(r.found[:0], c)
+		for _, n := range r.found {
+			if r.active[n] && r.matches(n) {
+				hits = insert(hits, n)
 			}
 		}
 	}
-	if len(r.hits) == 0 {
+	r.hits = hits
+	if len(hits) == 0 {
 		return
 	}
-	slices.Sort(r.hits)
 	rules, caps := len(r.matched), len(r.capped)
-	for _, n := range r.hits {
+	for _, n := range hits {
 		m := &r.set.members[n]
 		if len(m.candidate) > 0 {
-			r.set.health[n].matched.Add(1)
+			r.counts[n]++
 		}
 		r.matched = append(r.matched, m.rule)
 		r.apply(m, c, e)
@@ -330,6 +335,21 @@ func (r *Request) Candidate(c *Candidate, e *Effect) {
 	e.Matched = r.matched[rules:len(r.matched):len(r.matched)]
 	e.Caps = r.capped[caps:len(r.capped):len(r.capped)]
 	e.Factor = min(max(e.Factor, 1./MaxFactor), MaxFactor)
+}
+
+// insert puts a member into hits, which are in order and come nearly so, unless it is there.
+func insert(hits []int32, n int32) []int32 {
+	i := len(hits)
+	for i > 0 && hits[i-1] > n {
+		i--
+	}
+	if i > 0 && hits[i-1] == n {
+		return hits
+	}
+	hits = append(hits, n)
+	copy(hits[i+1:], hits[i:])
+	hits[i] = n
+	return hits
 }
 
 // matches runs a rule's candidate parts.
