@@ -26,18 +26,17 @@ const (
 
 // String is what a trace says.
 func (f fault) String() string {
-	switch {
-	case f == none:
+	switch f {
+	case none:
 		return ""
-	case f == dividedByZero:
+	case dividedByZero:
 		return "division by zero"
-	case f == moduloByZero:
+	case moduloByZero:
 		return "remainder of a division by zero"
-	case f == overflow:
+	case overflow:
 		return "number too large"
-	default:
-		return attributes[f-unknown].Name + " is not known"
 	}
+	return attributes[f-unknown].Name + " is not known"
 }
 
 // truth is what a condition comes to: no, yes, or minus the fault.

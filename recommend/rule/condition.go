@@ -44,13 +44,13 @@ type pair struct {
 }
 
 // personal tells whether the condition reads what is known of the shopper.
-func (c *formula) personal() bool {
-	return slices.ContainsFunc(c.uses, func(n int) bool { return attributes[n].Purpose != "" })
+func (f *formula) personal() bool {
+	return slices.ContainsFunc(f.uses, func(n int) bool { return attributes[n].Purpose != "" })
 }
 
 // aboutCandidate tells whether the condition asks about the candidate.
-func (c *formula) aboutCandidate() bool {
-	return slices.ContainsFunc(c.terms, func(t term) bool { return t.candidate })
+func (f *formula) aboutCandidate() bool {
+	return slices.ContainsFunc(f.terms, func(t term) bool { return t.candidate })
 }
 
 // compile checks a condition and compiles it. Without problems the formula is whole.
@@ -112,7 +112,7 @@ func compile(text string) (*formula, []Problem) {
 }
 
 // build makes the closures.
-func (c *formula) build(checked *cel.Ast) (wrong *refusal) {
+func (f *formula) build(checked *cel.Ast) (wrong *refusal) {
 	defer func() {
 		if r := recover(); r != nil {
 			var ok bool
@@ -123,7 +123,7 @@ func (c *formula) build(checked *cel.Ast) (wrong *refusal) {
 	}()
 	compiler := &compiler{tree: checked.NativeRep()}
 	root := checked.NativeRep().Expr()
-	c.whole = compiler.condition(root)
+	f.whole = compiler.condition(root)
 	for _, e := range flatten(root, operators.LogicalAnd) {
 		t := term{condition: compiler.condition(e), uses: reads(e), expr: e}
 		t.candidate = slices.ContainsFunc(t.uses, func(n int) bool { return attributes[n].Candidate })
@@ -133,13 +133,13 @@ func (c *formula) build(checked *cel.Ast) (wrong *refusal) {
 		}
 		t.text = text
 		if t.candidate {
-			if keys := keysOf(e); keys != nil && (c.keys == nil || worth(keys) < worth(c.keys)) {
-				c.keys = keys
+			if keys := keysOf(e); keys != nil && (f.keys == nil || worth(keys) < worth(f.keys)) {
+				f.keys = keys
 			}
 		}
-		c.terms = append(c.terms, t)
+		f.terms = append(f.terms, t)
 	}
-	c.uses = reads(root)
+	f.uses = reads(root)
 	return nil
 }
 
@@ -274,11 +274,12 @@ func reword(e *common.Error) (text, mend string) {
 	}
 	if m := noOverload.FindStringSubmatch(e.Message); m != nil {
 		operator := strings.Trim(m[1], "_!")
-		if m[1] == operators.LogicalNot {
+		switch m[1] {
+		case operators.LogicalNot:
 			operator = "!"
-		} else if m[1] == operators.NotEquals {
+		case operators.NotEquals:
 			operator = "!="
-		} else if m[1] == operators.In {
+		case operators.In:
 			operator = "in"
 		}
 		kinds := kindsOf(m[2])
