@@ -38,6 +38,12 @@ func AdvanceAll(fences *Index, p Presence, fixes []Fix) (Presence, []Crossing) {
 		p, crossings = p.putInOrder(fences, late)
 		out = append(out, crossings...)
 	}
+	switch {
+	case len(ahead) > MaxTail:
+		p.Whole = ahead[0].At
+	case len(ahead) > 0:
+		p.Whole = time.Time{}
+	}
 	for _, f := range ahead {
 		var crossings []Crossing
 		p, crossings = p.take(fences, f)
@@ -75,8 +81,7 @@ func (p Presence) take(fences *Index, f Fix) (Presence, []Crossing) {
 		p.Replayable++
 	}
 	drop := max(0, len(p.Tail)+1-MaxTail)
-	tail := make([]Fix, 0, MaxTail)
-	p.Tail = append(append(tail, p.Tail[drop:]...), f)
+	p.Tail = append(append(make([]Fix, 0, len(p.Tail)-drop+1), p.Tail[drop:]...), f)
 	p.Replayable -= drop
 
 	p.Now = now.memory
@@ -90,9 +95,14 @@ func (p *Presence) remember(crossings []Crossing, asked time.Time) {
 	for i := range crossings {
 		crossings[i].Asked = asked
 	}
-	old := func(c Crossing) bool {
-		return len(p.Tail) > 0 && c.DecidedAt.Before(p.Tail[0].At) && c.Asked.Before(p.Tail[0].At)
+	var oldest time.Time
+	if len(p.Tail) > 0 {
+		oldest = p.Tail[0].At
 	}
+	if !p.Whole.IsZero() && p.Whole.Before(oldest) {
+		oldest = p.Whole
+	}
+	old := func(c Crossing) bool { return c.DecidedAt.Before(oldest) && c.Asked.Before(oldest) }
 	if len(crossings) > 0 || slices.ContainsFunc(p.Recent, old) {
 		recent := make([]Crossing, 0, len(p.Recent)+len(crossings))
 		for _, c := range p.Recent {

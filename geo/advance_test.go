@@ -171,6 +171,36 @@ func TestAKnownFixChangesNothingAndReturnsItsCrossings(t *testing.T) {
 	})
 }
 
+// A phone that slept sends up to a hundred fixes at once, more than the tail holds. When the answer is lost it sends them again.
+func TestALongCallIsKnownAsAWhole(t *testing.T) {
+	t.Parallel()
+	fences, long := town(t), 0
+	rapid.Check(t, func(t *rapid.T) {
+		fixes := wander(rapid.Uint64().Draw(t, "seed"), rapid.IntRange(20, 160).Draw(t, "fixes"))
+		first := len(fixes) - min(len(fixes), rapid.IntRange(1, 101).Draw(t, "in one call"))
+		before, _ := advanceEach(fences, Presence{Shopper: "anna"}, fixes[:first])
+		after, told := AdvanceAll(fences, before, fixes[first:])
+		if len(fixes)-first > MaxTail && len(told) > 0 {
+			long++
+		}
+		for _, f := range fixes[first:] {
+			if after.Late(f) {
+				t.Fatalf("the fix of %s is late after its own call", f.At)
+			}
+		}
+		again, retold := AdvanceAll(fences, after, fixes[first:])
+		if !slices.Equal(ids(told), ids(retold)) {
+			t.Fatalf("a call of %d fixes told %v, its retry %v", len(fixes)-first, ids(told), ids(retold))
+		}
+		if again.Changed = after.Changed; !reflect.DeepEqual(again, after) {
+			t.Fatalf("the retry changed what is remembered from\n%+v to\n%+v", after, again)
+		}
+	})
+	if long == 0 {
+		t.Error("no call was longer than the tail and told something")
+	}
+}
+
 func TestTheOrderWithinACallDoesNotMatter(t *testing.T) {
 	t.Parallel()
 	fences := town(t)

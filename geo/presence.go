@@ -25,7 +25,10 @@ type Presence struct {
 
 	Tail       []Fix // the newest fixes, in order of time
 	Replayable int   // Tail[:Replayable] are older than any fix that may still come late: kept to know retries
-	// Recent are the crossings decided since Tail[0], in the order in which they were returned.
+	// Whole is the first fix of the last call that brought new ones, when the tail cannot hold them all; zero: it can. What is
+	// older than the tail and no older than this came with that call, so that its retry is known as a whole.
+	Whole time.Time
+	// Recent are the crossings decided since Tail[0], and since Whole, in the order in which they were returned.
 	Recent []Crossing
 
 	// Changed tells whether Advance or Settle changed what decides crossings (a crossing, a
@@ -102,6 +105,9 @@ func (p Presence) Late(f Fix) bool {
 }
 
 func (p Presence) known(f Fix) bool {
+	if !p.Whole.IsZero() && len(p.Tail) > 0 && !f.At.Before(p.Whole) && f.At.Before(p.Tail[0].At) {
+		return true
+	}
 	_, ok := slices.BinarySearchFunc(p.Tail, f, compareFixes)
 	return ok
 }

@@ -17,6 +17,7 @@ func appendPresence(b []byte, p *geo.Presence) []byte {
 		b = array(b, "tail", len(p.Tail), func(b []byte, i int) []byte { return appendFix(b, &p.Tail[i]) })
 	}
 	b = appendInt(b, "replayable", int64(p.Replayable))
+	b = appendTime(b, "whole", p.Whole)
 	if len(p.Recent) > 0 {
 		b = array(b, "recent", len(p.Recent), func(b []byte, i int) []byte { return appendCrossing(b, &p.Recent[i]) })
 	}
@@ -45,6 +46,8 @@ func readPresence(body []byte) (p geo.Presence, err error) {
 			w.join(list)
 		case "replayable":
 			p.Replayable = int(w.int())
+		case "whole":
+			p.Whole = w.time()
 		case "recent":
 			p.Recent = make([]geo.Crossing, 0, w.count())
 			list := w.inside()
