@@ -68,6 +68,7 @@ func TestRunRefusesGeofencesAndReadsOn(t *testing.T) {
 		{"not UTF-8", good + "\n" + strings.Replace(good, `"a"`, "\"\xff\"", 1) + "\n" + last, 2, "", "not UTF-8"},
 		{"a line of 17 MB", good + "\n" + strings.Repeat("x", 17<<20) + "\n" + last, 2, "", "longer than 16 MiB"},
 		{"a broken feature in a collection", "{\"features\":[\n" + good + ",\n{\"type\":},\n" + last + "]}", 3, "", "malformed JSON"},
+		{"a WKT line of 17 MB", "a\tPOLYGON((0 0,1 0,1 1,0 0))\n" + strings.Repeat("x", 17<<20) + "\nb\tPOLYGON((0 0,1 0,1 1,0 0))", 2, "", "longer than 16 MiB"},
 		{"a CSV line", good + "\ns1,38.7,-9.1\n" + last, 2, "", "malformed JSON"},
 		{"self-crossing, in a collection", "{\"type\":\"FeatureCollection\",\n\"features\":[\n" + good + ",\n" + bowtie + ",\n" + last + "]}", 4, "/geometry/coordinates/0", "cross"},
 		{"no radius", good + "\n" + strings.Replace(good, `"radius_m":50`, "", 1) + "\n" + last, 2, "/properties", "radius_m"},

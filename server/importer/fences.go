@@ -46,27 +46,55 @@ func isWKT(line string) bool {
 
 // wktReader reads an area a line, alone or behind an id and a tab.
 type wktReader struct {
-	in   *bufio.Scanner
+	in   *bufio.Reader
+	text []byte // of the line under way, reused
 	line int
 	rows int
 }
 
-func newWKTReader(r io.Reader) *wktReader {
-	in := bufio.NewScanner(r)
-	in.Buffer(nil, geo.MaxFeatureBytes)
-	return &wktReader{in: in}
+func newWKTReader(r io.Reader) *wktReader { return &wktReader{in: bufio.NewReaderSize(r, 64<<10)} }
+
+// read takes the next line. One that is longer than a geofence may be is skipped without being held.
+func (w *wktReader) read() (text []byte, tooLong bool, err error) {
+	w.text = w.text[:0]
+	for {
+		piece, err := w.in.ReadSlice('\n')
+		if tooLong = tooLong || len(w.text)+len(piece) > geo.MaxFeatureBytes; tooLong {
+			w.text = w.text[:0]
+		} else {
+			w.text = append(w.text, piece...)
+		}
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+		case errors.Is(err, io.EOF) && (len(w.text) > 0 || tooLong):
+			return w.text, tooLong, nil
+		default:
+			return w.text, tooLong, err
+		}
+	}
 }
 
 // Next gives the next line that is not empty, or io.EOF.
 func (w *wktReader) Next() (geo.Row, error) {
-	for w.in.Scan() {
+	for {
+		read, tooLong, err := w.read()
+		if errors.Is(err, io.EOF) {
+			return geo.Row{}, io.EOF
+		}
 		w.line++
-		text := bytes.TrimSpace(w.in.Bytes())
-		if len(text) == 0 {
+		if err != nil {
+			return geo.Row{}, fmt.Errorf("line %d: %w", w.line, err)
+		}
+		text := bytes.TrimSpace(read)
+		if len(text) == 0 && !tooLong {
 			continue
 		}
 		w.rows++
 		row := geo.Row{Number: w.rows, Line: w.line, Raw: text}
+		if tooLong {
+			row.Err = &geo.Fault{What: fmt.Sprintf("the line is longer than %d MiB", geo.MaxFeatureBytes>>20), Mend: "simplify its geometry, or split it"}
+			return row, nil
+		}
 		id, shape, found := strings.Cut(string(text), "\t")
 		if !found {
 			id, shape = "", id
@@ -83,10 +111,6 @@ func (w *wktReader) Next() (geo.Row, error) {
 		}
 		return row, nil
 	}
-	if err := w.in.Err(); err != nil {
-		return geo.Row{}, fmt.Errorf("line %d: %w", w.line+1, err)
-	}
-	return geo.Row{}, io.EOF
 }
 
 // ReadGeofences reads a whole file of geofences in any form that Run understands, gzip or not. One without an id is
