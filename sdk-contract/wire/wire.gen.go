@@ -574,7 +574,7 @@ type Event struct {
 	// Properties Anything else. It is kept as it came.
 	Properties json.RawMessage `json:"properties,omitempty,omitzero"`
 
-	// Quantity How many. Default 1.
+	// Quantity How many; below 0 is brought back. 0 is refused. Default 1, of a purchase.
 	Quantity *float64 `json:"quantity,omitempty"`
 
 	// Shopper Who. A backend token must name one; a shopper token names none but its own.

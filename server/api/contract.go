@@ -140,6 +140,7 @@ type schema struct {
 	Required             []string
 	AdditionalProperties *additional `yaml:"additionalProperties"`
 	Items                *schema
+	PrefixItems          []*schema `yaml:"prefixItems"` // of a pair: one for each place
 	OneOf                []*schema `yaml:"oneOf"`
 
 	Minimum          *float64

@@ -44,7 +44,7 @@ func TestContractAgreesWithTheCode(t *testing.T) {
 func TestContractKeywords(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{}
-	for _, k := range strings.Fields(`$ref description type format enum default examples properties required additionalProperties items
+	for _, k := range strings.Fields(`$ref description type format enum default examples properties required additionalProperties items prefixItems
 		oneOf minimum maximum exclusiveMinimum minLength maxLength pattern minItems maxItems minProperties maxProperties`) {
 		known[k] = true
 	}
@@ -71,9 +71,9 @@ func TestContractKeywords(t *testing.T) {
 				}
 			case "items", "additionalProperties":
 				schemaAt(place+"."+key, value)
-			case "oneOf":
+			case "oneOf", "prefixItems":
 				for _, branch := range value.Content {
-					schemaAt(place+".oneOf", branch)
+					schemaAt(place+"."+key, branch)
 				}
 			}
 		}

@@ -535,7 +535,7 @@ func (d *decoder) pair(s *shape, v reflect.Value) bool {
 				return false
 			}
 		} else {
-			if !d.push(step{index: length, list: true}) || !d.value(s.element, v.Index(length)) {
+			if !d.push(step{index: length, list: true}) || !d.value(s.places[length], v.Index(length)) {
 				return false
 			}
 			d.depth--

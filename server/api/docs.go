@@ -241,6 +241,12 @@ func (d docs) typeName(s *schema) template.HTML {
 			names = append(names, string(d.typeName(alternative)))
 		}
 		return template.HTML(strings.Join(names, " or "))
+	case len(s.PrefixItems) > 0:
+		var places []string
+		for _, place := range s.PrefixItems {
+			places = append(places, string(d.typeName(place)))
+		}
+		return template.HTML("pair of " + strings.Join(places, " and "))
 	case s.is("array"):
 		return "list of " + d.typeName(s.Items)
 	case s.is("object") && s.AdditionalProperties != nil && s.AdditionalProperties.Schema != nil:

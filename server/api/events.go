@@ -39,12 +39,12 @@ func (a *API) PostEvents(c *fiber.Ctx) error {
 		e := &in.Events[i]
 		out.Results[i] = wire.EventResult{ID: e.ID, Status: wire.EventResultStatusRefused}
 		if faults, ok := bad[i]; ok {
-			out.Results[i].Problem = ofEvent(refused(faults), "")
+			out.Results[i].Problem = ofEvent(c, refused(faults), "")
 			continue
 		}
 		entry, err := entryFrom(c, claims, snapshot, e)
 		if err != nil {
-			out.Results[i].Problem = ofEvent(problemOf(err), eventPointer(i))
+			out.Results[i].Problem = ofEvent(c, problemOf(err), eventPointer(i))
 			continue
 		}
 		if !entry.Event.At.IsZero() {
@@ -59,7 +59,7 @@ func (a *API) PostEvents(c *fiber.Ctx) error {
 	for n, result := range recorded {
 		out.Results[indexes[n]].Status = wire.EventResultStatus(result.Status)
 		if result.Status == diary.Refused {
-			out.Results[indexes[n]].Problem = ofEvent(refusedEvent(result), eventPointer(indexes[n]))
+			out.Results[indexes[n]].Problem = ofEvent(c, refusedEvent(result), eventPointer(indexes[n]))
 		}
 	}
 	return encode(c, out)
@@ -83,7 +83,9 @@ func entryFrom(c *fiber.Ctx, claims *identity.Claims, snapshot *retailer.Snapsho
 		event.Source = string(claims.Role)
 	}
 	if e.Quantity != nil {
-		event.Quantity = *e.Quantity
+		if event.Quantity = *e.Quantity; event.Quantity == 0 { // it would be taken for absent, which is 1
+			return diary.Entry{}, refused(Faults{{Pointer: "/quantity", Code: codeOutOfRange, Detail: "got 0, want another number, or leave it out for 1"}})
+		}
 	}
 	return diary.Entry{Shopper: shopper, Event: event}, nil
 }
@@ -109,8 +111,8 @@ func refusedEvent(r diary.Result) *failure {
 func eventPointer(i int) string { return "/events/" + strconv.Itoa(i) }
 
 // ofEvent is the problem of one event as it is sent, its places told from the top of the body.
-func ofEvent(p *failure, under string) *wire.Problem {
-	told := p.wire("")
+func ofEvent(c *fiber.Ctx, p *failure, under string) *wire.Problem {
+	told := p.wire(traceID(c))
 	told.Errors = slices.Clone(told.Errors)
 	for i := range told.Errors {
 		told.Errors[i].Pointer = under + told.Errors[i].Pointer

@@ -39,7 +39,7 @@ func (a *API) checkParameters(c *fiber.Ctx, op *operation) error {
 	for _, p := range op.Parameters {
 		switch p.In {
 		case "path":
-			if code, wrong := wrongSegment(c.Path()); wrong != "" {
+			if code, wrong := wrongSegment(segmentOf(op.Path, p.Name, c.Path())); wrong != "" {
 				fault(p.Name, code, "%s", wrong)
 			}
 		case "header":
@@ -93,12 +93,22 @@ func (a *API) checkParameters(c *fiber.Ctx, op *operation) error {
 // maxSegment is the longest id in a path, in characters: the contract's schema ID.
 const maxSegment = 128
 
-// wrongSegment tells what is wrong with the last part of a path; "" when nothing is.
-func wrongSegment(path string) (code, wrong string) {
-	text, err := url.PathUnescape(path[strings.LastIndexByte(path, '/')+1:])
+// segmentOf is the part of a call's path that stands where the contract's path has the parameter {name}.
+func segmentOf(template, name, path string) string {
+	before, _, _ := strings.Cut(template, "{"+name+"}")
+	for range strings.Count(before, "/") {
+		_, path, _ = strings.Cut(path, "/")
+	}
+	segment, _, _ := strings.Cut(path, "/")
+	return segment
+}
+
+// wrongSegment tells what is wrong with one part of a path; "" when nothing is.
+func wrongSegment(segment string) (code, wrong string) {
+	text, err := url.PathUnescape(segment)
 	switch {
 	case err != nil:
-		return codeMalformed, fmt.Sprintf("got %s, want percent-encoded text", quote(path[strings.LastIndexByte(path, '/')+1:]))
+		return codeMalformed, fmt.Sprintf("got %s, want percent-encoded text", quote(segment))
 	case utf8.RuneCountInString(text) > maxSegment:
 		return codeTooLong, fmt.Sprintf("got %d characters, want at most %d", utf8.RuneCountInString(text), maxSegment)
 	case !plainText(text):

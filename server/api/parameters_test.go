@@ -77,6 +77,10 @@ func TestParameters(t *testing.T) {
 		{"an id too long", "GET /v1/stores/" + strings.Repeat("x", 129), "", "id: too_long: got 129 characters, want at most 128"},
 		{"an id with a zero byte", "GET /v1/stores/a%00", "", `id: bad_format: got "a\x00", want UTF-8 text without control characters`},
 		{"an id half escaped", "GET /v1/stores/a%", "", `id: malformed: got "a%", want percent-encoded text`},
+		{"a good id before more", "GET /v1/geofences/caf%C3%A9/versions", "", ""},
+		{"an id too long before more", "GET /v1/geofences/" + strings.Repeat("x", 3000) + "/versions", "", "id: too_long: got 3000 characters, want at most 128"},
+		{"an id with a zero byte before more", "GET /v1/geofences/%00/versions", "", `id: bad_format: got "\x00", want UTF-8 text without control characters`},
+		{"an id that is not UTF-8 before more", "GET /v1/geofences/%ff%fe/versions", "", `id: bad_format: got "\xff\xfe", want UTF-8 text without control characters`},
 		{"a long version", "DELETE /v1/stores/a", strings.Repeat("9", 257), "If-Match: too_long: got 257 characters, want at most 256"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -81,7 +81,7 @@ func readPoints(data []byte, dst []geo.Point) (points []geo.Point, plain bool) {
 	if !d.takes(']') {
 		for more := true; more; more = d.takes(',') {
 			var p geo.Point
-			if len(dst) == maxPoints || !d.takes('[') || !d.number(&p.Lng) || !d.takes(',') || !d.number(&p.Lat) || !d.takes(']') {
+			if len(dst) == maxPoints || !d.takes('[') || !d.number(&p.Lng) || !d.takes(',') || !d.number(&p.Lat) || !d.takes(']') || !onEarth(p) {
 				return dst, false
 			}
 			dst = append(dst, p)
@@ -96,6 +96,8 @@ func readPoints(data []byte, dst []geo.Point) (points []geo.Point, plain bool) {
 	d.space()
 	return dst, d.pos == len(data)
 }
+
+func onEarth(p geo.Point) bool { return math.Abs(p.Lng) <= 180 && math.Abs(p.Lat) <= 90 }
 
 // maxPoints is the most that the contract allows in one call.
 var maxPoints = shapes[reflect.TypeFor[wire.MatchRequest]()].fields[0].shape.schema.MaxItems

@@ -35,6 +35,9 @@ func TestReadPoints(t *testing.T) {
 		{"more after it", `{"points":[]}{}`, nil, false},
 		{"a comma too many", `{"points":[[1,2],]}`, nil, false},
 		{"cut short", `{"points":[[1,2]`, nil, false},
+		{"the edges of the earth", `{"points":[[-180,-90],[180,90]]}`, []geo.Point{{Lat: -90, Lng: -180}, {Lat: 90, Lng: 180}}, true},
+		{"beyond a pole", `{"points":[[50,90.1]]}`, nil, false},
+		{"beyond the antimeridian", `{"points":[[-180.1,50]]}`, nil, false},
 		{"too many", `{"points":[` + strings.Repeat(`[0,0],`, 10_000) + `[0,0]]}`, nil, false},
 		{"nothing", ``, nil, false},
 	} {
@@ -52,6 +55,7 @@ func TestReadPoints(t *testing.T) {
 func FuzzReadPoints(f *testing.F) {
 	f.Add([]byte(`{"points":[[-0.12,51.5],[2.3522,48.8566]]}`))
 	f.Add([]byte(`{"points":[[-0.1234567890123456789,123456789012345678]]}`))
+	f.Add([]byte(`{"points":[[180,-90],[-180.000001,0]]}`))
 	f.Add([]byte(` {"points" : [ [ -0.0 , 0.1e1 ] ] } `))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		got, plain := readPoints(bytes.Clone(body), nil)

@@ -22,7 +22,8 @@ type shape struct {
 	fields   []field  // of an object
 	branches []branch // of an object: the sets of fields that may stand together
 	required uint64   // of an object that has one branch
-	element  *shape   // of a list, a pair, a map and a pointer
+	element  *shape   // of a list, a map and a pointer
+	places   []*shape // of a pair
 	min, max float64  // of a number
 	open     bool     // exclusive minimum
 	plain    bool     // a string that is an id: no control characters, which is checked without its pattern
@@ -101,7 +102,13 @@ func newShape(at string, t reflect.Type, given *schema) *shape {
 	case t.Kind() == reflect.Slice && s.schema.is("array"):
 		s.kind, s.want, s.element = listShape, "an array", newShape(at+"[]", t.Elem(), s.schema.Items)
 	case t.Kind() == reflect.Array && s.schema.is("array"):
-		s.kind, s.want, s.element = pairShape, fmt.Sprintf("an array of %d", t.Len()), newShape(at+"[]", t.Elem(), s.schema.Items)
+		s.kind, s.want = pairShape, fmt.Sprintf("an array of %d", t.Len())
+		if len(s.schema.PrefixItems) != t.Len() {
+			panic(fmt.Errorf("openapi.yaml: %s: %d prefixItems, want %d", at, len(s.schema.PrefixItems), t.Len()))
+		}
+		for _, place := range s.schema.PrefixItems {
+			s.places = append(s.places, newShape(at+"[]", t.Elem(), place))
+		}
 	case t.Kind() == reflect.Map && s.schema.is("object"):
 		s.kind, s.want, s.element = mapShape, "an object", newShape(at+".*", t.Elem(), s.schema.AdditionalProperties.Schema)
 	case t.Kind() == reflect.String && s.schema.is("string"):

@@ -114,6 +114,8 @@ func TestEvents(t *testing.T) {
 		{"a price with too many decimals", []string{`{"id":"m1","kind":"purchase","item":"p","price":"1.999"}`}, []string{"/events/0/price"}, "cents"},
 		{"a return", []string{`{"id":"q1","kind":"purchase","item":"p","quantity":-1}`}, []string{"stored"}, "returner"},
 		{"a quantity beyond reason", []string{`{"id":"q1","kind":"purchase","item":"p","quantity":100001}`}, []string{"/events/0/quantity"}, "greedy"},
+		{"a quantity of 0 beside one left out", []string{`{"id":"z1","kind":"purchase","item":"p","quantity":0}`, `{"id":"z2","kind":"view","item":"p","quantity":0}`, `{"id":"z3","kind":"purchase","item":"p"}`},
+			[]string{"/events/0/quantity", "/events/1/quantity", "stored"}, "nothing-bought"},
 		{"a visit without its store", []string{`{"id":"v1","kind":"visit"}`}, []string{"/events/0/store"}, "nowhere"},
 		{"of the far future", []string{`{"id":"t1","kind":"view","item":"p","at":"2099-01-01T00:00:00Z"}`}, []string{"/events/0/at"}, "future"},
 		{"somebody else's", []string{`{"id":"s1","kind":"view","item":"p","shopper":"` + regular(0) + `"}`, `{"id":"s2","kind":"view","item":"p"}`}, []string{"/events/0/shopper", "stored"}, "impostor"},
@@ -129,8 +131,8 @@ func TestEvents(t *testing.T) {
 				said := string(r.Status)
 				if r.Status == "refused" {
 					said = r.Problem.Errors[0].Pointer
-					if r.Problem.Type == "" || r.Problem.Errors[0].Detail == "" {
-						t.Errorf("event %d: a refusal says why: %+v", i, r.Problem)
+					if r.Problem.Type == "" || r.Problem.Errors[0].Detail == "" || r.Problem.TraceID == "" {
+						t.Errorf("event %d: a refusal says why, and has a trace id: %+v", i, r.Problem)
 					}
 				}
 				if said != tc.want[i] {

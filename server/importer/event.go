@@ -19,7 +19,7 @@ type Event struct {
 	At         time.Time
 	DateOnly   bool // the file gave a date; At is noon of it in the store's zone
 	Basket     string
-	Quantity   float64 // 1 if the file does not say
+	Quantity   float64 // if the file does not say, 1 of a purchase, else 0: there is none
 	Price      Money   // of the whole line
 	Store      string
 	Place      string
@@ -60,6 +60,9 @@ func (d *eventDecoder) decode(c *cells) Event {
 		Store:      c.optionalID(eventStore),
 		Place:      c.optionalID(eventPlace),
 		Properties: c.object(eventProperties),
+	}
+	if c.values[eventQuantity] == "" && e.Kind != "purchase" {
+		e.Quantity = 0
 	}
 	e.At, e.DateOnly = c.instant(eventAt, func() *time.Location { return c.zone(e.Store) })
 	if c.reason == "" && e.ID == "" {

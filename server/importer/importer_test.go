@@ -168,6 +168,18 @@ func TestRunReadsEveryKind(t *testing.T) {
 			t.Errorf("half past midnight in Lisbon is the next day's basket, got %+v", p)
 		}
 	})
+	t.Run("a quantity that the file leaves out", func(t *testing.T) {
+		var sink memory
+		give := "shopper,kind,item,at,quantity\nu1,purchase,p1,2026-11-20T10:00:00Z,\nu1,view,p1,2026-11-20T10:00:00Z,\nu1,view,p1,2026-11-20T10:00:00Z,3\n"
+		if got, err := Run(t.Context(), KindEvents, strings.NewReader(give), &sink, Options{}); err != nil || got.Stored != 3 {
+			t.Fatalf("got %+v, %v", got, err)
+		}
+		for i, want := range []float64{1, 0, 3} { // a purchase is of one piece, a view of none
+			if got := sink.events[i].Quantity; got != want {
+				t.Errorf("row %d: got %v, want %v", i, got, want)
+			}
+		}
+	})
 	t.Run("events as CSV and as NDJSON are the same", func(t *testing.T) {
 		var table, objects memory
 		csv := "shopper,id,kind,item,at,basket,quantity,price,store,place,properties\n" +
