@@ -983,7 +983,7 @@ type Product struct {
 	// Examples: 2.49
 	Price Money `json:"price,omitempty,omitzero"`
 
-	// Sensitive The sensitive category that it touches, such as health. Absent: none.
+	// Sensitive The sensitive category that it touches, such as health; `yes` for one without a name. Absent or `no`: none.
 	Sensitive string `json:"sensitive,omitempty,omitzero"`
 
 	// Status Default: active.
@@ -1013,15 +1013,18 @@ type ProductStatus string
 type Reason struct {
 	// Code Stable. More codes may come.
 	//
-	// Examples: due_again
+	// Examples: due_again, usually_bought, bought_together, popular_here, popular_now, popular, nearby, usually_visited, often_next, on_your_list, liked, viewed, in_catalogue
 	Code string `json:"code"`
 
 	// Text For the shopper.
 	Text string `json:"text"`
 
-	// Values The numbers and names in the text, for apps that word it themselves.
-	Values map[string]interface{} `json:"values,omitempty,omitzero"`
+	// Values The numbers and names in the text, for apps that word it themselves. The code says which there are; a code that is not named here has none. More may come.
+	Values ReasonValues `json:"values,omitempty,omitzero"`
 }
+
+// ReasonValues The numbers and names in the text, for apps that word it themselves. The code says which there are; a code that is not named here has none. More may come.
+type ReasonValues = map[string]any
 
 // Region A geofence as a circle that phones can watch.
 type Region struct {
@@ -1462,7 +1465,7 @@ type NearbyGeofencesParamsPlatform string
 
 // DeleteGeofenceParams defines parameters for DeleteGeofence.
 type DeleteGeofenceParams struct {
-	// IfMatch The `ETag` that the edit is based on. When somebody else was faster, the answer is 412 and nothing changes.
+	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
@@ -1474,7 +1477,7 @@ type GetGeofenceParams struct {
 
 // PutGeofenceParams defines parameters for PutGeofence.
 type PutGeofenceParams struct {
-	// IfMatch The `ETag` that the edit is based on. When somebody else was faster, the answer is 412 and nothing changes.
+	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 
 	// IfNoneMatch On GET: the `ETag` that is already known; 304 when it is still current. On PUT: `*` creates only, and is 412 when the id exists.
@@ -1528,7 +1531,7 @@ type ListProductsParams struct {
 
 // DeleteProductParams defines parameters for DeleteProduct.
 type DeleteProductParams struct {
-	// IfMatch The `ETag` that the edit is based on. When somebody else was faster, the answer is 412 and nothing changes.
+	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
@@ -1540,7 +1543,7 @@ type GetProductParams struct {
 
 // PutProductParams defines parameters for PutProduct.
 type PutProductParams struct {
-	// IfMatch The `ETag` that the edit is based on. When somebody else was faster, the answer is 412 and nothing changes.
+	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 
 	// IfNoneMatch On GET: the `ETag` that is already known; 304 when it is still current. On PUT: `*` creates only, and is 412 when the id exists.
@@ -1555,7 +1558,7 @@ type GetRetailerParams struct {
 
 // PutRetailerParams defines parameters for PutRetailer.
 type PutRetailerParams struct {
-	// IfMatch The `ETag` that the edit is based on. When somebody else was faster, the answer is 412 and nothing changes.
+	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
@@ -1570,7 +1573,7 @@ type ListStoresParams struct {
 
 // DeleteStoreParams defines parameters for DeleteStore.
 type DeleteStoreParams struct {
-	// IfMatch The `ETag` that the edit is based on. When somebody else was faster, the answer is 412 and nothing changes.
+	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
@@ -1582,7 +1585,7 @@ type GetStoreParams struct {
 
 // PutStoreParams defines parameters for PutStore.
 type PutStoreParams struct {
-	// IfMatch The `ETag` that the edit is based on. When somebody else was faster, the answer is 412 and nothing changes.
+	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 
 	// IfNoneMatch On GET: the `ETag` that is already known; 304 when it is still current. On PUT: `*` creates only, and is 412 when the id exists.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -9,6 +10,7 @@ import (
 	"satnav/geo"
 	"satnav/recommend"
 	"satnav/sdk-contract/wire"
+	"satnav/server/identity"
 	"satnav/server/money"
 	"satnav/server/visit"
 )
@@ -55,6 +57,9 @@ func shopperOf(c *fiber.Ctx, named, pointer string) (string, error) {
 	}
 	if named == "" {
 		return "", refused(Faults{{Pointer: pointer, Code: codeMissing, Detail: "missing: a backend's token names the shopper"}})
+	}
+	if !identity.ValidSubject(named) {
+		return "", refused(Faults{{Pointer: pointer, Code: codeBadFormat, Detail: fmt.Sprintf("got %s, want %s", quote(named), identity.SubjectWanted)}})
 	}
 	return named, nil
 }

@@ -7,7 +7,9 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"go.yaml.in/yaml/v3"
+	"golang.org/x/text/language"
 
+	"satnav/recommend"
 	contract "satnav/sdk-contract"
 	"satnav/server/retailer"
 )
@@ -35,6 +37,42 @@ func TestContractAgreesWithTheCode(t *testing.T) {
 	for r := range rune(0x180) {
 		if text := "a" + string(r); id.MatchString(text) != plainText(text) {
 			t.Errorf("%q: the pattern of an id says %t, the decoder %t", text, id.MatchString(text), plainText(text))
+		}
+	}
+}
+
+// TestContractDescribesReasons holds the contract to the codes and values of reasons that the server sends.
+func TestContractDescribesReasons(t *testing.T) {
+	t.Parallel()
+	schemas := readContract().Components.Schemas
+	code, _ := schemas.must("Reason").Properties.get("code")
+	values := schemas.must("ReasonValues").Properties
+	var described []string
+	for _, c := range code.Examples {
+		described = append(described, c.(string))
+	}
+	sent := map[string]bool{} // "value of code"
+	for c := range phrasesOf[language.English] {
+		if c == boughtOnce || c == visitedOnce {
+			continue
+		}
+		if !slices.Contains(described, string(c)) {
+			t.Errorf("the contract does not name the code %s", c)
+		}
+		w := wordsOf(language.English)
+		told, n := w.slots(&recommend.Reason{Code: c, Values: recommend.Values{EveryDays: 1, LastDays: 1, Times: 1, With: "p1", Store: "s1", Meters: 1}})
+		for _, s := range told[:n] {
+			sent[s.name+" of "+string(c)] = true
+			if value, ok := values.get(s.name); !ok || !strings.Contains(value.Description, "`"+string(c)+"`") {
+				t.Errorf("the contract does not say that %s has the value %s", c, s.name)
+			}
+		}
+	}
+	for _, value := range values {
+		for _, c := range described {
+			if strings.Contains(value.value.Description, "`"+c+"`") && !sent[value.name+" of "+c] {
+				t.Errorf("the contract says that %s has the value %s, which is never sent", c, value.name)
+			}
 		}
 	}
 }

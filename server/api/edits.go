@@ -21,8 +21,8 @@ import (
 
 func etag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
 
-// expected reads the conditions of an edit: the version that must be there, 0 for none, nil for any.
-func expected(ifMatch, ifNoneMatch string) (*int64, error) {
+// expected reads the conditions of an edit: the version that the entry must have, 0 for none, nil for any.
+func (a *API) expected(c *fiber.Ctx, kind store.EntryKind, id, ifMatch, ifNoneMatch string) (*int64, error) {
 	switch {
 	case ifNoneMatch == "*":
 		return new(int64), nil
@@ -33,10 +33,43 @@ func expected(ifMatch, ifNoneMatch string) (*int64, error) {
 	case ifMatch == "*":
 		return &anyVersion, nil
 	}
-	if version, err := strconv.ParseInt(strings.Trim(strings.TrimPrefix(ifMatch, "W/"), `"`), 10, 64); err == nil && version > 0 {
-		return &version, nil
+	versions := strongVersions(ifMatch)
+	switch len(versions) {
+	case 0:
+		return &noVersion, nil // an ETag that was never ours matches nothing (RFC 9110 §13.1.1)
+	case 1:
+		return &versions[0], nil
 	}
-	return &noVersion, nil // an ETag that was never ours matches nothing (RFC 9110 §13.1.1)
+	// Of several, the one that is there now. Whoever edits in between makes it a 412, which is never wrong.
+	current, err := a.Retailers.Get(c.UserContext(), caller(c).Retailer, kind, id)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	if err == nil && slices.Contains(versions, current.Version) {
+		return &current.Version, nil
+	}
+	return &noVersion, nil
+}
+
+// strongVersions are the versions that an If-Match lists. Weak tags are left out: If-Match compares strongly, and a weak
+// tag is equal to nothing then (RFC 9110 §8.8.3.2). A tag of somebody else may hold a comma.
+func strongVersions(ifMatch string) (versions []int64) {
+	for rest := ifMatch; ; {
+		rest = strings.TrimLeft(rest, ", \t")
+		if rest == "" {
+			return versions
+		}
+		opaque, weak := strings.CutPrefix(rest, "W/")
+		var tag string
+		if quoted, ok := strings.CutPrefix(opaque, `"`); ok {
+			tag, rest, _ = strings.Cut(quoted, `"`)
+		} else {
+			tag, rest, _ = strings.Cut(opaque, ",")
+		}
+		if version, err := strconv.ParseInt(strings.TrimSpace(tag), 10, 64); err == nil && version > 0 && !weak {
+			versions = append(versions, version)
+		}
+	}
 }
 
 var (

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -47,8 +48,22 @@ func geofenceFrom(body []byte, version int64) (wire.StoredGeofence, error) {
 	if err := json.Unmarshal(body, &told); err != nil {
 		return told, err
 	}
+	told.Properties = withName(told.Properties, told.ID)
 	told.Version = version
 	return told, nil
+}
+
+// withName tells the name of a geofence also where it is the id by default, which geo.AppendFeature leaves out: the
+// name is the first of the properties that it writes.
+func withName(properties json.RawMessage, id string) json.RawMessage {
+	if bytes.HasPrefix(properties, []byte(`{"name":`)) || len(properties) == 0 {
+		return properties
+	}
+	told := appendText([]byte(`{"name":`), id)
+	if properties[1] != '}' {
+		told = append(told, ',')
+	}
+	return append(told, properties[1:]...)
 }
 
 // CreateGeofence draws a geofence.
@@ -62,7 +77,7 @@ func (a *API) CreateGeofence(c *fiber.Ctx) error {
 
 // PutGeofence replaces a geofence, or creates it under an id.
 func (a *API) PutGeofence(c *fiber.Ctx, id wire.ID, params wire.PutGeofenceParams) error {
-	expect, err := expected(params.IfMatch, params.IfNoneMatch)
+	expect, err := a.expected(c, store.GeofenceEntry, id, params.IfMatch, params.IfNoneMatch)
 	if err != nil {
 		return err
 	}
@@ -135,7 +150,7 @@ func (a *API) GetGeofence(c *fiber.Ctx, id wire.ID, params wire.GetGeofenceParam
 
 // DeleteGeofence deletes a geofence. Whoever is inside gets an exit that says so.
 func (a *API) DeleteGeofence(c *fiber.Ctx, id wire.ID, params wire.DeleteGeofenceParams) error {
-	expect, err := expected(params.IfMatch, "")
+	expect, err := a.expected(c, store.GeofenceEntry, id, params.IfMatch, "")
 	if err != nil {
 		return err
 	}

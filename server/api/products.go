@@ -57,7 +57,7 @@ func (a *API) CreateProduct(c *fiber.Ctx) error {
 
 // PutProduct replaces a product, or creates it under an id.
 func (a *API) PutProduct(c *fiber.Ctx, id wire.ID, params wire.PutProductParams) error {
-	expect, err := expected(params.IfMatch, params.IfNoneMatch)
+	expect, err := a.expected(c, store.ProductEntry, id, params.IfMatch, params.IfNoneMatch)
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (a *API) DeleteProduct(c *fiber.Ctx, id wire.ID, params wire.DeleteProductP
 	if err := wholeRetailer(c); err != nil {
 		return err
 	}
-	expect, err := expected(params.IfMatch, "")
+	expect, err := a.expected(c, store.ProductEntry, id, params.IfMatch, "")
 	if err != nil {
 		return err
 	}

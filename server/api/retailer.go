@@ -56,7 +56,7 @@ func (a *API) PutRetailer(c *fiber.Ctx, params wire.PutRetailerParams) error {
 	if err := wholeRetailer(c); err != nil {
 		return err
 	}
-	expect, err := expected(params.IfMatch, "")
+	expect, err := a.expected(c, store.RetailerEntry, retailer.SettingsID, params.IfMatch, "")
 	if err != nil {
 		return err
 	}

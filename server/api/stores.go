@@ -49,7 +49,7 @@ func (a *API) CreateStore(c *fiber.Ctx) error {
 
 // PutStore replaces a store, or creates it under an id.
 func (a *API) PutStore(c *fiber.Ctx, id wire.ID, params wire.PutStoreParams) error {
-	expect, err := expected(params.IfMatch, params.IfNoneMatch)
+	expect, err := a.expected(c, store.StoreEntry, id, params.IfMatch, params.IfNoneMatch)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (a *API) DeleteStore(c *fiber.Ctx, id wire.ID, params wire.DeleteStoreParam
 	if err := wholeRetailer(c); err != nil {
 		return err
 	}
-	expect, err := expected(params.IfMatch, "")
+	expect, err := a.expected(c, store.StoreEntry, id, params.IfMatch, "")
 	if err != nil {
 		return err
 	}

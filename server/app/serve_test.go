@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"satnav/config"
+	"satnav/server/api/apitest"
 	"satnav/server/observe"
 )
 
@@ -84,7 +85,7 @@ func get(t *testing.T, url string) (status int, text string) {
 
 func do(t *testing.T, request *http.Request) (status int, text string) {
 	t.Helper()
-	response, err := http.DefaultClient.Do(request)
+	response, err := apitest.Client(t).Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}

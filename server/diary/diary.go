@@ -10,11 +10,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"satnav/context/who"
+	"satnav/server/identity"
 	"satnav/server/retailer"
 	"satnav/server/store"
 )
@@ -88,6 +90,11 @@ func (d *Diary) take(ctx context.Context, retailerID string, now time.Time, basi
 	if err != nil {
 		return nil, err
 	}
+	if slices.ContainsFunc(entries, func(e Entry) bool { return e.Event.Price.Minor != 0 }) {
+		if err := d.retailers.Priced(ctx, retailerID); err != nil {
+			return nil, err
+		}
+	}
 	in := intake{Diary: d, snapshot: snapshot, now: now, defaults: snapshot.Scene.Defaults, compared: compared}
 	if basis != "" {
 		in.imported = &who.Grant{Purpose: who.Loyalty, Given: true, At: now, Source: who.ByImport, Basis: basis}
@@ -100,6 +107,10 @@ func (d *Diary) take(ctx context.Context, retailerID string, now time.Time, basi
 	var order []string
 	of := make(map[string][]int)
 	for i, entry := range entries {
+		if !identity.ValidSubject(entry.Shopper) { // they could never see it, nor take it back: no token names them
+			results[i] = Result{Refused, Invalid, "shopper", fmt.Sprintf("got %.40q, want %s", entry.Shopper, identity.SubjectWanted)}
+			continue
+		}
 		if _, seen := of[entry.Shopper]; !seen {
 			order = append(order, entry.Shopper)
 		}

@@ -68,6 +68,9 @@ func TestLifeOfAThing(t *testing.T) {
 			if got := call("PUT", kind.one).wants(200); got.header.Get("ETag") != tag {
 				t.Errorf("the same once more: got version %s, want %s", got.header.Get("ETag"), tag)
 			}
+			call("PUT", kind.two, "If-Match", "W/"+tag).problem(412) // a weak tag is equal to nothing here
+			call("PUT", kind.one, "If-Match", `"77", `+tag).wants(200)
+			call("PUT", kind.two, "If-Match", `"77", "78"`).problem(412)
 			second := call("PUT", kind.two, "If-Match", tag).wants(200)
 			if second.header.Get("ETag") == tag {
 				t.Error("another body has the same version")
@@ -186,6 +189,7 @@ func TestGeofenceAsItCame(t *testing.T) {
 		mended         bool
 	}{
 		{"integer id 0", `{"type":"Feature","id":0,"geometry":{"type":"Point","coordinates":[0,0]},"properties":{"radius_m":50}}`, "0", `"radius_m":50`, false},
+		{"a name by default", `{"type":"Feature","id":"own","geometry":{"type":"Point","coordinates":[0,0]},"properties":{"radius_m":50}}`, "own", `"name":"own"`, false},
 		{"foreign properties", `{"type":"Feature","id":"osm","geometry":{"type":"Point","coordinates":[0,1]},"properties":{"radius_m":50,"opening_hours":"nonsense","x":{"y":[1,null]}}}`, "osm", `"x":{"y":[1,null]}`, false},
 		{"a point twice", `{"type":"Feature","id":"ring","geometry":{"type":"Polygon","coordinates":[[[0,0],[0.01,0],[0.01,0],[0.01,0.01],[0,0.01],[0,0]]]},"properties":{"tags":["t"]}}`, "ring", `"tags":["t"]`, true},
 		{"the wrong way round", `{"type":"Feature","id":"wind","geometry":{"type":"Polygon","coordinates":[[[0,0],[0,0.01],[0.01,0.01],[0.01,0],[0,0]]]},"properties":{"name":"n"}}`, "wind", `"name":"n"`, true},
@@ -193,7 +197,7 @@ func TestGeofenceAsItCame(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			made := city.raw(t, admin, "POST", "/v1/geofences", tc.give).wants(201)
+			made := city.call(t, admin, "POST", "/v1/geofences", tc.give).wants(201)
 			got := read[wire.StoredGeofence](made)
 			if got.ID != tc.id || (len(got.Mended) > 0) != tc.mended {
 				t.Errorf("got id %q, mended %+v", got.ID, got.Mended)

@@ -22,6 +22,7 @@ import (
 
 	"satnav/config"
 	"satnav/sdk-contract/wire"
+	"satnav/server/api/apitest"
 	"satnav/server/command"
 	"satnav/server/demo"
 	"satnav/server/identity"
@@ -118,7 +119,7 @@ func (p *process) up(t *testing.T, address string) {
 	t.Helper()
 	p.url = "http://" + address
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
-		if response, err := http.Get(p.url + "/readyz"); err == nil {
+		if response, err := apitest.Client(t).Get(p.url + "/readyz"); err == nil {
 			if err := response.Body.Close(); err == nil && response.StatusCode == http.StatusOK {
 				break
 			}
@@ -162,7 +163,7 @@ func TestEventsOutliveKill(t *testing.T) {
 					}
 					request.Header.Set("Authorization", "Bearer "+tokens[w])
 					request.Header.Set("Content-Type", "application/json")
-					response, err := http.DefaultClient.Do(request)
+					response, err := apitest.Client(t).Do(request)
 					if err != nil {
 						return // killed
 					}
@@ -223,7 +224,7 @@ func (p *process) contents(t *testing.T, end time.Time) string {
 	counts := map[string]int{}
 	for _, path := range []string{"/v1/stores", "/v1/geofences", "/v1/products"} {
 		for cursor, more := "", true; more; {
-			page := read[map[string]json.RawMessage](p.raw(t, admin, "GET", path+"?limit=500"+cursor, nil).wants(200))
+			page := read[map[string]json.RawMessage](p.stream(t, admin, "GET", path+"?limit=500"+cursor, nil).wants(200))
 			for _, name := range []string{"stores", "features", "products"} {
 				var list []map[string]any
 				if page[name] == nil {
@@ -251,7 +252,7 @@ func (p *process) contents(t *testing.T, end time.Time) string {
 	for i := range 60 {
 		used := p.ask(t, backend, wire.ContextRequest{Shopper: small.ID(i), At: end}).Used
 		fmt.Fprintln(configured, used.History, used.Purposes)
-		diary := read[wire.Diary](p.raw(t, p.shopper(t, small.ID(i)), "GET", "/v1/me/diary?limit=500", nil).wants(200))
+		diary := read[wire.Diary](p.stream(t, p.shopper(t, small.ID(i)), "GET", "/v1/me/diary?limit=500", nil).wants(200))
 		counts["diary"] += len(eventsIn(diary))
 		var lines []string
 		for _, e := range eventsIn(diary) {
@@ -300,7 +301,7 @@ func TestDrain(t *testing.T) {
 	slow, feed := io.Pipe()
 	answered := make(chan reply, 1)
 	go func() {
-		answered <- p.raw(t, token, "POST", "/v1/import/stock", slow, "Content-Type", "application/x-ndjson")
+		answered <- p.stream(t, token, "POST", "/v1/import/stock", slow, "Content-Type", "application/x-ndjson")
 	}()
 	row := func(n int) {
 		if _, err := fmt.Fprintf(feed, "{\"item\":\"i%d\",\"store\":\"s\",\"stock\":1}\n", n); err != nil {
@@ -309,7 +310,7 @@ func TestDrain(t *testing.T) {
 	}
 	row(1)
 	eventually(t, "the import is under way", func() bool {
-		return strings.Contains(string(p.raw(t, token, "GET", "/v1/stores", nil).wants(200).body), "stores")
+		return strings.Contains(string(p.stream(t, token, "GET", "/v1/stores", nil).wants(200).body), "stores")
 	})
 	began := time.Now()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -294,5 +295,40 @@ func TestFloorsFindWhatIsPlanted(t *testing.T) {
 				t.Errorf("got %q, want one with %q", wrong, test.want)
 			}
 		})
+	}
+}
+
+// unchecked are the tests that may speak HTTP past apitest's validator, and why.
+var unchecked = map[string]string{
+	"server/api/apitest/validator_test.go": "tests the validator",
+	"server/api/body_test.go":              "asks an echo of bodies, not the API",
+	"server/command/command_test.go":       "waits until a server answers",
+	"server/e2e/events_test.go":            "reads the operator's metrics, which are not in the contract",
+	"server/e2e/models_test.go":            "reads the operator's metrics, which are not in the contract",
+	"server/observe/operator_test.go":      "asks the operator's port, which is not in the contract",
+}
+
+// TestAnswersAreValidated holds tests to clients that validate every answer against the contract.
+func TestAnswersAreValidated(t *testing.T) {
+	t.Parallel()
+	plain := regexp.MustCompile(`http\.(DefaultClient|DefaultTransport|Get|Post|PostForm|Head|Client)\b`)
+	root := os.DirFS("../..")
+	err := fs.WalkDir(root, "server", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := fs.ReadFile(root, path)
+		if err != nil {
+			return err
+		}
+		for i, line := range strings.Split(string(text), "\n") {
+			if unchecked[path] == "" && plain.MatchString(line) && !strings.Contains(line, "client *http.Client,") && !strings.Contains(line, "regexp") {
+				t.Errorf("%s:%d: %s: want apitest.Client, which validates the answer", path, i+1, strings.TrimSpace(line))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

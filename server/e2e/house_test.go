@@ -238,10 +238,10 @@ func (h *house) call(t testing.TB, token, method, path string, body any, headers
 	return h.try(t, apitest.Client(t), token, method, path, body, headers...)
 }
 
-// raw is call without the validator, for requests that only a broken client sends.
-func (h *house) raw(t testing.TB, token, method, path string, body any, headers ...string) reply {
+// stream is call for a body that comes bit by bit: it is sent as it comes, and the answer alone is validated.
+func (h *house) stream(t testing.TB, token, method, path string, body any, headers ...string) reply {
 	t.Helper()
-	return h.try(t, http.DefaultClient, token, method, path, body, headers...)
+	return h.try(t, apitest.StreamingClient(t), token, method, path, body, headers...)
 }
 
 func (h *house) try(t testing.TB, client *http.Client, token, method, path string, body any, headers ...string) reply {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"satnav/sdk-contract/wire"
+	"satnav/server/api/apitest"
 	"satnav/server/identity"
 )
 
@@ -31,7 +32,7 @@ func (h *house) upload(t testing.TB, token, kind, query string, file any, header
 	t.Helper()
 	send := h.call
 	if slices.Contains(headers, "application/gzip") { // the contract describes what is in it
-		send = h.raw
+		send = h.stream
 	}
 	return read[wire.ImportReport](send(t, token, "POST", "/v1/import/"+kind+query, file, headers...).wants(200))
 }
@@ -128,7 +129,7 @@ func TestImportsEnd(t *testing.T) {
 					}
 					request.Header.Set("Authorization", "Bearer "+city.role(t, identity.Admin, "ends"))
 					request.Header.Set("Content-Type", "application/octet-stream")
-					answer, err := http.DefaultClient.Do(request)
+					answer, err := apitest.StreamingClient(t).Do(request)
 					if err != nil {
 						t.Fatal(err)
 					}

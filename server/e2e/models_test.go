@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -50,7 +51,7 @@ func TestImportIsLearnt(t *testing.T) {
 	from, to := io.Pipe()
 	ended := make(chan wire.ImportReport)
 	go func() { // not through the validator, which reads a body to its end first
-		ended <- read[wire.ImportReport](h.raw(t, till, "POST", "/v1/import/purchases", io.MultiReader(from), "Content-Type", "text/csv").wants(200))
+		ended <- read[wire.ImportReport](h.stream(t, till, "POST", "/v1/import/purchases", io.MultiReader(from), "Content-Type", "text/csv").wants(200))
 	}()
 	if _, err := io.WriteString(to, file[:half]); err != nil {
 		t.Fatal(err)
@@ -144,7 +145,7 @@ func TestModelMetrics(t *testing.T) {
 	till := h.role(t, identity.Backend, "weekly")
 	h.upload(t, till, "purchases", "", weekly(120, 1), "Content-Type", "text/csv")
 	eventually(t, "learnt", func() bool { return !h.models(t, till).Learning })
-	metrics := string((&house{url: "http://" + address}).raw(t, "", "GET", "/metrics", nil).wants(200).body)
+	metrics := string((&house{url: "http://" + address}).try(t, http.DefaultClient, "", "GET", "/metrics", nil).wants(200).body)
 	for _, want := range []string{
 		`satnav_learning{retailer="weekly"} 0`, `satnav_model_figure{figure="recall_10",method="popular",retailer="weekly"} 0.`,
 		`satnav_model_lines{retailer="weekly"} `, `satnav_model_learned_timestamp_seconds{retailer="weekly"} 1`,

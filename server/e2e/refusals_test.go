@@ -86,6 +86,7 @@ func TestBadInput(t *testing.T) {
 		{"hours that nobody understands", "manager", "POST /v1/stores", `{"lat":1,"lng":1,"zone":"UTC","hours":"sometimes"}`, nil, 422, "invalid-value", "/hours", "Mo-Fr 08:00-20:00"},
 		{"a price in words", "product", "POST /v1/products", `{"title":"x","price":"cheap"}`, nil, 422, "invalid-value", "/price", "want a decimal amount"},
 		{"a shopper with a control character", "backend", "POST /v1/context", `{"shopper":"u\u0000"}`, nil, 422, "invalid-value", "/shopper", "control character"},
+		{"a shopper whom no token names", "backend", "POST /v1/context", `{"shopper":"u\u200b"}`, nil, 422, "invalid-value", "/shopper", "characters that can be seen"},
 		{"a basket with a control character", "shopper", "POST /v1/context", `{"doing":{"basket":["p1","p\u001b[2J"]}}`, nil, 422, "invalid-value", "/doing/basket/1", "control character"},
 		{"a batch with a control character", "backend", "POST /v1/suggestions/batch", `{"shoppers":["u1","u\u0085"]}`, nil, 422, "invalid-value", "/shoppers/1", "control character"},
 		{"a geofence with a control character", "manager", "POST /v1/geofences", strings.Replace(plaza(``), `{`, `{"id":"a\u0007",`, 1), nil, 422, "invalid-value", "/id", "control character"},

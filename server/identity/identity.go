@@ -120,6 +120,9 @@ func ValidRetailer(id string) bool {
 	return true
 }
 
+// SubjectWanted says what ValidSubject wants.
+const SubjectWanted = "1 to 128 characters that can be seen, and spaces"
+
 // ValidSubject tells whether an id can name a shopper, a store or a person:
 // 1 to 128 printable characters, so without control, invisible or direction
 // characters that would let two ids look the same.

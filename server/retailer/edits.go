@@ -1,13 +1,11 @@
 package retailer
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -58,7 +56,7 @@ func (r *Retailers) Get(ctx context.Context, retailer string, kind store.EntryKi
 
 // Settings returns the retailer's settings as they are kept.
 func (r *Retailers) Settings(ctx context.Context, retailer string) (store.Entry, error) {
-	return r.entries.Get(ctx, retailer, store.RetailerEntry, settingsID)
+	return r.entries.Get(ctx, retailer, store.RetailerEntry, SettingsID)
 }
 
 // List returns up to limit entries with an id after the given one, and whether more follow.
@@ -71,11 +69,13 @@ var ErrForbidden = errors.New("geofence is not linked to a store of yours")
 
 // SaveSettings changes the retailer's settings.
 func (r *Retailers) SaveSettings(ctx context.Context, retailer string, by Editor, change Change[Settings]) (Saved, error) {
-	change.ID = settingsID
+	change.ID = SettingsID
 	p, err := r.picture(ctx, retailer)
 	if err != nil {
 		return Saved{}, err
 	}
+	p.pricing.Lock()
+	defer p.pricing.Unlock()
 	saved, err := save(ctx, r, retailer, store.RetailerEntry, by, []Change[Settings]{change}, func(c *Change[Settings]) ([]byte, error) {
 		c.Value = c.Value.Complete()
 		if faults := c.Value.Check(); len(faults) > 0 {
@@ -90,42 +90,6 @@ func (r *Retailers) SaveSettings(ctx context.Context, retailer string, by Editor
 		return Saved{}, err
 	}
 	return saved[0], nil
-}
-
-// RepricedError says that a change of currency would make the catalogue's prices wrong: 1200 yen are not 1200 euros.
-type RepricedError struct {
-	Products int    // how many are priced
-	Old, New string // currencies; empty: none
-}
-
-func (e *RepricedError) Error() string {
-	return fmt.Sprintf("%d products are priced in %s, which %s would make wrong: delete them or take away their prices first, then import them anew", e.Products, named(e.Old), named(e.New))
-}
-
-func named(currency string) string { return cmp.Or(currency, "no named currency") }
-
-// repriced refuses settings with another currency while products have prices. Naming a currency for the first
-// time is no change where every price can be read in it.
-func (p *picture) repriced(next Settings) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if strings.EqualFold(p.settings.Currency, next.Currency) {
-		return nil
-	}
-	n := 0
-	for _, product := range p.products {
-		if product.Price == "" && product.ListPrice == "" && product.Cost == "" && product.Currency == "" {
-			continue
-		}
-		named := product.Currency == "" || strings.EqualFold(product.Currency, next.Currency)
-		if p.settings.Currency != "" || !named || next.Exponent() != p.settings.Exponent() {
-			n++
-		}
-	}
-	if n == 0 {
-		return nil
-	}
-	return &RepricedError{n, p.settings.Currency, next.Currency}
 }
 
 // SaveStores changes stores.
@@ -165,6 +129,7 @@ func (r *Retailers) SaveProducts(ctx context.Context, retailer string, by Editor
 		if c.Value.Title == "" {
 			c.Value.Title = c.ID
 		}
+		c.Value.Sensitive = sensitivity(c.Value.Sensitive)
 		if _, err := c.Value.Build(snapshot.Names, snapshot.Settings); err != nil {
 			return nil, err
 		}

@@ -29,6 +29,9 @@ type picture struct {
 	debt     debt
 	learning sync.Mutex // held while a model is learnt
 
+	priced  atomic.Bool // there are events with prices: the currency stays
+	pricing sync.Mutex  // held while settings are saved and while the first price is noted, so that one sees the other
+
 	publishing sync.Mutex
 	moved      atomic.Bool // the retailer's zone changed, and with it the hours that the crowd counts in
 	snapshot   atomic.Pointer[Snapshot]
@@ -185,6 +188,8 @@ func (p *picture) take(e store.Entry, fresh *change) error {
 			p.stock[shelf.Item] = map[string]float64{}
 		}
 		p.stock[shelf.Item][shelf.Store] = shelf.Stock
+	case store.PricesEntry:
+		p.priced.Store(true)
 	case store.ModelEntry:
 		if e.ID == forgottenID {
 			return json.Unmarshal(e.Body, &p.forgotten)

@@ -61,7 +61,7 @@ func edited(t *rapid.T) (entries []store.Entry) {
 		var value any
 		switch rapid.IntRange(0, 4).Draw(t, "kind") {
 		case 0:
-			e.Kind, e.ID = store.RetailerEntry, settingsID
+			e.Kind, e.ID = store.RetailerEntry, SettingsID
 			value = Settings{Currency: []string{"", "EUR", "JPY", "KWD"}[number]}
 		case 1:
 			e.Kind, e.ID, e.Deleted = store.StoreEntry, fmt.Sprint("s", thing), number == 0

@@ -46,7 +46,7 @@ func New(entries *store.Entries, histories Histories, names *Names, now func() t
 	return &Retailers{entries: entries, histories: histories, names: names, now: now, log: log, pictures: map[string]*picture{}}
 }
 
-const settingsID = "settings"
+const SettingsID = "settings"
 
 // Of returns the retailer's snapshot. The first call makes a retailer that did not exist, with the
 // default settings, and waits until its picture is loaded.
@@ -93,7 +93,7 @@ func (r *Retailers) picture(ctx context.Context, retailer string) (*picture, err
 // load reads a retailer's entries and histories, and makes the retailer if it is new.
 func (r *Retailers) load(ctx context.Context, p *picture) error {
 	began := time.Now()
-	_, err := r.entries.Get(ctx, p.retailer, store.RetailerEntry, settingsID)
+	_, err := r.entries.Get(ctx, p.retailer, store.RetailerEntry, SettingsID)
 	if errors.Is(err, store.ErrNotFound) {
 		err = r.create(ctx, p.retailer)
 	}
@@ -128,7 +128,7 @@ func (r *Retailers) load(ctx context.Context, p *picture) error {
 }
 
 // loadOrder loads what others depend on first.
-var loadOrder = []store.EntryKind{store.RetailerEntry, store.StoreEntry, store.ProductEntry, store.StockEntry, store.GeofenceEntry, store.ModelEntry}
+var loadOrder = []store.EntryKind{store.RetailerEntry, store.StoreEntry, store.ProductEntry, store.StockEntry, store.GeofenceEntry, store.ModelEntry, store.PricesEntry}
 
 func (r *Retailers) create(ctx context.Context, retailer string) error {
 	body, err := json.Marshal(Defaults())
@@ -136,7 +136,7 @@ func (r *Retailers) create(ctx context.Context, retailer string) error {
 		return err
 	}
 	absent := int64(0)
-	outcomes, err := r.entries.Apply(ctx, retailer, store.RetailerEntry, "satnav", r.now(), []store.Edit{{ID: settingsID, Body: body, Expect: &absent}})
+	outcomes, err := r.entries.Apply(ctx, retailer, store.RetailerEntry, "satnav", r.now(), []store.Edit{{ID: SettingsID, Body: body, Expect: &absent}})
 	if err == nil && outcomes[0].Err != nil && !errors.Is(outcomes[0].Err, store.ErrConflict) { // a conflict: another process made it
 		err = outcomes[0].Err
 	}

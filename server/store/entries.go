@@ -19,7 +19,8 @@ const (
 	ProductEntry  EntryKind = "product"
 	StockEntry    EntryKind = "stock" // pieces of one item, by store
 	GeofenceEntry EntryKind = "geofence"
-	ModelEntry    EntryKind = "model" // one with the id "current", and beside it whom it must not have seen
+	ModelEntry    EntryKind = "model"  // one with the id "current", and beside it whom it must not have seen
+	PricesEntry   EntryKind = "prices" // one, with the id "events", once an event with a price was taken in
 )
 
 // Entry is one thing that a retailer configures. A deleted one stays as a tombstone, so that its version goes on counting
