@@ -7,7 +7,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -40,6 +39,8 @@ type App struct {
 	metrics *observe.Metrics
 	health  *observe.Health
 
+	checkpoint func(ctx context.Context, folder string) error // copies the store while it serves; nil: it cannot
+
 	background context.Context    // of all that runs until Close
 	stop       context.CancelFunc // ends it
 	running    sync.WaitGroup
@@ -60,19 +61,14 @@ func Open(ctx context.Context, o Options) (*App, error) {
 		o.Now = time.Now
 	}
 	c := o.Config
-	if c.Store != config.Embedded {
-		return nil, fmt.Errorf("store %q: only %q is there yet: leave store out", c.Store, config.Embedded)
-	}
-	o.Store.Log, o.Store.CacheBytes = o.Log, int64(c.Cache.Blocks)
-	documents, err := embedded.Open(filepath.Join(c.Data, "store"), o.Store)
-	if err != nil {
-		return nil, err
-	}
-	a := &App{Config: c, Documents: documents, now: o.Now, log: o.Log, metrics: observe.NewMetrics(), health: new(observe.Health)}
-	a.watch(documents)
+	a := &App{Config: c, now: o.Now, log: o.Log, metrics: observe.NewMetrics(), health: new(observe.Health)}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a.background, a.stop = background, stop
-	if err = a.join(ctx); err == nil {
+	err := a.openStore(ctx, o)
+	if err == nil {
+		err = a.join(ctx)
+	}
+	if err == nil {
 		err = a.Retailers.LoadAll(ctx)
 	}
 	if err != nil {
@@ -90,10 +86,13 @@ func (a *App) join(ctx context.Context) error {
 	}
 	names := retailer.NewNames()
 	a.Shoppers = store.NewShoppers(a.Documents, store.ShoppersConfig{
-		Secret: key, Names: names.Of, CacheBytes: uint64(a.Config.Cache.Shoppers), Alone: true,
+		Secret: key, Names: names.Of, CacheBytes: uint64(a.Config.Cache.Shoppers),
+		Alone: a.Config.Store == config.Embedded, // a database is shared by replicas
 	})
 	a.Retailers = retailer.New(store.NewEntries(a.Documents), a.Shoppers, names, a.now, a.log)
-	a.Retailers.KeepFences(filepath.Join(a.Config.Data, "cache")) // the embedded store belongs to one process
+	if a.Config.Store == config.Embedded {
+		a.Retailers.KeepFences(filepath.Join(a.Config.Data, "cache")) // the embedded store belongs to one process
+	}
 	a.metrics.Registry.MustRegister(&modelWatch{a.Retailers, observe.NewLabel(watchedRetailers)})
 	a.Diary = diary.New(a.Shoppers, a.Retailers, a.metrics.UnknownItem)
 	a.Visits = visit.New(a.Shoppers, a.Retailers)
@@ -146,6 +145,9 @@ func (a *App) Close() error {
 		if err := a.Shoppers.Flush(ctx); err != nil {
 			a.log.Warn("some positions on which nothing was decided are not kept", "err", err)
 		}
+	}
+	if a.Documents == nil {
+		return nil
 	}
 	return a.Documents.Close()
 }

@@ -48,6 +48,9 @@ func (a *App) Serve(ctx context.Context, ready func(net.Addr)) (err error) {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
+	if err := a.announce(ctx); err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	a.running.Go(func() { a.Retailers.LearnWhenDue(a.background) })

@@ -8,7 +8,22 @@ import (
 
 	"satnav/server/store"
 	"satnav/server/store/embedded"
+	"satnav/server/store/mongodb"
 )
+
+// watchDatabase shows what this process does with its database to operators, and calls the process not ready when no
+// primary answers.
+func (a *App) watchDatabase(s *mongodb.Store) {
+	count := func(name, help string, of func(mongodb.Stats) int64) {
+		a.metrics.Registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "satnav_store_" + name, Help: help},
+			func() float64 { return float64(of(s.Stats())) }))
+	}
+	count("commits_total", "Durable commits.", func(s mongodb.Stats) int64 { return s.Commits })
+	count("conflicts_total", "Commits refused because the revision had moved.", func(s mongodb.Stats) int64 { return s.Conflicts })
+	count("helped_total", "Batches of other processes that were found pending and applied.", func(s mongodb.Stats) int64 { return s.Helped })
+	count("retries_total", "Commands that were tried again after a fault of the database.", func(s mongodb.Stats) int64 { return s.Retries })
+	a.health.Check("store", s.Ping)
+}
 
 // watch shows the state of the embedded store to operators, and calls the process not ready when the store
 // takes no more commits.

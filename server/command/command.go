@@ -36,6 +36,9 @@ type line struct {
 	Export   export      `cmd:"" help:"Write geofences as GeoJSON, NDJSON, WKT, CSV or KML."`
 	Match    match       `cmd:"" help:"Tell which geofences hold each point of a file."`
 	Evaluate evaluation  `cmd:"" help:"Measure suggestions on what happened."`
+	Copy     copyStore   `cmd:"" help:"Copy an installation into another folder or database, and verify it."`
+	Backup   backup      `cmd:"" help:"Back up the embedded store, while it serves or not, and verify it."`
+	Restore  restore     `cmd:"" help:"Restore a backup into an empty data folder."`
 	Replay   replay      `cmd:"" help:"Take a recorded track through geofences: every crossing with its reason."`
 }
 

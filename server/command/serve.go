@@ -13,7 +13,7 @@ type serve struct {
 	knobs
 	Listen         string `help:"Address of the API (default 127.0.0.1:8080)." placeholder:"HOST:PORT"`
 	Data           string `help:"Data folder (default satnav-data)." placeholder:"DIR"`
-	Store          string `help:"Where data is kept: embedded." placeholder:"URL"`
+	Store          string `help:"Where data is kept: embedded, or mongodb://… for several processes." placeholder:"URL"`
 	OperatorListen string `help:"Address of metrics, health and profiles; none without it." placeholder:"HOST:PORT"`
 }
 

@@ -1,0 +1,132 @@
+// Ferret is the MongoDB-compatible server that the tests of the store speak to when no real one is named: FerretDB over
+// SQLite, embedded. It is a module of its own, so that nothing of it is ever linked into satnav.
+//
+// FerretDB shows what a server must not rely on: it has no transactions, change streams or expiry. Its updates are not
+// atomic when several connections ask at once, though, as those of MongoDB are. So clients reach it through a relay that
+// passes one command and its answer at a time, over all connections; behind it, it is exact.
+//
+// It prints the URL of the relay on a line of its own and serves until its standard input ends, as it does when the
+// process that started it dies.
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+
+	"github.com/FerretDB/FerretDB/ferretdb"
+)
+
+func main() {
+	folder, err := os.MkdirTemp("", "satnav-ferret-")
+	if err == nil {
+		err = serve(folder)
+		err = errors.Join(err, os.RemoveAll(folder))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "ferret:", err)
+		os.Exit(1)
+	}
+}
+
+func serve(folder string) error {
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	server, err := ferretdb.New(&ferretdb.Config{
+		Listener:  ferretdb.ListenerConfig{TCP: "127.0.0.1:0"},
+		Handler:   "sqlite",
+		SQLiteURL: "file:" + folder + "/?_pragma=synchronous(off)", // what a killed test server loses is nobody's
+		Logger:    log,
+	})
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Run(ctx) }()
+	url := server.MongoDBURI() // waits until it listens
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		stop()
+		return err
+	}
+	relay := relay{target: url[len("mongodb://") : len(url)-1]}
+	go relay.accept(listener)
+	fmt.Printf("mongodb://%s/\n", listener.Addr())
+	_, err = io.Copy(io.Discard, os.Stdin)
+	stop()
+	return errors.Join(err, listener.Close(), <-ended)
+}
+
+// relay passes one command and its answer at a time.
+type relay struct {
+	target string
+	turn   sync.Mutex
+}
+
+func (r *relay) accept(listener net.Listener) {
+	for {
+		client, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		go r.pass(client)
+	}
+}
+
+// pass relays one connection until either side ends it.
+func (r *relay) pass(client net.Conn) {
+	defer client.Close()
+	server, err := net.Dial("tcp", r.target)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	for {
+		command, err := message(client)
+		if err != nil {
+			return
+		}
+		if err := r.ask(client, server, command); err != nil {
+			return
+		}
+	}
+}
+
+// ask hands one command over and its answer back, when it is its turn.
+func (r *relay) ask(client, server net.Conn, command []byte) error {
+	answer, err := func() ([]byte, error) {
+		r.turn.Lock()
+		defer r.turn.Unlock()
+		if _, err := server.Write(command); err != nil {
+			return nil, err
+		}
+		return message(server)
+	}()
+	if err != nil {
+		return err
+	}
+	_, err = client.Write(answer)
+	return err
+}
+
+// message reads one message of the wire: its length, itself included, in four bytes, then the rest.
+func message(from io.Reader) ([]byte, error) {
+	var length [4]byte
+	if _, err := io.ReadFull(from, length[:]); err != nil {
+		return nil, err
+	}
+	n := binary.LittleEndian.Uint32(length[:])
+	if n < 16 || n > 48<<20 {
+		return nil, fmt.Errorf("a message of %d bytes", n)
+	}
+	whole := make([]byte, n)
+	copy(whole, length[:])
+	_, err := io.ReadFull(from, whole[4:])
+	return whole, err
+}
