@@ -42,6 +42,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -167,8 +169,8 @@ var journalled = func() *writeconcern.WriteConcern {
 	return &writeconcern.WriteConcern{W: "majority", Journal: &yes}
 }()
 
-// prepare makes the indexes. Each is sparse: it holds only the documents that have its fields. The hashed one is what a
-// sharded cluster wants; elsewhere it is not made.
+// prepare makes the indexes that are missing. Each is sparse: it holds only the documents that have its fields. What a sharded
+// cluster needs beside them, the hash of the partition, is made there by shardCollection.
 func (s *Store) prepare(ctx context.Context) error {
 	sparse := func(name string, fields ...string) mongo.IndexModel {
 		keys := make(bson.D, len(fields))
@@ -177,13 +179,27 @@ func (s *Store) prepare(ctx context.Context) error {
 		}
 		return mongo.IndexModel{Keys: keys, Options: options.Index().SetName(name).SetSparse(true)}
 	}
-	_, err := s.collection.Indexes().CreateMany(ctx, []mongo.IndexModel{
-		sparse("partitions", fieldName),
-		sparse("pending", fieldWaiting),
-		sparse("tombstones", fieldGone),
-		sparse("marks", markKind, markKey, markAt, markPartition, markID),
+	wanted := map[string]mongo.IndexModel{
+		"partitions": sparse("partitions", fieldName),
+		"pending":    sparse("pending", fieldWaiting),
+		"tombstones": sparse("tombstones", fieldGone),
+		"marks":      sparse("marks", markKind, markKey, markAt, markPartition, markID),
+	}
+	return s.again(ctx, func() error {
+		there, err := s.collection.Indexes().ListSpecifications(ctx)
+		if err != nil {
+			return err
+		}
+		missing := maps.Clone(wanted)
+		for _, index := range there {
+			delete(missing, index.Name)
+		}
+		if len(missing) == 0 {
+			return nil
+		}
+		_, err = s.collection.Indexes().CreateMany(ctx, slices.Collect(maps.Values(missing)))
+		return err
 	})
-	return err
 }
 
 // Ping reports whether a primary answers.

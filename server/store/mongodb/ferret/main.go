@@ -3,14 +3,17 @@
 //
 // FerretDB shows what a server must not rely on: it has no transactions, change streams or expiry. Its updates are not
 // atomic when several connections ask at once, though, as those of MongoDB are. So clients reach it through a relay that
-// passes one command and its answer at a time, over all connections; behind it, it is exact.
+// passes one command and its answer at a time, over all connections; behind it, it is exact. The relay also gives each
+// collection the index of keys that FerretDB's own queries can use: without it every update looks at all documents.
 //
 // It prints the URL of the relay on a line of its own and serves until its standard input ends, as it does when the
 // process that started it dies.
 package main
 
 import (
+	"bytes"
 	"context"
+	"database/sql"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -18,9 +21,11 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"github.com/FerretDB/FerretDB/ferretdb"
+	_ "modernc.org/sqlite" // FerretDB's own
 )
 
 func main() {
@@ -40,7 +45,7 @@ func serve(folder string) error {
 	server, err := ferretdb.New(&ferretdb.Config{
 		Listener:  ferretdb.ListenerConfig{TCP: "127.0.0.1:0"},
 		Handler:   "sqlite",
-		SQLiteURL: "file:" + folder + "/?_pragma=synchronous(off)", // what a killed test server loses is nobody's
+		SQLiteURL: "file:" + folder + "/?_pragma=synchronous(off)&_pragma=wal_autocheckpoint(0)", // what a killed test server loses is nobody's
 		Logger:    log,
 	})
 	if err != nil {
@@ -55,7 +60,7 @@ func serve(folder string) error {
 		stop()
 		return err
 	}
-	relay := relay{target: url[len("mongodb://") : len(url)-1]}
+	relay := relay{folder: folder, target: url[len("mongodb://") : len(url)-1]}
 	go relay.accept(listener)
 	fmt.Printf("mongodb://%s/\n", listener.Addr())
 	_, err = io.Copy(io.Discard, os.Stdin)
@@ -65,6 +70,7 @@ func serve(folder string) error {
 
 // relay passes one command and its answer at a time.
 type relay struct {
+	folder string // of the databases, a file each
 	target string
 	turn   sync.Mutex
 }
@@ -106,7 +112,11 @@ func (r *relay) ask(client, server net.Conn, command []byte) error {
 		if _, err := server.Write(command); err != nil {
 			return nil, err
 		}
-		return message(server)
+		answer, err := message(server)
+		if err == nil && bytes.Contains(command[:min(len(command), 64)], []byte("createIndexes")) {
+			err = r.index()
+		}
+		return answer, err
 	}()
 	if err != nil {
 		return err
@@ -129,4 +139,42 @@ func message(from io.Reader) ([]byte, error) {
 	copy(whole, length[:])
 	_, err := io.ReadFull(from, whole[4:])
 	return whole, err
+}
+
+// index makes the index of keys in every database.
+func (r *relay) index() error {
+	files, err := filepath.Glob(filepath.Join(r.folder, "*.sqlite"))
+	for _, file := range files {
+		err = errors.Join(err, indexFile(file))
+	}
+	return err
+}
+
+func indexFile(file string) (err error) {
+	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(10000)")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	var tables []string
+	rows, err := db.Query(`SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\_ferretdb%' ESCAPE '\'`)
+	if err != nil {
+		return err
+	}
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return errors.Join(err, rows.Close())
+		}
+		tables = append(tables, name)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	for _, name := range tables {
+		if _, err := db.Exec(fmt.Sprintf(`CREATE INDEX IF NOT EXISTS %q ON %q (_ferretdb_sjson->'$._id')`, name+" keys", name)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
