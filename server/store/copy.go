@@ -104,8 +104,9 @@ func mayCopy(ctx context.Context, from, to Documents) error {
 			return fmt.Errorf("%s is served by %s: stop that first: %w", side.name, strings.Join(serving, ", "), ErrBusy)
 		}
 	}
-	if Whole(ctx, to) != nil {
-		return nil // of a copy that broke off
+	broken, err := to.Revision(ctx, copyPartition)
+	if err != nil || broken != 0 { // what a copy that broke off left is written again
+		return err
 	}
 	names, _, err := to.Partitions(ctx, "", "", 2)
 	if err != nil {

@@ -36,7 +36,7 @@ func (s *Store) finish(ctx context.Context, h *head) {
 	case s.places <- struct{}{}:
 		s.running.Go(func() {
 			defer func() { <-s.places }()
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
 			defer cancel()
 			apply(ctx)
 		})

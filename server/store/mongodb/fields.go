@@ -2,7 +2,6 @@ package mongodb
 
 import (
 	"cmp"
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -179,15 +178,4 @@ func repeated(elements []bson.RawElement) bool {
 		names[e.Key()] = true
 	}
 	return false
-}
-
-// bodyLength is what a page counts of a document.
-func (d *document) bodyLength() int {
-	if d.Packed != nil {
-		return len(d.Packed)
-	}
-	if len(d.Body) >= 4 {
-		return int(binary.LittleEndian.Uint32(d.Body))
-	}
-	return 0
 }

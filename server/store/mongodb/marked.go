@@ -22,14 +22,6 @@ type window struct {
 	to        int64 // milliseconds
 }
 
-func (w *window) holds(p place) bool {
-	if p.at >= w.to {
-		return false
-	}
-	c := p.compare(w.after)
-	return c > 0 || c == 0 && w.inclusive
-}
-
 func (p place) compare(o place) int {
 	return cmp.Or(cmp.Compare(p.at, o.at), cmp.Compare(p.partition, o.partition), cmp.Compare(p.id, o.id))
 }

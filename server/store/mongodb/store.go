@@ -63,7 +63,8 @@ var _ store.Documents = (*Store)(nil)
 
 // Options are what a URL does not say.
 type Options struct {
-	Log *slog.Logger // nil: nowhere
+	Log     *slog.Logger  // nil: nowhere
+	Timeout time.Duration // of a call whose context has no deadline, and of the wait for a primary; 0: 15 s and 10 s
 }
 
 const (
@@ -96,6 +97,7 @@ type Store struct {
 	collection *mongo.Collection
 	where      string // hosts and database, for messages; never a password
 	log        *slog.Logger
+	timeout    time.Duration
 
 	gate   sync.RWMutex // held for reading by every verb, for writing to close
 	closed bool
@@ -138,8 +140,12 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if database == "" {
 		database = defaultDatabase
 	}
+	timeout, selection := callTimeout, selectTimeout
+	if o.Timeout > 0 {
+		timeout, selection = o.Timeout, o.Timeout
+	}
 	client, err := mongo.Connect(options.Client().
-		SetAppName("satnav").SetMaxPoolSize(poolSize).SetServerSelectionTimeout(selectTimeout).SetTimeout(callTimeout).
+		SetAppName("satnav").SetMaxPoolSize(poolSize).SetServerSelectionTimeout(selection).SetTimeout(timeout).
 		ApplyURI(url).
 		SetReadPreference(readpref.Primary()).SetReadConcern(readconcern.Majority()).SetWriteConcern(journalled).
 		SetRetryReads(true).SetRetryWrites(true))
@@ -150,7 +156,7 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	s := &Store{
 		client: client, collection: client.Database(database).Collection(collectionName),
 		where: fmt.Sprintf("mongodb %v/%s", parsed.Hosts, database), log: o.Log,
-		background: background, stop: stop, places: make(chan struct{}, applying), underWay: map[string]chan struct{}{},
+		timeout: timeout, background: background, stop: stop, places: make(chan struct{}, applying), underWay: map[string]chan struct{}{},
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -227,7 +233,7 @@ func (s *Store) enter(ctx context.Context) (bounded context.Context, leave func(
 	}
 	cancel := func() {}
 	if _, ok := ctx.Deadline(); !ok {
-		ctx, cancel = context.WithTimeout(ctx, callTimeout)
+		ctx, cancel = context.WithTimeout(ctx, s.timeout)
 	}
 	return ctx, func() { cancel(); s.gate.RUnlock() }, nil
 }
@@ -243,7 +249,7 @@ func (s *Store) Close() error {
 	s.gate.Unlock()
 	s.stop()
 	s.running.Wait()
-	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
 	defer cancel()
 	if err := s.client.Disconnect(ctx); err != nil {
 		return fmt.Errorf("%s: close: %v: %w", s.where, err, store.ErrUnavailable)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"satnav/server/store"
 	"satnav/server/store/mongodb/mongotest"
@@ -40,7 +41,7 @@ func (d *databases) url(t testing.TB, place string) string {
 
 func open(t testing.TB, url string) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), url, Options{})
+	s, err := Open(t.Context(), url, Options{Timeout: 10 * time.Minute}) // the test server is slow, and a busy machine slower
 	if err != nil {
 		t.Fatal(err)
 	}

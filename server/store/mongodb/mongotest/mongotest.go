@@ -63,9 +63,9 @@ func within(url, database string) string {
 }
 
 func drop(url, database string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	client, err := mongo.Connect(options.Client().ApplyURI(url))
+	client, err := mongo.Connect(options.Client().SetServerSelectionTimeout(10 * time.Minute).ApplyURI(url))
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func drop(url, database string) error {
 }
 
 // lifeline is the standard input of the server: held open by this process, and so closed with it.
-var lifeline io.Closer
+var lifeline io.Closer //nolint:unused // held, not used: dropped, it would be closed
 
 // start builds and starts a server, which ends when this process does.
 func start() (string, error) {
