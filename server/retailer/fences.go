@@ -234,7 +234,7 @@ func (r *Retailers) writeFences(retailer, label string, live, drafts *geo.Index)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(file.Name()) // gone already when all went well
+	defer func() { _ = os.Remove(file.Name()) }() // gone already when all went well
 	_, err = fmt.Fprintf(file, "%d\n", first.Len())
 	if err == nil {
 		_, err = first.WriteTo(file)

@@ -248,3 +248,57 @@ func TestRetailers(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// TestEachVersion holds that the heads of entries are those of the whole ones, tombstones included, over several pages.
+func TestEachVersion(t *testing.T) {
+	t.Parallel()
+	entries := openEntries(t)
+	revision := func() store.Revision {
+		t.Helper()
+		revision, err := entries.Revision(t.Context(), "shop", store.GeofenceEntry)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return revision
+	}
+	before := revision()
+	var edits []store.Edit
+	for i := range 1_200 {
+		edits = append(edits, store.Edit{ID: fmt.Sprintf("f%04d", i), Body: fmt.Appendf(nil, `{"n":%d}`, i)})
+	}
+	if _, err := entries.Apply(t.Context(), "shop", store.GeofenceEntry, "me", noon, edits); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := entries.Apply(t.Context(), "shop", store.GeofenceEntry, "me", noon, []store.Edit{{ID: "f0007", Delete: true}, {ID: "f0008", Body: []byte(`{}`)}}); err != nil {
+		t.Fatal(err)
+	}
+	if revision() <= before {
+		t.Errorf("the revision did not move from %d", before)
+	}
+	var all []store.Entry
+	if err := entries.Each(t.Context(), "shop", store.GeofenceEntry, func(e store.Entry) error { all = append(all, e); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	n, gone := 0, 0
+	err := entries.EachVersion(t.Context(), "shop", store.GeofenceEntry, func(head store.RawEntry) error {
+		whole, err := head.Entry()
+		if err != nil {
+			return err
+		}
+		if head.ID != whole.ID || head.Version != whole.Version || head.Deleted != whole.Deleted {
+			t.Errorf("the head says %q, version %d, deleted %v; the whole %+v", head.ID, head.Version, head.Deleted, whole)
+		}
+		if head.Deleted {
+			gone++
+			return nil
+		}
+		if want := all[n]; whole.ID != want.ID || whole.Version != want.Version || string(whole.Body) != string(want.Body) || !whole.At.Equal(want.At) || whole.By != want.By {
+			t.Errorf("got %+v, want %+v", whole, want)
+		}
+		n++
+		return nil
+	})
+	if err != nil || n != 1_199 || gone != 1 {
+		t.Errorf("got %d and %d deleted, %v, want 1199 and 1", n, gone, err)
+	}
+}
