@@ -154,6 +154,7 @@ func BenchmarkGeofences(b *testing.B) {
 		begin = time.Now()
 		a = openBench(b, c)
 		seconds(b, "start-store-s", begin, 1)
+		b.Logf("goals: import-*-s/100k at most 30; batch-points/s at least 100,000; single-p99-ms at most 1; edit-p99-ms at most 100; with a million geofences start-kept-s at most 1, start-store-s at most 5")
 		if err := a.Close(); err != nil {
 			b.Fatal(err)
 		}
@@ -316,7 +317,7 @@ func (c *fenceClient) dial(b *testing.B) *fenceConnection {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { conn.Close() })
+	b.Cleanup(func() { _ = conn.Close() })
 	return &fenceConnection{fenceClient: c, conn: conn, in: bufio.NewReaderSize(conn, 1<<20)}
 }
 
