@@ -32,7 +32,7 @@ func TestBasketIsReflectedAtOnce(t *testing.T) {
 				now := moment().AddDate(0, 0, 7*(week-weeks))
 				ask := func() []string {
 					body := wire.ContextRequest{Shopper: shopper, At: now, Limit: at(5), Explore: at(false), Kinds: []wire.SuggestionKind{wire.SuggestionKindProduct}}
-					got := read[wire.ContextResponse](city.raw(t, till, "POST", "/v1/context", body).wants(200))
+					got := read[wire.ContextResponse](city.stream(t, till, "POST", "/v1/context", body).wants(200))
 					if !got.Used.History && week > 0 {
 						t.Errorf("week %d: the answer does not know what was bought", week)
 					}
@@ -47,7 +47,7 @@ func TestBasketIsReflectedAtOnce(t *testing.T) {
 				for _, item := range wanted[:2] {
 					basket = append(basket, wire.Event{ID: fmt.Sprint("w", week, item), Shopper: shopper, Kind: "purchase", Item: item, Basket: fmt.Sprint("w", week), At: now.Add(-time.Second)})
 				}
-				city.raw(t, till, "POST", "/v1/events", wire.EventsRequest{Events: basket}).wants(200)
+				city.stream(t, till, "POST", "/v1/events", wire.EventsRequest{Events: basket}).wants(200)
 				for _, item := range ask() {
 					if slices.Contains(wanted[:2], item) {
 						t.Errorf("shopper %d, week %d: %s was bought a moment ago and is suggested", i, week, item)
