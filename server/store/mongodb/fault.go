@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
 
 	"satnav/server/store"
 )
@@ -29,7 +30,12 @@ func (s *Store) fault(ctx context.Context, what string, err error) error {
 
 // passing reports whether the same command may succeed when it is tried again: the primary stepped down, or the connection
 // broke. The driver has tried once more already; an election takes longer than that.
+// Where no primary was found the driver has waited for one as long as it may.
 func passing(err error) bool {
+	var none topology.ServerSelectionError
+	if errors.As(err, &none) {
+		return false
+	}
 	if mongo.IsNetworkError(err) || mongo.IsTimeout(err) {
 		return true
 	}

@@ -161,7 +161,9 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	if err := s.prepare(ctx); err != nil {
+	bounded, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	if err := s.prepare(bounded); err != nil {
 		stop()
 		return nil, errors.Join(s.fault(ctx, "open", err), client.Disconnect(context.WithoutCancel(ctx)))
 	}
