@@ -26,16 +26,16 @@ const MaxCells = 100_000
 func NewCellSet(cells []Cell) (*CellSet, []Mending, error) {
 	switch {
 	case len(cells) == 0:
-		return nil, nil, &Fault{What: "no cell", Mend: "give at least one H3 cell"}
+		return nil, nil, &Fault{Code: FaultTooFew, What: "no cell", Mend: "give at least one H3 cell"}
 	case len(cells) > MaxCells:
-		return nil, nil, &Fault{What: fmt.Sprintf("got %d cells, want at most %d", len(cells), MaxCells), Mend: "compact the cells, or draw a polygon"}
+		return nil, nil, &Fault{Code: FaultTooMany, What: fmt.Sprintf("got %d cells, want at most %d", len(cells), MaxCells), Mend: "compact the cells, or draw a polygon"}
 	}
 	known := make(map[Cell]bool, len(cells))
 	set := &CellSet{coarsest: MaxCellResolution}
 	var mended []Mending
 	for i, c := range cells {
 		if why := c.fault(); why != "" {
-			return nil, nil, &Fault{At: fmt.Sprintf("/%d", i), What: fmt.Sprintf("cell %q: %s", c, why), Mend: "give a valid H3 cell"}
+			return nil, nil, &Fault{Code: FaultBadCell, At: fmt.Sprintf("/%d", i), What: fmt.Sprintf("cell %q: %s", c, why), Mend: "give a valid H3 cell"}
 		}
 		if known[c] {
 			mended = append(mended, Mending{At: fmt.Sprintf("/%d", i), What: fmt.Sprintf("cell %s is repeated; it was left out", c)})

@@ -19,10 +19,10 @@ const MaxRadiusMeters = math.Pi * EarthRadiusMeters
 // NewCircle makes a circle. The radius is above 0 and at most MaxRadiusMeters.
 func NewCircle(center Point, radiusMeters float64) (*Circle, error) {
 	if err := center.Check(); err != nil {
-		return nil, &Fault{What: "centre: " + err.Error(), Mend: "give the centre as [longitude, latitude] in degrees"}
+		return nil, &Fault{Code: FaultOutOfRange, What: "centre: " + err.Error(), Mend: "give the centre as [longitude, latitude] in degrees"}
 	}
 	if !(radiusMeters > 0 && radiusMeters <= MaxRadiusMeters) {
-		return nil, &Fault{What: fmt.Sprintf("radius: got %v m, want above 0 and at most %.0f m", radiusMeters, MaxRadiusMeters),
+		return nil, &Fault{Code: FaultOutOfRange, What: fmt.Sprintf("radius: got %v m, want above 0 and at most %.0f m", radiusMeters, MaxRadiusMeters),
 			Mend: "give the radius in metres"}
 	}
 	return &Circle{center: center, radiusMeters: radiusMeters}, nil

@@ -48,13 +48,13 @@ func (t *TableReader) Next() (Row, error) {
 	row := Row{Number: t.number}
 	if syntax != nil {
 		row.Line = syntax.StartLine
-		row.Err = &Fault{What: fmt.Sprintf("malformed CSV in column %d: %v", syntax.Column, syntax.Err), Mend: "double the quotes inside quotes"}
+		row.Err = &Fault{Code: FaultMalformed, What: fmt.Sprintf("malformed CSV in column %d: %v", syntax.Column, syntax.Err), Mend: "double the quotes inside quotes"}
 		return row, nil //nolint:nilerr // the fault is the row's; reading goes on
 	}
 	row.Line, _ = t.in.FieldPos(0)
 	row.Raw = appendRecord(nil, record)
 	if len(record) != len(t.header) {
-		row.Err = &Fault{What: fmt.Sprintf("got %d columns, want %d as in the header", len(record), len(t.header)), Mend: "quote values with commas in them"}
+		row.Err = &Fault{Code: FaultMalformed, What: fmt.Sprintf("got %d columns, want %d as in the header", len(record), len(t.header)), Mend: "quote values with commas in them"}
 		return row, nil
 	}
 	row.Fence, row.Mended, row.Err = t.fence(record)
@@ -128,7 +128,7 @@ func (t *TableReader) fence(record []string) (Geofence, []Mending, error) {
 	var numbers [3]float64
 	for i, name := range []string{"lat", "lng", "radius_m"} {
 		if numbers[i], err = strconv.ParseFloat(strings.TrimSpace(place[i]), 64); err != nil {
-			return g, nil, &Fault{At: "/" + name, What: fmt.Sprintf("got %q, want a number", shorten(place[i])), Mend: "give lat, lng and radius_m, or wkt"}
+			return g, nil, &Fault{Code: FaultWrongType, At: "/" + name, What: fmt.Sprintf("got %q, want a number", shorten(place[i])), Mend: "give lat, lng and radius_m, or wkt"}
 		}
 	}
 	circle, err := NewCircle(Point{Lat: numbers[0], Lng: numbers[1]}, numbers[2])

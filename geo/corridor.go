@@ -18,13 +18,13 @@ type Corridor struct {
 // A step of more than 180 degrees of longitude goes over the antimeridian, which is reported.
 func NewCorridor(line []Point, widthMeters float64) (*Corridor, []Mending, error) {
 	if !(widthMeters > 0 && widthMeters <= 2*MaxRadiusMeters) {
-		return nil, nil, &Fault{What: fmt.Sprintf("width: got %v m, want above 0 and at most %.0f m", widthMeters, 2*MaxRadiusMeters), Mend: "give the whole width in metres"}
+		return nil, nil, &Fault{Code: FaultOutOfRange, What: fmt.Sprintf("width: got %v m, want above 0 and at most %.0f m", widthMeters, 2*MaxRadiusMeters), Mend: "give the whole width in metres"}
 	}
 	var mended []Mending
 	c := &Corridor{widthMeters: widthMeters}
 	for i, p := range line {
 		if err := p.Check(); err != nil {
-			return nil, mended, &Fault{At: fmt.Sprintf("/%d", i), What: fmt.Sprintf("point %d: %v", i, err), Mend: "positions are [longitude, latitude] in degrees"}
+			return nil, mended, &Fault{Code: FaultOutOfRange, At: fmt.Sprintf("/%d", i), What: fmt.Sprintf("point %d: %v", i, err), Mend: "positions are [longitude, latitude] in degrees"}
 		}
 		if i > 0 && p == line[i-1] {
 			mended = append(mended, Mending{At: fmt.Sprintf("/%d", i), What: fmt.Sprintf("point %d repeats the one before; it was left out", i)})
@@ -36,7 +36,7 @@ func NewCorridor(line []Point, widthMeters float64) (*Corridor, []Mending, error
 		c.line = append(c.line, p)
 	}
 	if len(c.line) < 2 {
-		return nil, mended, &Fault{What: fmt.Sprintf("line has %d different points, want 2 or more", len(c.line)), Mend: "add points, or use a circle"}
+		return nil, mended, &Fault{Code: FaultTooFew, What: fmt.Sprintf("line has %d different points, want 2 or more", len(c.line)), Mend: "add points, or use a circle"}
 	}
 	boxes := make([]Bounds, 0, len(c.line))
 	for a, b := range c.edges {

@@ -148,7 +148,7 @@ func (r *FeatureReader) record() (Row, error) {
 }
 
 func tooLong() *Fault {
-	return &Fault{What: fmt.Sprintf("the Feature is longer than %d MiB", MaxFeatureBytes>>20), Mend: "simplify its geometry, or split it"}
+	return &Fault{Code: FaultTooMany, What: fmt.Sprintf("the Feature is longer than %d MiB", MaxFeatureBytes>>20), Mend: "simplify its geometry, or split it"}
 }
 
 // findFeatures goes through the members of the collection up to the opening bracket of "features".

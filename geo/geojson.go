@@ -26,13 +26,13 @@ var reservedIDs = map[string]bool{"nearby": true, "match": true}
 func CheckID(id string) error {
 	switch n := utf8.RuneCountInString(id); {
 	case !utf8.ValidString(id):
-		return &Fault{At: "/id", What: "id is not UTF-8", Mend: "give 1 to 128 characters"}
+		return &Fault{Code: FaultBadID, At: "/id", What: "id is not UTF-8", Mend: "give 1 to 128 characters"}
 	case n == 0 || n > 128:
-		return &Fault{At: "/id", What: fmt.Sprintf("id has %d characters, want 1 to 128", n), Mend: "shorten it, or leave it out to have one made"}
+		return &Fault{Code: FaultBadID, At: "/id", What: fmt.Sprintf("id has %d characters, want 1 to 128", n), Mend: "shorten it, or leave it out to have one made"}
 	case strings.ContainsFunc(id, unicode.IsControl):
-		return &Fault{At: "/id", What: fmt.Sprintf("id %.40q holds a control character", id), Mend: "leave it out of the id"}
+		return &Fault{Code: FaultBadID, At: "/id", What: fmt.Sprintf("id %.40q holds a control character", id), Mend: "leave it out of the id"}
 	case reservedIDs[id]:
-		return &Fault{At: "/id", What: fmt.Sprintf("id %q is a word of the API", id), Mend: "choose another"}
+		return &Fault{Code: FaultBadID, At: "/id", What: fmt.Sprintf("id %q is a word of the API", id), Mend: "choose another"}
 	}
 	return nil
 }
@@ -85,14 +85,14 @@ func ParseFeature(raw []byte) (Geofence, []Mending, error) {
 	}
 	top, err := members(raw)
 	if err != nil {
-		return g, nil, &Fault{What: "got " + kindOf(raw) + ", want a GeoJSON Feature", Mend: `give an object with "type": "Feature"`}
+		return g, nil, &Fault{Code: FaultWrongType, What: "got " + kindOf(raw) + ", want a GeoJSON Feature", Mend: `give an object with "type": "Feature"`}
 	}
 	feature := make(map[string]json.RawMessage, len(top))
 	for _, m := range top {
 		feature[m.name] = m.value
 	}
 	if kind, ok := stringOf(feature["type"]); !ok || kind != "Feature" {
-		return g, nil, &Fault{At: "/type", What: "got " + shown(feature["type"]) + `, want "Feature"`, Mend: "wrap the geometry in a Feature"}
+		return g, nil, &Fault{Code: FaultWrongType, At: "/type", What: "got " + shown(feature["type"]) + `, want "Feature"`, Mend: "wrap the geometry in a Feature"}
 	}
 	if g.ID, err = parseID(feature["id"]); err != nil {
 		return g, nil, err
@@ -102,7 +102,7 @@ func ParseFeature(raw []byte) (Geofence, []Mending, error) {
 	if properties := feature["properties"]; !null(properties) {
 		all, err := members(properties)
 		if err != nil {
-			return g, nil, &Fault{At: "/properties", What: "got " + kindOf(properties) + ", want an object or null"}
+			return g, nil, &Fault{Code: FaultWrongType, At: "/properties", What: "got " + kindOf(properties) + ", want an object or null"}
 		}
 		geometry := geometryType(feature["geometry"])
 		if own, err = g.takeProperties(all, geometry); err != nil {
@@ -116,9 +116,9 @@ func ParseFeature(raw []byte) (Geofence, []Mending, error) {
 func syntaxFault(raw []byte) *Fault {
 	var syntax *json.SyntaxError
 	if err := json.Unmarshal(raw, new(any)); errors.As(err, &syntax) {
-		return &Fault{What: fmt.Sprintf("malformed JSON at byte %d: %v", syntax.Offset, err), Mend: "check commas, quotes and brackets there"}
+		return &Fault{Code: FaultMalformed, What: fmt.Sprintf("malformed JSON at byte %d: %v", syntax.Offset, err), Mend: "check commas, quotes and brackets there"}
 	}
-	return &Fault{What: "malformed JSON"}
+	return &Fault{Code: FaultMalformed, What: "malformed JSON"}
 }
 
 // parseID takes a string or a whole number; none is the empty id.
@@ -130,7 +130,7 @@ func parseID(raw json.RawMessage) (string, error) {
 	if !ok {
 		id = string(raw)
 		if strings.Trim(strings.TrimPrefix(id, "-"), "0123456789") != "" {
-			return "", &Fault{At: "/id", What: "got " + shown(raw) + ", want a string or a whole number"}
+			return "", &Fault{Code: FaultWrongType, At: "/id", What: "got " + shown(raw) + ", want a string or a whole number"}
 		}
 	}
 	return id, CheckID(id)
@@ -353,11 +353,11 @@ func (g *Geofence) takeShape(raw json.RawMessage, own map[string]json.RawMessage
 		return mended, nil
 	}
 	if null(raw) {
-		return nil, &Fault{At: "/geometry", What: "no geometry", Mend: "give a Polygon, a MultiPolygon, a Point with properties.radius_m, a LineString with properties.width_m, or properties.cells"}
+		return nil, &Fault{Code: FaultMissing, At: "/geometry", What: "no geometry", Mend: "give a Polygon, a MultiPolygon, a Point with properties.radius_m, a LineString with properties.width_m, or properties.cells"}
 	}
 	fields, err := members(raw)
 	if err != nil {
-		return nil, &Fault{At: "/geometry", What: "got " + shown(raw) + ", want an object"}
+		return nil, &Fault{Code: FaultWrongType, At: "/geometry", What: "got " + shown(raw) + ", want an object"}
 	}
 	var kind, coordinates json.RawMessage
 	for _, m := range fields {
@@ -412,7 +412,7 @@ func (g *Geofence) takeShape(raw json.RawMessage, own map[string]json.RawMessage
 		circle, err := NewCircle(center, radius)
 		return g.hold(circle, nil, err)
 	}
-	return nil, &Fault{At: "/geometry/type", What: "got " + shown(kind) + ", want Polygon, MultiPolygon, Point (with properties.radius_m) or LineString (with properties.width_m)"}
+	return nil, &Fault{Code: FaultWrongType, At: "/geometry/type", What: "got " + shown(kind) + ", want Polygon, MultiPolygon, Point (with properties.radius_m) or LineString (with properties.width_m)"}
 }
 
 // hold keeps a shape that was built from the coordinates, or says what is wrong with them.
@@ -436,14 +436,14 @@ func firstErr(fault *Fault, err error) error {
 func sizeOf(own map[string]json.RawMessage, name, geometry, shape string) (float64, error) {
 	raw, ok := own[name]
 	if !ok || null(raw) {
-		return 0, &Fault{At: "/properties/" + name, What: fmt.Sprintf("%s is no area without properties.%s", geometry, name), Mend: "give it in metres to make " + shape}
+		return 0, &Fault{Code: FaultMissing, At: "/properties/" + name, What: fmt.Sprintf("%s is no area without properties.%s", geometry, name), Mend: "give it in metres to make " + shape}
 	}
 	f, ok := numberOf(raw)
 	if !ok {
-		return 0, &Fault{At: "/properties/" + name, What: "got " + shown(raw) + ", want a number of metres"}
+		return 0, &Fault{Code: FaultWrongType, At: "/properties/" + name, What: "got " + shown(raw) + ", want a number of metres"}
 	}
 	if !(f > 0 && f <= 2*MaxRadiusMeters) {
-		return 0, &Fault{At: "/properties/" + name, What: fmt.Sprintf("got %v, want metres, above 0", f)}
+		return 0, &Fault{Code: FaultOutOfRange, At: "/properties/" + name, What: fmt.Sprintf("got %v, want metres, above 0", f)}
 	}
 	return f, nil
 }
@@ -452,17 +452,17 @@ func parseCells(raw json.RawMessage) (*CellSet, []Mending, error) {
 	const at = "/properties/cells"
 	var list []json.RawMessage
 	if json.Unmarshal(raw, &list) != nil {
-		return nil, nil, &Fault{At: at, What: "got " + shown(raw) + ", want a list of H3 cells as strings"}
+		return nil, nil, &Fault{Code: FaultWrongType, At: at, What: "got " + shown(raw) + ", want a list of H3 cells as strings"}
 	}
 	cells := make([]Cell, len(list))
 	for i, item := range list {
 		s, ok := stringOf(item)
 		if !ok {
-			return nil, nil, &Fault{At: fmt.Sprintf("%s/%d", at, i), What: "got " + shown(item) + `, want an H3 cell as a string, such as "8a195da49d47fff"`}
+			return nil, nil, &Fault{Code: FaultWrongType, At: fmt.Sprintf("%s/%d", at, i), What: "got " + shown(item) + `, want an H3 cell as a string, such as "8a195da49d47fff"`}
 		}
 		cell, err := ParseCell(s)
 		if err != nil {
-			return nil, nil, &Fault{At: fmt.Sprintf("%s/%d", at, i), What: err.Error()}
+			return nil, nil, &Fault{Code: FaultBadCell, At: fmt.Sprintf("%s/%d", at, i), What: err.Error()}
 		}
 		cells[i] = cell
 	}
@@ -510,7 +510,7 @@ func (c *coordinateReader) open(want string) bool {
 		return false
 	}
 	if len(c.raw) == 0 || c.raw[0] != '[' {
-		c.fault = &Fault{At: c.at, What: "got " + shown(c.item()) + ", want " + want}
+		c.fault = &Fault{Code: FaultWrongType, At: c.at, What: "got " + shown(c.item()) + ", want " + want}
 		return false
 	}
 	c.raw = c.raw[1:]
@@ -558,7 +558,7 @@ func (c *coordinateReader) position() Point {
 		}
 		f, err := strconv.ParseFloat(string(c.raw[:end]), 64)
 		if err != nil || c.raw[0] != '-' && (c.raw[0] < '0' || c.raw[0] > '9') {
-			c.fault = &Fault{At: c.at + "/" + strconv.Itoa(n), What: "got " + shown(c.item()) + ", want a number"}
+			c.fault = &Fault{Code: FaultWrongType, At: c.at + "/" + strconv.Itoa(n), What: "got " + shown(c.item()) + ", want a number"}
 			return Point{}
 		}
 		c.raw = c.raw[end:]
@@ -570,7 +570,7 @@ func (c *coordinateReader) position() Point {
 		}
 	}
 	if n < 2 && c.fault == nil {
-		c.fault = &Fault{At: c.at, What: fmt.Sprintf("position has %d numbers, want [longitude, latitude]", n)}
+		c.fault = &Fault{Code: FaultTooFew, At: c.at, What: fmt.Sprintf("position has %d numbers, want [longitude, latitude]", n)}
 	}
 	return p
 }

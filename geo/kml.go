@@ -103,7 +103,7 @@ func (m *kmlPlacemark) fence() (Geofence, []Mending, error) {
 	size := func(name, of string) (float64, error) {
 		f, err := strconv.ParseFloat(strings.TrimSpace(sizes[name]), 64)
 		if err != nil {
-			return 0, &Fault{At: "/" + name, What: fmt.Sprintf("a %s is no area without a number %s in ExtendedData: got %q", of, name, shorten(sizes[name])), Mend: "give it in metres"}
+			return 0, &Fault{Code: FaultMissing, At: "/" + name, What: fmt.Sprintf("a %s is no area without a number %s in ExtendedData: got %q", of, name, shorten(sizes[name])), Mend: "give it in metres"}
 		}
 		return f, nil
 	}
@@ -130,7 +130,7 @@ func (m *kmlPlacemark) fence() (Geofence, []Mending, error) {
 	case len(geometry.Points) == 1:
 		at, fault := kmlPoints(geometry.Points[0])
 		if fault == nil && len(at) != 1 {
-			fault = &Fault{What: fmt.Sprintf("Point has %d positions, want 1", len(at))}
+			fault = &Fault{Code: FaultMalformed, What: fmt.Sprintf("Point has %d positions, want 1", len(at))}
 		}
 		if fault != nil {
 			return g, nil, fault
@@ -161,7 +161,7 @@ func (m *kmlPlacemark) fence() (Geofence, []Mending, error) {
 		g.Shape = corridor
 		return g, append(mended, more...), nil
 	}
-	return g, nil, &Fault{What: "the Placemark has no area", Mend: "give a Polygon, a MultiGeometry of Polygons, one Point with radius_m or one LineString with width_m"}
+	return g, nil, &Fault{Code: FaultMissing, What: "the Placemark has no area", Mend: "give a Polygon, a MultiGeometry of Polygons, one Point with radius_m or one LineString with width_m"}
 }
 
 // kmlPoints reads tuples of longitude, latitude and an optional altitude, which is ignored.
@@ -170,12 +170,12 @@ func kmlPoints(text string) ([]Point, *Fault) {
 	for i, tuple := range strings.Fields(text) {
 		numbers := strings.Split(tuple, ",")
 		if len(numbers) < 2 || len(numbers) > 3 {
-			return nil, &Fault{At: fmt.Sprintf("/%d", i), What: fmt.Sprintf("got %q, want longitude,latitude", shorten(tuple))}
+			return nil, &Fault{Code: FaultMalformed, At: fmt.Sprintf("/%d", i), What: fmt.Sprintf("got %q, want longitude,latitude", shorten(tuple))}
 		}
 		lng, errLng := strconv.ParseFloat(numbers[0], 64)
 		lat, errLat := strconv.ParseFloat(numbers[1], 64)
 		if errors.Join(errLng, errLat) != nil {
-			return nil, &Fault{At: fmt.Sprintf("/%d", i), What: fmt.Sprintf("got %q, want longitude,latitude", shorten(tuple))}
+			return nil, &Fault{Code: FaultMalformed, At: fmt.Sprintf("/%d", i), What: fmt.Sprintf("got %q, want longitude,latitude", shorten(tuple))}
 		}
 		points = append(points, Point{Lat: lat, Lng: lng})
 	}

@@ -38,7 +38,7 @@ type part struct {
 // been mended and is reported; pointers are into the coordinates of a MultiPolygon (/part/ring/point).
 func NewPolygon(parts [][]Ring) (*Polygon, []Mending, error) {
 	if len(parts) == 0 {
-		return nil, nil, &Fault{What: "no polygon", Mend: "give at least one"}
+		return nil, nil, &Fault{Code: FaultTooFew, What: "no polygon", Mend: "give at least one"}
 	}
 	checked, mended, err := checkParts(parts)
 	if err != nil {

@@ -86,7 +86,7 @@ func checkParts(parts [][]Ring) ([]checkedPart, []Mending, error) {
 
 func checkPart(part int, rings []Ring) (checkedPart, []Mending, *Fault) {
 	if len(rings) == 0 {
-		return checkedPart{}, nil, &Fault{At: fmt.Sprintf("/%d", part), What: "polygon has no ring", Mend: "give an outer ring"}
+		return checkedPart{}, nil, &Fault{Code: FaultTooFew, At: fmt.Sprintf("/%d", part), What: "polygon has no ring", Mend: "give an outer ring"}
 	}
 	var mended []Mending
 	checked := checkedPart{rings: make([]checkedRing, 0, len(rings))}
@@ -116,19 +116,19 @@ func checkRing(part, index int, ring Ring) (checkedRing, []Mending, *Fault) {
 	var mended []Mending
 	for i, p := range ring {
 		if err := p.Check(); err != nil {
-			return r, nil, &Fault{At: fmt.Sprintf("%s/%d", r.pointer(), i), What: fmt.Sprintf("point %d of %s: %v", i, r.name(), err),
+			return r, nil, &Fault{Code: FaultOutOfRange, At: fmt.Sprintf("%s/%d", r.pointer(), i), What: fmt.Sprintf("point %d of %s: %v", i, r.name(), err),
 				Mend: "positions are [longitude, latitude] in degrees"}
 		}
 	}
 	if len(ring) < 4 {
-		return r, nil, &Fault{At: r.pointer(), What: fmt.Sprintf("%s has %d points, want 4 or more, the last equal to the first", r.name(), len(ring)),
+		return r, nil, &Fault{Code: FaultTooFew, At: r.pointer(), What: fmt.Sprintf("%s has %d points, want 4 or more, the last equal to the first", r.name(), len(ring)),
 			Mend: "add the missing corners"}
 	}
 	first, last := ring[0], ring[len(ring)-1]
 	if first != last {
 		end := fmt.Sprintf("%s/%d", r.pointer(), len(ring)-1)
 		if math.Abs(first.Lat-last.Lat) > hair || math.Abs(first.Lng-last.Lng) > hair {
-			return r, nil, &Fault{At: end, What: fmt.Sprintf("%s is not closed: it starts at %s and ends at %s", r.name(), where(first), where(last)),
+			return r, nil, &Fault{Code: FaultUnclosed, At: end, What: fmt.Sprintf("%s is not closed: it starts at %s and ends at %s", r.name(), where(first), where(last)),
 				Mend: "repeat the first point at the end"}
 		}
 		mended = append(mended, Mending{At: end, What: r.name() + " ended a hair beside its first point; it was closed there"})
@@ -146,7 +146,7 @@ func checkRing(part, index int, ring Ring) (checkedRing, []Mending, *Fault) {
 		r.corners = r.corners[:n-1]
 	}
 	if len(r.corners) < 3 {
-		return r, mended, &Fault{At: r.pointer(), What: fmt.Sprintf("%s has %d different points, want 3 or more", r.name(), len(r.corners)), Mend: "add the missing corners"}
+		return r, mended, &Fault{Code: FaultTooFew, At: r.pointer(), What: fmt.Sprintf("%s has %d different points, want 3 or more", r.name(), len(r.corners)), Mend: "add the missing corners"}
 	}
 	return r, mended, nil
 }
@@ -170,7 +170,7 @@ func (p *checkedPart) unfold() ([]Mending, *Fault) {
 	if arc >= 0 {
 		over := func(r *checkedRing, i int) *Fault {
 			a, b := r.corners[i], r.corners[(i+1)%len(r.corners)]
-			return &Fault{At: r.vertexPointer(i),
+			return &Fault{Code: FaultLongArc, At: r.vertexPointer(i),
 				What: fmt.Sprintf("edge %d of %s, from longitude %v to %v, is longer than 180 degrees", a.index, r.name(), a.Lng, b.Lng),
 				Mend: "add points between; or, if it should cross the antimeridian, cut the polygon there in two (RFC 7946, section 3.1.9)"}
 		}
@@ -194,7 +194,7 @@ func (p *checkedPart) unfold() ([]Mending, *Fault) {
 	for i := range p.rings {
 		if j := p.rings[i].longArc(); j >= 0 {
 			r := &p.rings[i]
-			return nil, &Fault{At: r.vertexPointer(j), What: fmt.Sprintf("edge %d of %s is longer than 180 degrees", r.corners[j].index, r.name()), Mend: "add points between"}
+			return nil, &Fault{Code: FaultLongArc, At: r.vertexPointer(j), What: fmt.Sprintf("edge %d of %s is longer than 180 degrees", r.corners[j].index, r.name()), Mend: "add points between"}
 		}
 	}
 	return nil, nil
@@ -207,7 +207,7 @@ func (r *checkedRing) checkArea() *Fault {
 			return nil
 		}
 	}
-	return &Fault{At: r.pointer(), What: r.name() + " has no area: all its points are on one line", Mend: "move or remove it"}
+	return &Fault{Code: FaultNoArea, At: r.pointer(), What: r.name() + " has no area: all its points are on one line", Mend: "move or remove it"}
 }
 
 // edge is one edge of one ring under examination.
@@ -301,13 +301,13 @@ func selfFault(e, f edge, kind meeting, at Point) *Fault {
 	case kind == touching && e.neighbours(f):
 		return nil // at the corner that they share
 	case kind == crossing:
-		return &Fault{At: pointer, What: fmt.Sprintf("%s crosses itself: edges %d and %d meet near %s", r.name(), i, j, where(at)),
+		return &Fault{Code: FaultCrosses, At: pointer, What: fmt.Sprintf("%s crosses itself: edges %d and %d meet near %s", r.name(), i, j, where(at)),
 			Mend: "reorder its points, or split it into polygons that do not cross"}
 	case kind == overlapping:
-		return &Fault{At: pointer, What: fmt.Sprintf("%s runs back over itself: edges %d and %d overlap near %s", r.name(), i, j, where(at)),
+		return &Fault{Code: FaultSpike, At: pointer, What: fmt.Sprintf("%s runs back over itself: edges %d and %d overlap near %s", r.name(), i, j, where(at)),
 			Mend: "remove the spike"}
 	}
-	return &Fault{At: pointer, What: fmt.Sprintf("%s touches itself: edges %d and %d meet at %s", r.name(), i, j, where(at)),
+	return &Fault{Code: FaultTouches, At: pointer, What: fmt.Sprintf("%s touches itself: edges %d and %d meet at %s", r.name(), i, j, where(at)),
 		Mend: "make two polygons of it, or a hole of the part inside"}
 }
 
@@ -318,14 +318,14 @@ func pairFault(e, f edge, kind meeting, at Point) *Fault {
 	a, b := e.ring, f.ring
 	pointer := b.vertexPointer(f.i)
 	if samePoints(a, b) {
-		return &Fault{At: b.pointer(), What: fmt.Sprintf("%s repeats %s", ringOf(b, a), ringOf(a, b)), Mend: "remove one of the two"}
+		return &Fault{Code: FaultDuplicate, At: b.pointer(), What: fmt.Sprintf("%s repeats %s", ringOf(b, a), ringOf(a, b)), Mend: "remove one of the two"}
 	}
-	verb := "crosses"
+	verb, code := "crosses", FaultRingsCross
 	mend := "move one of them, or cut them so that they only touch"
 	if kind == overlapping {
-		verb, mend = "shares an edge with", "join the two into one"
+		verb, code, mend = "shares an edge with", FaultRingsShare, "join the two into one"
 	}
-	return &Fault{At: pointer, What: fmt.Sprintf("%s %s %s near %s", ringOf(b, a), verb, ringOf(a, b), where(at)), Mend: mend}
+	return &Fault{Code: code, At: pointer, What: fmt.Sprintf("%s %s %s near %s", ringOf(b, a), verb, ringOf(a, b), where(at)), Mend: mend}
 }
 
 // ringOf names r beside another ring.
@@ -379,7 +379,7 @@ func checkNesting(rings []*checkedRing, touches []touch) *Fault {
 			continue
 		}
 		if place(r, outers[r.part]).outside {
-			return &Fault{At: r.pointer(), What: r.name() + " is outside the outer ring", Mend: "move it, or make it a polygon of its own"}
+			return &Fault{Code: FaultHoleOutside, At: r.pointer(), What: r.name() + " is outside the outer ring", Mend: "move it, or make it a polygon of its own"}
 		}
 	}
 	// Rings are compared in order of their west end, so that far ones are not.
@@ -400,7 +400,7 @@ func checkNesting(rings []*checkedRing, touches []touch) *Fault {
 					if x.ring > y.ring {
 						x, y = y, x
 					}
-					return &Fault{At: y.pointer(), What: fmt.Sprintf("%s overlaps %s", y.name(), x.name()), Mend: "join the two holes"}
+					return &Fault{Code: FaultHolesNested, At: y.pointer(), What: fmt.Sprintf("%s overlaps %s", y.name(), x.name()), Mend: "join the two holes"}
 				}
 			case a.part != b.part && a.ring == 0 && b.ring == 0:
 				if fault := partsOverlap(a, b, rings, place); fault != nil {
@@ -423,7 +423,7 @@ func partsOverlap(a, b *checkedRing, rings []*checkedRing, place func(a, b *chec
 			return hole.part == around.part && hole.ring > 0 && !place(in, hole).outside
 		})
 		if !free {
-			return &Fault{At: fmt.Sprintf("/%d", in.part), What: fmt.Sprintf("polygon %d lies inside polygon %d", in.part, around.part), Mend: "remove it, or make a hole for it"}
+			return &Fault{Code: FaultPartsNested, At: fmt.Sprintf("/%d", in.part), What: fmt.Sprintf("polygon %d lies inside polygon %d", in.part, around.part), Mend: "remove it, or make a hole for it"}
 		}
 	}
 	return nil
@@ -493,7 +493,7 @@ func checkWhole(touches []touch) *Fault {
 			known[[2]node{n, spot}] = true
 			a, b := root(n), root(spot)
 			if a == b {
-				return &Fault{At: r.pointer(), What: fmt.Sprintf("%s cuts the polygon in two where it touches other rings, at %s", r.name(), where(t.at)),
+				return &Fault{Code: FaultCutInTwo, At: r.pointer(), What: fmt.Sprintf("%s cuts the polygon in two where it touches other rings, at %s", r.name(), where(t.at)),
 					Mend: "make two polygons of it"}
 			}
 			up[a] = b

@@ -13,7 +13,7 @@ func ParseWKT(text string) (*Polygon, []Mending, error) {
 	p := &wktReader{rest: text, whole: text}
 	if srid, rest, found := strings.Cut(text, ";"); found && strings.HasPrefix(strings.ToUpper(strings.TrimSpace(srid)), "SRID=") {
 		if code := strings.TrimSpace(srid)[5:]; code != "4326" {
-			return nil, nil, &Fault{What: fmt.Sprintf("got SRID %s, want 4326", code), Mend: "transform it to WGS 84 longitude and latitude"}
+			return nil, nil, &Fault{Code: FaultProjection, What: fmt.Sprintf("got SRID %s, want 4326", code), Mend: "transform it to WGS 84 longitude and latitude"}
 		}
 		p.rest = rest
 	}
@@ -25,12 +25,12 @@ func ParseWKT(text string) (*Polygon, []Mending, error) {
 		}
 	}
 	if kind != "POLYGON" && kind != "MULTIPOLYGON" {
-		return nil, nil, &Fault{What: fmt.Sprintf("got %q, want POLYGON or MULTIPOLYGON", shorten(kind)), Mend: "write circles as CSV, corridors as GeoJSON"}
+		return nil, nil, &Fault{Code: FaultWrongType, What: fmt.Sprintf("got %q, want POLYGON or MULTIPOLYGON", shorten(kind)), Mend: "write circles as CSV, corridors as GeoJSON"}
 	}
 	switch before := p.rest; strings.ToUpper(p.word()) {
 	case "Z", "M", "ZM":
 	case "EMPTY":
-		return nil, nil, &Fault{What: kind + " EMPTY has no area", Mend: "remove it"}
+		return nil, nil, &Fault{Code: FaultNoArea, What: kind + " EMPTY has no area", Mend: "remove it"}
 	default:
 		p.rest = before
 	}
@@ -68,7 +68,7 @@ func (p *wktReader) space() { p.rest = strings.TrimLeft(p.rest, " \t\r\n") }
 
 func (p *wktReader) refuse(want string) {
 	if p.fault == nil {
-		p.fault = &Fault{What: fmt.Sprintf("character %d: got %q, want %s", len(p.whole)-len(p.rest)+1, shorten(p.rest), want)}
+		p.fault = &Fault{Code: FaultMalformed, What: fmt.Sprintf("character %d: got %q, want %s", len(p.whole)-len(p.rest)+1, shorten(p.rest), want)}
 	}
 }
 

@@ -724,6 +724,21 @@ type Health struct {
 // ID Text without control characters. An id is made by a client or by us.
 type ID = string
 
+// ImportChange defines model for ImportChange.
+type ImportChange struct {
+	// Changed The members that would differ, such as `geometry` or `schedule`. Absent: it is new.
+	Changed []string `json:"changed,omitempty,omitzero"`
+
+	// Created true: it is new. false: it is there, and would change.
+	Created bool `json:"created"`
+
+	// ID The id of what would be stored.
+	ID string `json:"id"`
+
+	// Line Of the file, from 1.
+	Line int64 `json:"line"`
+}
+
 // ImportKind defines model for ImportKind.
 type ImportKind string
 
@@ -731,6 +746,12 @@ type ImportKind string
 type ImportReport struct {
 	// BrokeOff Why the file ended before its end: it is cut off or damaged. The rows before are stored. Absent: it was read whole.
 	BrokeOff string `json:"broke_off,omitempty,omitzero"`
+
+	// Changes Of a dry run: what would be new or changed, the first 10,000. Not told of purchases and events.
+	Changes []ImportChange `json:"changes,omitempty,omitzero"`
+
+	// Created Of the stored: those that are new. Not told of purchases and events.
+	Created int64 `json:"created,omitempty,omitzero"`
 
 	// DryRun true: nothing was stored, the numbers say what would have been.
 	DryRun bool       `json:"dry_run"`
@@ -940,7 +961,7 @@ type Problem struct {
 
 // ProblemError defines model for ProblemError.
 type ProblemError struct {
-	// Code Stable: malformed, unknown_field, duplicate_field, wrong_type, missing, unknown_value, out_of_range, too_long, too_many, too_few, too_short, bad_format, mixed, too_deep, no_grant, clock_skew and more.
+	// Code Stable: malformed, unknown_field, duplicate_field, wrong_type, missing, unknown_value, out_of_range, too_long, too_many, too_few, too_short, bad_format, mixed, too_deep, no_grant, clock_skew and more. Of a geometry: too_few_points, ring_not_closed, arc_too_long, no_area, self_crossing, spike, self_touching, duplicate_ring, rings_cross, rings_share_edge, hole_outside, holes_overlap, polygons_overlap, area_cut_in_two, bad_cell, bad_id, other_projection, out_of_range, wrong_type, missing, malformed, too_many.
 	Code string `json:"code"`
 
 	// Detail What was found, and what would be right.
@@ -1484,9 +1505,18 @@ type PutGeofenceParams struct {
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
 }
 
+// RestoreGeofenceParams defines parameters for RestoreGeofence.
+type RestoreGeofenceParams struct {
+	// Version The version to bring back, as in the list of versions.
+	Version int64 `form:"version" json:"version"`
+
+	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
 // PostImportParams defines parameters for PostImport.
 type PostImportParams struct {
-	// DryRun Check and report every row but store nothing.
+	// DryRun Check every row as an import would, say what would be new or changed, and store nothing. Of purchases and events the rows alone are checked, not who allowed what.
 	DryRun bool `form:"dry_run,omitempty" json:"dry_run,omitempty,omitzero"`
 
 	// FirstLine The line number of the first line of this body, when a file is sent in pieces. Reported lines count from it.

@@ -51,6 +51,7 @@ type Upload struct {
 	FirstLine int       // number of the file's first line; 0 means 1
 	Basis     string    // legal basis of personal data in it; empty: none was named
 	DryRun    bool      // check and report, store nothing
+	Change    func(importer.Change)
 }
 
 // API answers the contract. Its methods are the operations, in the words of the contract; all are safe for

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -155,7 +156,7 @@ func deleted(c *fiber.Ctx, kind store.EntryKind, saved []retailer.Saved, err err
 // faultOf is a fault of a geofence with its place.
 func faultOf(fault *geo.Fault, pointer string) wire.ProblemError {
 	bare := geo.Fault{What: fault.What, Mend: fault.Mend}
-	return wire.ProblemError{Pointer: pointer + fault.At, Code: codeUnknownValue, Detail: bare.Error()}
+	return wire.ProblemError{Pointer: pointer + fault.At, Code: cmp.Or(string(fault.Code), codeUnknownValue), Detail: bare.Error()}
 }
 
 // finish answers an edit: 201 with the place of what was created, else 200.

@@ -31,6 +31,7 @@ const (
 	maxRejected      = 10_000  // refused rows
 	maxRejectedBytes = 4 << 20 // of their text
 	maxNotes         = 1_000
+	maxChanges       = 10_000 // of a dry run
 )
 
 // PostImport reads a file as it comes.
@@ -60,9 +61,15 @@ func (a *API) PostImport(c *fiber.Ctx, kind wire.ImportKind, params wire.PostImp
 		file = bytes.NewReader(raw)
 	}
 	rejected, brokeOff := &rejectedRows{}, ""
+	var changes []wire.ImportChange
 	summary, err := a.Import(c.UserContext(), Upload{
 		Retailer: claims.Retailer, By: editor(c), Kind: what, File: file, Rejected: rejected, FirstLine: int(params.FirstLine),
 		Basis: strings.Clone(params.Basis), DryRun: params.DryRun,
+		Change: func(change importer.Change) {
+			if params.DryRun && len(changes) < maxChanges {
+				changes = append(changes, wire.ImportChange{Line: int64(change.Line), ID: change.ID, Created: change.Created, Changed: change.Changed})
+			}
+		},
 	})
 	switch {
 	case errors.Is(err, importer.ErrTooLarge):
@@ -75,8 +82,8 @@ func (a *API) PostImport(c *fiber.Ctx, kind wire.ImportKind, params wire.PostImp
 		brokeOff = err.Error()
 	}
 	out := wire.ImportReport{
-		Kind: kind, DryRun: params.DryRun, Rows: int64(summary.Read), Stored: int64(summary.Stored), Unchanged: int64(summary.Unchanged),
-		Refused: int64(summary.Refused), Mended: int64(summary.Mended), Rejected: rejected.rows, BrokeOff: brokeOff,
+		Kind: kind, DryRun: params.DryRun, Rows: int64(summary.Read), Stored: int64(summary.Stored), Created: int64(summary.Created), Unchanged: int64(summary.Unchanged),
+		Refused: int64(summary.Refused), Mended: int64(summary.Mended), Rejected: rejected.rows, BrokeOff: brokeOff, Changes: changes,
 	}
 	if out.Rejected == nil {
 		out.Rejected = []wire.RejectedRow{}

@@ -110,16 +110,15 @@ func (a *App) Import(ctx context.Context, upload api.Upload) (importer.Summary, 
 		return importer.Summary{}, err
 	}
 	options.Rejected, options.FirstLine, options.MaxBytes = upload.Rejected, upload.FirstLine, int64(a.Config.Limits.Import)
-	var sink importer.Sink = importer.Nowhere{}
-	if !upload.DryRun {
-		sink = a.Sink(upload.Retailer, upload.By, upload.Basis)
-		if upload.Kind == importer.KindPurchases || upload.Kind == importer.KindEvents {
-			done, err := a.Retailers.Importing(ctx, upload.Retailer)
-			if err != nil {
-				return importer.Summary{}, err
-			}
-			defer done()
+	options.Change = upload.Change
+	sink := a.Sink(upload.Retailer, upload.By, upload.Basis)
+	sink.DryRun = upload.DryRun
+	if !upload.DryRun && (upload.Kind == importer.KindPurchases || upload.Kind == importer.KindEvents) {
+		done, err := a.Retailers.Importing(ctx, upload.Retailer)
+		if err != nil {
+			return importer.Summary{}, err
 		}
+		defer done()
 	}
 	return importer.Run(ctx, upload.Kind, upload.File, sink, options)
 }

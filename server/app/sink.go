@@ -21,9 +21,12 @@ import (
 // Sink stores the rows of an import for one retailer. Every importer ends here: the command line, the
 // HTTP import and the demo city.
 type Sink struct {
-	Retailer  string
-	By        retailer.Editor
-	Basis     string // legal basis of events and purchases; empty: none was named
+	Retailer string
+	By       retailer.Editor
+	Basis    string // legal basis of events and purchases; empty: none was named
+	// DryRun checks as an import would, says what would change, and stores nothing. Of purchases and events it checks the
+	// rows alone, not who allowed what.
+	DryRun    bool
 	retailers *retailer.Retailers
 	diary     *diary.Diary
 	now       func() time.Time
@@ -45,6 +48,13 @@ func (a *App) ImportOptions(ctx context.Context, retailerID string) (importer.Op
 	return importer.Options{Currency: snapshot.Settings.Currency, Zone: snapshot.ZoneOf}, nil
 }
 
+// editor is who edits, or who only wants to know.
+func (s *Sink) editor() retailer.Editor {
+	by := s.By
+	by.Rehearse = s.DryRun
+	return by
+}
+
 // PutStores stores shops.
 func (s *Sink) PutStores(ctx context.Context, rows []importer.Store) ([]importer.Result, error) {
 	changes := make([]retailer.Change[retailer.Store], len(rows))
@@ -57,7 +67,7 @@ func (s *Sink) PutStores(ctx context.Context, rows []importer.Store) ([]importer
 			Name: row.Name, Lat: row.Position.Lat, Lng: row.Position.Lng, Zone: zone, Hours: row.Hours, Region: row.Region,
 		}}
 	}
-	return results(s.retailers.SaveStores(ctx, s.Retailer, s.By, changes))
+	return results(s.retailers.SaveStores(ctx, s.Retailer, s.editor(), changes))
 }
 
 // PutProducts stores articles.
@@ -79,7 +89,7 @@ func (s *Sink) PutProducts(ctx context.Context, rows []importer.Product) ([]impo
 		}
 		changes[i] = retailer.Change[retailer.Product]{ID: row.Item, Value: p}
 	}
-	return results(s.retailers.SaveProducts(ctx, s.Retailer, s.By, changes))
+	return results(s.retailers.SaveProducts(ctx, s.Retailer, s.editor(), changes))
 }
 
 func text(m importer.Money, exponent int) string {
@@ -92,7 +102,7 @@ func (s *Sink) PutStock(ctx context.Context, rows []importer.Stock) ([]importer.
 	for i, row := range rows {
 		shelves[i] = retailer.Stock{Item: row.Item, Store: row.Store, Stock: row.Amount}
 	}
-	return results(s.retailers.SaveStock(ctx, s.Retailer, s.By, shelves))
+	return results(s.retailers.SaveStock(ctx, s.Retailer, s.editor(), shelves))
 }
 
 // PutGeofences stores geofences.
@@ -101,7 +111,7 @@ func (s *Sink) PutGeofences(ctx context.Context, rows []importer.Geofence) ([]im
 	for i, row := range rows {
 		changes[i] = retailer.Change[geo.Geofence]{ID: row.ID, Value: row.Geofence}
 	}
-	out, err := results(s.retailers.SaveGeofences(ctx, s.Retailer, s.By, changes))
+	out, err := results(s.retailers.SaveGeofences(ctx, s.Retailer, s.editor(), changes))
 	for i := range out {
 		if out[i].Outcome == importer.Stored && len(rows[i].Mended) > 0 {
 			out[i].Reason = mended(rows[i].Mended)
@@ -142,6 +152,9 @@ func (s *Sink) PutEvents(ctx context.Context, rows []importer.Event) ([]importer
 
 // record stores entries; mend is what to do about one that is stored with something else.
 func (s *Sink) record(ctx context.Context, entries []diary.Entry, mend string) ([]importer.Result, error) {
+	if s.DryRun {
+		return nil, nil
+	}
 	recorded, err := s.diary.Import(ctx, s.Retailer, s.now(), s.Basis, entries)
 	if err != nil {
 		return nil, err
@@ -192,6 +205,8 @@ func results(saved []retailer.Saved, err error) ([]importer.Result, error) {
 			out[i] = importer.Result{Outcome: importer.Refused, Reason: s.Err.Error()}
 		case s.Unchanged:
 			out[i].Outcome = importer.Unchanged
+		default:
+			out[i] = importer.Result{ID: s.ID, Created: s.Created, Changed: s.Changed}
 		}
 	}
 	return out, nil

@@ -35,6 +35,7 @@ type importFile struct {
 	Retailer  string `help:"The retailer, with --data (default demo); with --server the token names it." placeholder:"R"`
 	Basis     string `help:"Legal basis of personal data in the file, such as contract; recorded on each grant. Jurisdictions without default grants ask for it." placeholder:"WORD"`
 	Strict    bool   `help:"Exit with 2 when any row was refused."`
+	DryRun    bool   `help:"Check every row and say what would be new or changed, but store nothing."`
 }
 
 // Run imports and reports.
@@ -80,7 +81,9 @@ func (i *importFile) conclude(std IO, done imported, err error) error {
 // imported is what an import did, and what it led to.
 type imported struct {
 	importer.Summary
-	LearnSeconds float64 `json:"learn_seconds,omitempty"` // apart from the import's own seconds
+	LearnSeconds float64           `json:"learn_seconds,omitempty"` // apart from the import's own seconds
+	DryRun       bool              `json:"dry_run,omitempty"`       // nothing was stored: the numbers say what would have been
+	Changes      []importer.Change `json:"changes,omitempty"`       // of a dry run, the first maxShownChanges
 
 	unlearned error  // why nothing was learned; the next learning makes it good
 	list      string // name of the file of refused rows
@@ -92,6 +95,15 @@ type imported struct {
 func (i *imported) keep(rejected *importer.RejectedFile) {
 	i.unlisted = rejected.Close()
 	i.list, i.listed = rejected.Path, rejected.Rows
+}
+
+// maxShownChanges bounds the changes in the report of a dry run.
+const maxShownChanges = 10_000
+
+func (i *imported) change(c importer.Change) {
+	if len(i.Changes) < maxShownChanges {
+		i.Changes = append(i.Changes, c)
+	}
 }
 
 // maxBasis is the longest basis in characters, as in the contract.
@@ -115,10 +127,14 @@ func (i *importFile) local(ctx context.Context, std IO, file *os.File) (done imp
 	rejected := importer.NewRejectedFile(i.File)
 	options.Rejected = rejected
 	options.Progress = progress(std, file)
-	by := retailer.Editor{Role: "admin", Subject: "satnav import"}
-	done.Summary, err = importer.Run(ctx, importer.Kind(i.Kind), file, a.Sink(retailerID, by, i.Basis), options)
+	if i.DryRun {
+		done.DryRun, options.Change = true, done.change
+	}
+	sink := a.Sink(retailerID, retailer.Editor{Role: "admin", Subject: "satnav import"}, i.Basis)
+	sink.DryRun = i.DryRun
+	done.Summary, err = importer.Run(ctx, importer.Kind(i.Kind), file, sink, options)
 	done.keep(rejected)
-	if (err == nil || errors.Is(err, importer.ErrBrokeOff)) && done.Stored > 0 && (done.Kind == importer.KindPurchases || done.Kind == importer.KindEvents) {
+	if !i.DryRun && (err == nil || errors.Is(err, importer.ErrBrokeOff)) && done.Stored > 0 && (done.Kind == importer.KindPurchases || done.Kind == importer.KindEvents) {
 		fmt.Fprintln(std.Err, "learning from what was imported …")
 		began := time.Now()
 		_, done.unlearned = a.Retailers.Learn(ctx, retailerID)
@@ -134,8 +150,15 @@ func (i *importFile) remote(ctx context.Context, std IO, file *os.File) (done im
 		return done, err
 	}
 	target := strings.TrimSuffix(i.Server, "/") + "/v1/import/" + i.Kind
+	query := url.Values{}
 	if i.Basis != "" {
-		target += "?" + url.Values{"basis": {i.Basis}}.Encode()
+		query.Set("basis", i.Basis)
+	}
+	if i.DryRun {
+		query.Set("dry_run", "true")
+	}
+	if len(query) > 0 {
+		target += "?" + query.Encode()
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, &sent{file: file, shown: progress(std, file)})
 	if err != nil {
@@ -165,8 +188,12 @@ func (i *importFile) remote(ctx context.Context, std IO, file *os.File) (done im
 	if err := json.NewDecoder(answer.Body).Decode(&report); err != nil {
 		return done, fmt.Errorf("%s: read the report: %w", i.Server, err)
 	}
+	done.DryRun = report.DryRun
+	for _, c := range report.Changes {
+		done.change(importer.Change{Line: int(c.Line), ID: c.ID, Created: c.Created, Changed: c.Changed})
+	}
 	done.Summary = importer.Summary{
-		Kind: importer.Kind(i.Kind), Read: int(report.Rows), Stored: int(report.Stored), Unchanged: int(report.Unchanged),
+		Kind: importer.Kind(i.Kind), Read: int(report.Rows), Stored: int(report.Stored), Created: int(report.Created), Unchanged: int(report.Unchanged),
 		Refused: int(report.Refused), Mended: int(report.Mended), Seconds: time.Since(began).Seconds(),
 	}
 	for _, note := range report.Notes {
@@ -241,8 +268,12 @@ func report(std IO, name string, s imported) {
 	if s.Seconds > 0 {
 		rate = float64(s.Read) / s.Seconds
 	}
-	fmt.Fprintf(std.Err, "%s: %d rows read in %.1f s (%.0f a second): %d stored, %d unchanged, %d refused",
-		name, s.Read, s.Seconds, rate, s.Stored, s.Unchanged, s.Refused)
+	stored := "stored"
+	if s.DryRun {
+		stored = fmt.Sprintf("would be stored (%d of them new)", s.Created)
+	}
+	fmt.Fprintf(std.Err, "%s: %d rows read in %.1f s (%.0f a second): %d %s, %d unchanged, %d refused",
+		name, s.Read, s.Seconds, rate, s.Stored, stored, s.Unchanged, s.Refused)
 	if s.Mended > 0 {
 		fmt.Fprintf(std.Err, ", %d of the stored were mended", s.Mended)
 	}
@@ -250,6 +281,12 @@ func report(std IO, name string, s imported) {
 		fmt.Fprintf(std.Err, "; then learned in %.1f s", s.LearnSeconds)
 	}
 	fmt.Fprintln(std.Err)
+	for _, c := range s.Changes[:min(shownRefusals, len(s.Changes))] {
+		fmt.Fprintln(std.Err, "  "+c.String())
+	}
+	if more := len(s.Changes) - shownRefusals; more > 0 {
+		fmt.Fprintf(std.Err, "  and %d more\n", more)
+	}
 	for _, r := range s.First {
 		fmt.Fprintln(std.Err, "  "+r.String())
 	}

@@ -6,16 +6,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 
+	"satnav/server/draw"
 	"satnav/server/track"
 )
 
 // match tells which geofences hold each point: geometry alone.
 type match struct {
 	fences
-	Points string `arg:"" help:"CSV with a header that has lng and lat, such as lng,lat or t,lat,lng." type:"existingfile"`
+	Points string `arg:"" help:"CSV with a header that has lng and lat, such as lng,lat or t,lat,lng."`
+	SVG    string `help:"Also draw geofences and points into this file." placeholder:"FILE" name:"svg"`
 }
 
 // matched is one line of the output.
@@ -41,6 +44,7 @@ func (m *match) Run(ctx context.Context, std IO) (err error) {
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
 	var found []uint32
+	var drawn []draw.Point
 	points, inside := 0, 0
 	for point, err := range track.Points(file) {
 		if err != nil {
@@ -58,6 +62,14 @@ func (m *match) Run(ctx context.Context, std IO) (err error) {
 		points++
 		if len(found) > 0 {
 			inside++
+		}
+		if m.SVG != "" {
+			drawn = append(drawn, draw.Point{Point: point, Inside: len(found) > 0})
+		}
+	}
+	if m.SVG != "" {
+		if _, err := into(m.SVG, func(out io.Writer) (struct{}, error) { return struct{}{}, draw.Match(out, index, drawn) }); err != nil {
+			return err
 		}
 	}
 	fmt.Fprintf(std.Err, "%s: %d points, %d of them in geofences (%d)\n", m.Points, points, inside, index.Len())

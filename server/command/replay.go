@@ -13,7 +13,7 @@ import (
 // replay takes a recorded track through geofences and tells what would have been told.
 type replay struct {
 	fences
-	Track string `arg:"" help:"GPX, CSV (t,lat,lng[,accuracy_m,floor,mocked]) or NDJSON." type:"existingfile"`
+	Track string `arg:"" help:"GPX, CSV (t,lat,lng[,accuracy_m,floor,mocked]) or NDJSON."`
 	Out   string `help:"How the outcome is printed: ${enum}." enum:"text,ndjson,geojson" default:"text"`
 	SVG   string `help:"Also draw geofences, track and crossings into this file." placeholder:"FILE" name:"svg"`
 }

@@ -48,7 +48,7 @@ const colours = `
 .paper{fill:$paper}.frame{fill:none;stroke:$line}.scale{fill:none;stroke:$faint;stroke-width:1.5}
 text{fill:$ink}.small{fill:$faint}.name{fill:$fence;stroke:$paper}
 .fence{fill:$fence;stroke:$fence}.corridor{stroke:$fence}.middle{stroke:$fence}
-.accuracy{fill:$faint;stroke:$faint}.track{stroke:$track}.fix{fill:$track}.odd{fill:$odd}
+.accuracy{fill:$faint;stroke:$faint}.track{stroke:$track}.fix{fill:$track}.odd{fill:$odd}.in{fill:$enter}.out{fill:$faint}
 .enter circle,text.enter{fill:$enter}.exit circle,text.exit{fill:$exit}.dwell circle,text.dwell{fill:$dwell}.approach circle,text.approach{fill:$approach}
 .enter line{stroke:$enter}.exit line{stroke:$exit}.dwell line{stroke:$dwell}.approach line{stroke:$approach}
 .pin circle{stroke:$paper}.pin text{fill:$paper}
@@ -125,25 +125,37 @@ func Replay(w io.Writer, fences *geo.Index, fixes []geo.Fix, crossings []track.C
 		lines++
 	}
 	height := mapHeight + 64 + lines*lineHeight
-	fmt.Fprintf(out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" role="img" aria-label="%s">`,
-		width, height, width, height, escape(fmt.Sprintf("A track of %d fixes with %d crossings", len(fixes), len(crossings))))
-	fmt.Fprintf(out, "\n%s\n<rect width=\"100%%\" height=\"100%%\" class=\"paper\"/>\n", style)
-	fmt.Fprintf(out, `<clipPath id="map"><rect x="%.0f" y="%.0f" width="%.0f" height="%.0f" rx="8"/></clipPath>`, margin, margin, v.width, v.height)
-	fmt.Fprintf(out, "\n<rect x=\"%.0f\" y=\"%.0f\" width=\"%.0f\" height=\"%.0f\" rx=\"8\" class=\"frame\"/>\n<g clip-path=\"url(#map)\">\n", margin, margin, v.width, v.height)
-	shown := shownFences(fences, points, crossings, &v)
-	for _, g := range shown {
-		v.fence(out, g)
-	}
+	title := fmt.Sprintf("A track of %d fixes with %d crossings", len(fixes), len(crossings))
+	shown := v.open(out, height, title, fences, points, crossings)
 	v.track(out, fixes)
-	for _, g := range shown {
-		v.label(out, g)
-	}
+	v.labels(out, shown)
 	v.pins(out, crossings)
 	fmt.Fprint(out, "</g>\n")
 	v.scaleBar(out)
 	list(out, fixes, listed, len(crossings))
 	fmt.Fprint(out, "</svg>\n")
 	return out.Flush()
+}
+
+// open begins a picture: style, frame, and the geofences within it, which it returns. The group of the map stays open.
+func (v *view) open(out io.Writer, height float64, title string, fences *geo.Index, points []geo.Point, crossings []track.Crossing) []*geo.Geofence {
+	fmt.Fprintf(out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" role="img" aria-label="%s">`,
+		width, height, width, height, escape(title))
+	fmt.Fprintf(out, "\n%s\n<rect width=\"100%%\" height=\"100%%\" class=\"paper\"/>\n", style)
+	fmt.Fprintf(out, `<clipPath id="map"><rect x="%.0f" y="%.0f" width="%.0f" height="%.0f" rx="8"/></clipPath>`, margin, margin, v.width, v.height)
+	fmt.Fprintf(out, "\n<rect x=\"%.0f\" y=\"%.0f\" width=\"%.0f\" height=\"%.0f\" rx=\"8\" class=\"frame\"/>\n<g clip-path=\"url(#map)\">\n", margin, margin, v.width, v.height)
+	shown := shownFences(fences, points, crossings, v)
+	for _, g := range shown {
+		v.fence(out, g)
+	}
+	return shown
+}
+
+// labels writes the names of geofences.
+func (v *view) labels(out io.Writer, shown []*geo.Geofence) {
+	for _, g := range shown {
+		v.label(out, g)
+	}
 }
 
 // shownFences are those that crossed, and those near the track, largest first so that none hides another.

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -68,6 +69,26 @@ type Result struct {
 	Outcome Outcome
 	Column  string // the column at fault; empty: the row as a whole
 	Reason  string // when Refused: what was found and what is wanted. When Stored: what was mended, if anything
+
+	// Of what is Stored, if the Sink tells: its id, whether it is new, and else what a dry run would change in it.
+	ID      string
+	Created bool
+	Changed []string
+}
+
+// Change is what an import did to one thing, or would do.
+type Change struct {
+	Line    int      `json:"line"`
+	ID      string   `json:"id"`
+	Created bool     `json:"created"`           // else it was there, and was changed
+	Changed []string `json:"changed,omitempty"` // what differs, of a dry run
+}
+
+func (c Change) String() string {
+	if c.Created {
+		return fmt.Sprintf("line %d: %s is new", c.Line, c.ID)
+	}
+	return fmt.Sprintf("line %d: %s changes: %s", c.Line, c.ID, strings.Join(c.Changed, ", "))
 }
 
 // Refusal is one row that was not stored, as it stands in FILE.rejected.ndjson.
@@ -92,7 +113,8 @@ type Summary struct {
 	Stored    int           `json:"stored"`
 	Unchanged int           `json:"unchanged"`
 	Refused   int           `json:"refused"`
-	Mended    int           `json:"mended"` // stored after a small repair, which Notes tells
+	Created   int           `json:"created"` // of the stored: those that are new; 0 for purchases and events
+	Mended    int           `json:"mended"`  // stored after a small repair, which Notes tells
 	Took      time.Duration `json:"-"`
 	Seconds   float64       `json:"seconds"`
 
@@ -130,6 +152,8 @@ type Options struct {
 	Rejected io.Writer
 	// Progress is called after each batch, in the goroutine of Run. nil: silence.
 	Progress func(Progress)
+	// Change is called for each thing that is stored, in order, in the goroutine of Run, if the Sink tells. nil: nobody asks.
+	Change func(Change)
 	// Batch is the most rows in one call of the Sink; 0 means 4,096. Fewer come where rows are long.
 	Batch int
 	// FirstLine is the number of the first line, when r is a later piece of a file; 0 means 1. Each piece has
@@ -309,6 +333,14 @@ func pump[T any](ctx context.Context, counted *countingReader, from source[T], p
 			summary.Read += len(b.rows)
 			summary.Stored += len(b.rows)
 			for i, result := range results {
+				if result.Outcome == Stored && result.ID != "" {
+					if result.Created {
+						summary.Created++
+					}
+					if opts.Change != nil {
+						opts.Change(Change{b.lines[i], result.ID, result.Created, result.Changed})
+					}
+				}
 				switch {
 				case result.Outcome == Unchanged:
 					summary.Stored--

@@ -20,6 +20,8 @@ type Editor struct {
 	Subject string
 	// Stores, when not nil, are the only stores whose geofences the editor may touch.
 	Stores []string
+	// Rehearse checks edits and says what they would change, and stores nothing.
+	Rehearse bool
 }
 
 func (e Editor) String() string { return e.Role + " " + e.Subject }
@@ -39,7 +41,8 @@ type Saved struct {
 	At        time.Time
 	Unchanged bool
 	Created   bool
-	Body      []byte // JSON, as it is kept now
+	Changed   []string // members that differ from what there was, of a rehearsed change
+	Body      []byte   // JSON, as it is kept now
 	// Err is *Invalid, *geo.Fault, ErrForbidden, store.ErrConflict or store.ErrNotFound; nil: it is durable and live.
 	Err error
 }
@@ -253,6 +256,9 @@ func save[T any](ctx context.Context, r *Retailers, retailer string, kind store.
 		}
 		edit.Expect = c.Expect
 		edits, indexes = append(edits, edit), append(indexes, i)
+	}
+	if by.Rehearse {
+		return rehearse(ctx, r, retailer, kind, edits, saved, indexes)
 	}
 	if kind == store.GeofenceEntry {
 		p.saving.RLock()

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -107,6 +108,7 @@ func (v *Visits) settle(ctx context.Context, m store.MarkedShopper, now time.Tim
 		late := lag(&before, m.Marks)
 		until := now.Add(-late)
 		after, crossings := geo.Settle(snapshot.Fences, before, until)
+		drafted(snapshot.Drafts, &after, crossings)
 		change.Presence, change.Crossings = &after, fresh(before, crossings)
 		change.Lazy = !after.Changed && len(change.Crossings) == 0
 		change.Marks = marks(m.Key.Retailer, &after, now, late)
@@ -121,6 +123,27 @@ func (v *Visits) settle(ctx context.Context, m store.MarkedShopper, now time.Tim
 		return nil
 	}
 	return err
+}
+
+// drafted says of an exit that its geofence went back to draft, where it did: among the live ones it is as gone as a
+// deleted one. Both crossings and what the presence keeps of them are put right.
+func drafted(drafts *geo.Index, p *geo.Presence, crossings []geo.Crossing) {
+	copied := false
+	for i := range crossings {
+		c := &crossings[i]
+		if _, draft := drafts.Lookup(c.Geofence); c.Reason.Rule != geo.RuleDeleted || !draft {
+			continue
+		}
+		c.Reason.Rule = geo.RuleDraft
+		if !copied {
+			p.Recent, copied = slices.Clone(p.Recent), true
+		}
+		for j := range p.Recent {
+			if p.Recent[j].ID == c.ID {
+				p.Recent[j].Reason.Rule = geo.RuleDraft
+			}
+		}
+	}
 }
 
 // settlers is how many shoppers are settled at once: their commits share one write to the disk.

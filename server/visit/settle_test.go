@@ -211,6 +211,7 @@ func TestSettle(t *testing.T) {
 			g.Schedule = hours
 		}, func(w *world) { w.now = start.Add(3*time.Hour + time.Second) }, []string{"bakery exit by closed"}},
 		{"deleted", nil, func(w *world) { w.save(retailer.Change[geo.Geofence]{ID: "bakery", Delete: true}) }, []string{"bakery exit by deleted"}},
+		{"a draft again", nil, func(w *world) { w.draw("bakery", func(g *geo.Geofence) { g.Status = geo.Draft }) }, []string{"bakery exit by draft"}},
 		{"moved away", nil, func(w *world) {
 			w.draw("bakery", func(g *geo.Geofence) { g.Shape, _ = geo.NewCircle(elsewhere, 100) })
 		}, []string{"bakery exit by edited"}},

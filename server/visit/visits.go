@@ -122,6 +122,7 @@ func (v *Visits) advance(snapshot *retailer.Snapshot, s *Signal, now *scene.Scen
 		before.Shopper = v.shoppers.Pseudonym(s.Key)
 	}
 	after, crossings := geo.AdvanceAll(snapshot.Fences, before, fixes)
+	drafted(snapshot.Drafts, &after, crossings)
 	after, settled := handOver(before, after, fixes[len(fixes)-1])
 	answer.Triggers = triggers(snapshot.Fences, append(settled, crossings...))
 	if now.Place.Precision == geo.Precise {
