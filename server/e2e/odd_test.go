@@ -138,7 +138,7 @@ func TestHugeHistories(t *testing.T) {
 			t.Errorf("%s is in the basket and suggested", item)
 		}
 	}
-	problem := h.stream(t, till, "POST", "/v1/context", map[string]any{"shopper": "bulk", "doing": map[string]any{"basket": append(basket, "one-more")}}).problem(422)
+	problem := h.stream(t, till, "POST", "/v1/context", map[string]any{"shopper": "bulk", "doing": map[string]any{"basket": slices.Concat(basket, []string{"one-more"})}}).problem(422)
 	if len(problem.Errors) == 0 || problem.Errors[0].Pointer != "/doing/basket" {
 		t.Errorf("5,001 items: got %+v", problem)
 	}
