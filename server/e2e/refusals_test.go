@@ -79,7 +79,7 @@ func TestBadInput(t *testing.T) {
 		{"another type", "shopper", "POST /v1/context", `{}`, []string{"Content-Type", "text/plain"}, 415, "unsupported-media-type", "", "application/json"},
 		{"a self-crossing polygon", "manager", "POST /v1/geofences", bow, nil, 422, "invalid-value", "/geometry", "cross"},
 		{"a geofence that is not JSON", "manager", "POST /v1/geofences", `{`, nil, 400, "invalid-request", "", "brackets"},
-		{"a circle without a radius", "manager", "POST /v1/geofences", `{"type":"Feature","geometry":{"type":"Point","coordinates":[0,0]},"properties":{}}`, nil, 422, "invalid-value", "/properties/radius_m", "give it in metres"},
+		{"a circle without a radius", "manager", "POST /v1/geofences", `{"type":"Feature","geometry":{"type":"Point","coordinates":[0,0]},"properties":{}}`, nil, 400, "invalid-request", "/properties/radius_m", "give it in metres"},
 		{"a reserved id", "manager", "POST /v1/geofences", strings.Replace(plaza(``), `{`, `{"id":"nearby",`, 1), nil, 422, "invalid-value", "", "nearby"},
 		{"a duplicate id", "manager", "POST /v1/stores", `{"store":"twice","lat":1,"lng":1,"zone":"UTC"}`, nil, 409, "conflict", "", "twice"},
 		{"a store nowhere", "manager", "POST /v1/stores", `{"lat":1,"lng":1,"zone":"Nowhere/Land"}`, nil, 422, "invalid-value", "/zone", "Europe/Lisbon"},
