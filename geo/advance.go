@@ -20,7 +20,7 @@ func Advance(fences *Index, p Presence, f Fix) (Presence, []Crossing) {
 
 // AdvanceAll takes the fixes of one call in, in whatever order they are.
 func AdvanceAll(fences *Index, p Presence, fixes []Fix) (Presence, []Crossing) {
-	p.Changed = false
+	p.Changed, p.Odd = false, nil
 	var out []Crossing
 	var late, ahead []Fix
 	for _, f := range inOrder(fixes) {
@@ -67,7 +67,7 @@ func inOrder(fixes []Fix) []Fix {
 // take advances by a fix that is newer than all others.
 func (p Presence) take(fences *Index, f Fix) (Presence, []Crossing) {
 	now := p.machine(fences, p.Now)
-	now.fix(f)
+	p.doubt(now.fix(f))
 
 	// What can no longer be preceded by a late fix moves from the tail into the base.
 	oldest := f.At.Add(-LateLimit)
@@ -88,6 +88,13 @@ func (p Presence) take(fences *Index, f Fix) (Presence, []Crossing) {
 	p.Changed = p.Changed || now.changed
 	p.remember(now.out, f.At)
 	return p, now.out
+}
+
+// doubt notes what was odd about a fix of this call.
+func (p *Presence) doubt(odd Distrust) {
+	if odd != "" && !slices.Contains(p.Odd, odd) {
+		p.Odd = append(p.Odd, odd)
+	}
 }
 
 // remember keeps the crossings of a call for its retries, and forgets those whose fixes are gone.
@@ -141,7 +148,9 @@ func (p Presence) putInOrder(fences *Index, late []Fix) (Presence, []Crossing) {
 
 	again := p.machine(fences, p.Base)
 	for i, f := range p.Tail[p.Replayable:] {
-		again.fix(f)
+		if odd := again.fix(f); slices.ContainsFunc(late, func(l Fix) bool { return compareFixes(l, f) == 0 }) {
+			p.doubt(odd)
+		}
 		if p.Replayable+i < surplus {
 			p.Base = again.memory
 			again.owned = false
@@ -311,15 +320,15 @@ func (m *machine) insert(i int, s Stay) {
 	m.changed = m.changed || s != Stay{Geofence: s.Geofence, Version: s.Version, Wants: s.Wants}
 }
 
-// fix takes one fix in, which is not older than any before it.
-func (m *machine) fix(f Fix) {
+// fix takes one fix in, which is not older than any before it, and tells what is odd about it.
+func (m *machine) fix(f Fix) Distrust {
 	m.passTime(f.At)
 	decidedByTime := len(m.out)
 	gap := f.At.Sub(m.memory.Seen)
 	track, e := m.memory.Track.then(f)
 	m.memory.Track, m.memory.Seen = track, f.At
 	if e.held {
-		return
+		return e.distrust
 	}
 	m.memory.Point = f.Point
 	w := witness{Fix: f, estimate: e, alone: e.lie < credibleAlone && gap > aloneAfter || e.lie < credible && e.fresh}
@@ -393,6 +402,7 @@ func (m *machine) fix(f Fix) {
 	m.sort(decidedByTime)
 	// A dwell may be due at once, when a visit is found out late: it is this fix that decides it, not the next.
 	m.passTime(f.At)
+	return e.distrust
 }
 
 func (m *machine) fenceOf(id string) *Geofence {

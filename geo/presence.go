@@ -35,6 +35,8 @@ type Presence struct {
 	// confirmation under way, a dwell running): such a presence is committed before its answer is given, another one may be
 	// written lazily. It is not stored.
 	Changed bool
+	// Odd is what the fixes of the last Advance were not trusted for, each kind once. It is not stored.
+	Odd []Distrust
 }
 
 // Bounds of a presence.

@@ -192,9 +192,6 @@ func (t Track) then(f Fix) (Track, estimate) {
 	if lie > 0.5 {
 		return t.hold(f, sigma, lies)
 	}
-	if t.Held != nil {
-		distrust = DistrustJump
-	}
 	var seconds *Fix
 	if _, agrees := t.agrees(f, sigma, lies); agrees {
 		seconds = t.seconded(f)

@@ -239,3 +239,34 @@ func TestClockThatRanAhead(t *testing.T) {
 		t.Error("a fix of today entered nothing, because one of the future came before it")
 	}
 }
+
+// TestJumpIsSaid holds that a fix which the crossing machine set aside is named in the receipt, whether it was the call's own
+// or in its trail, and that the good fix after it is not.
+func TestJumpIsSaid(t *testing.T) {
+	t.Parallel()
+	token := city.shopper(t, canary("jump-4711"))
+	from := time.Now().Add(-time.Hour).Truncate(time.Second)
+	fix := func(second int, north float64) geo.Fix {
+		p := city.Stores()[0].Position
+		p.Lat += north
+		return geo.Fix{Point: p, At: from.Add(time.Duration(second) * time.Second), AccuracyMeters: 10}
+	}
+	const far = 0.02 // 2.2 km
+	for _, tt := range []struct {
+		name  string
+		fixes []geo.Fix // the last is the call's own
+		want  []string
+	}{
+		{name: "standing", fixes: []geo.Fix{fix(0, 0), fix(5, 0), fix(10, 0)}},
+		{name: "own fix", fixes: []geo.Fix{fix(15, far)}, want: []string{"jump"}},
+		{name: "back again", fixes: []geo.Fix{fix(20, 0)}},
+		{name: "in the trail", fixes: []geo.Fix{fix(25, -far), fix(30, 0)}, want: []string{"jump"}},
+		{name: "retried", fixes: []geo.Fix{fix(30, 0)}},
+	} {
+		for _, call := range strolls("", tt.fixes, len(tt.fixes)) {
+			if got := city.ask(t, token, call).Used.Distrust; !slices.Equal(got, tt.want) {
+				t.Errorf("%s: distrust %q, want %q", tt.name, got, tt.want)
+			}
+		}
+	}
+}

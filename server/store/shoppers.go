@@ -263,7 +263,7 @@ func (s *Shoppers) Remember(key who.Key, revision int64, presence *geo.Presence)
 		return false
 	}
 	kept := *presence
-	kept.Changed = false
+	kept.Changed, kept.Odd = false, nil
 	return s.cache.remember(s.Partition(key), revision, &kept)
 }
 
@@ -336,7 +336,7 @@ func (s *Shoppers) commit(ctx context.Context, key who.Key, partition string, k 
 	}
 	if change.Presence != nil {
 		record.Presence = *change.Presence
-		record.Presence.Changed = false // it says what one call did, and is not stored
+		record.Presence.Changed, record.Presence.Odd = false, nil // they say what one call did, and is not stored
 		batch.b = appendPresence(batch.b, change.Presence)
 		batch.cut(presenceID, change.Marks...)
 	}

@@ -369,7 +369,7 @@ func TestPresenceCodec(t *testing.T) {
 		if seed > 0 {
 			empty(reflect.ValueOf(&want).Elem(), random)
 		}
-		want.Changed = false // it is not stored
+		want.Changed, want.Odd = false, nil // they are not stored
 		body := appendPresence(nil, &want)
 		got, err := readPresence(body)
 		if err != nil {

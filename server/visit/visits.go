@@ -123,6 +123,9 @@ func (v *Visits) advance(snapshot *retailer.Snapshot, s *Signal, now *scene.Scen
 	}
 	after, crossings := geo.AdvanceAll(snapshot.Fences, before, fixes)
 	drafted(snapshot.Drafts, &after, crossings)
+	for _, odd := range after.Odd {
+		answer.Used.Distrust = append(answer.Used.Distrust, string(odd))
+	}
 	after, settled := handOver(before, after, fixes[len(fixes)-1])
 	answer.Triggers = triggers(snapshot.Fences, append(settled, crossings...))
 	if now.Place.Precision == geo.Precise {
@@ -249,7 +252,7 @@ func used(now *scene.Scene, made recommend.Record, distrust []string) Used {
 	if !now.Place.Known && len(now.Fixes) > 0 {
 		u.Location = "trail"
 	}
-	if d := now.Place.Distrust; d != "" {
+	if d := now.Place.Distrust; d != "" && !slices.Contains(u.Distrust, string(d)) {
 		u.Distrust = append(u.Distrust, string(d))
 	}
 	return u
