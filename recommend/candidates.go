@@ -23,9 +23,10 @@ const (
 	FromVisits                      // a store visited before
 	FromNear                        // a store near the shopper
 	FromPassages                    // a store where many go from here
+	FromRules                       // a rule wants it
 )
 
-var sourceNames = []string{"history", "basket", "crowd", "popular", "store", "list", "acts", "catalogue", "visits", "near", "passages"}
+var sourceNames = []string{"history", "basket", "crowd", "popular", "store", "list", "acts", "catalogue", "visits", "near", "passages", "rules"}
 
 // Names lists the sources of the set.
 func (s Source) Names() []string {
@@ -65,6 +66,10 @@ func (w *work) products() {
 	w.neighbours()
 	w.acts()
 	w.popular()
+	if w.snapshot.Rules != nil {
+		w.begin()
+		w.included()
+	}
 	w.filler()
 	w.tastes.learn(w)
 	w.describe()

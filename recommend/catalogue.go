@@ -3,6 +3,7 @@ package recommend
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"satnav/context/who"
 )
@@ -193,4 +194,39 @@ func (c *Catalogue) familyOf(item who.Item) who.Item {
 		return item
 	}
 	return c.family[item]
+}
+
+// HasCategory tells whether a product stands in a category, or below it.
+func (c *Catalogue) HasCategory(path string) bool {
+	if c == nil {
+		return false
+	}
+	if _, ok := c.categories[path]; ok {
+		return true
+	}
+	for name := range c.categories {
+		if strings.HasPrefix(name, path+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// HasBrand tells whether a product is of a brand.
+func (c *Catalogue) HasBrand(name string) bool {
+	if c == nil {
+		return false
+	}
+	_, ok := c.brands[name]
+	return ok
+}
+
+// HasTag tells whether a product has a tag. It looks at all of them: it is for edits, not for the path.
+func (c *Catalogue) HasTag(tag string) bool {
+	for p := range c.All {
+		if slices.Contains(p.Tags, tag) {
+			return true
+		}
+	}
+	return false
 }

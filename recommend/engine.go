@@ -13,6 +13,7 @@ package recommend
 import (
 	"satnav/context/scene"
 	"satnav/context/who"
+	"satnav/recommend/rule"
 )
 
 // MaxLimit is the longest list that can be asked for.
@@ -32,6 +33,13 @@ type Request struct {
 	// on the list: nobody looks at the same thing twice within a minute. nil: the plain ranking.
 	Shown []who.Item
 	Query string // not acted on by the ranking
+
+	// What live rules ask beside the scene: the screen of the app, the geofences that hold the shopper (only where the grants
+	// allow it), what happened (the zero Trigger: a call), and what counts over answers; nil: nothing holds a rule back.
+	Screen  string
+	Inside  []Stay
+	Trigger rule.Happening
+	Guard   rule.Guard
 }
 
 // Record says what an answer was made of, for the decision record. Its parts are shared with nobody.
@@ -44,6 +52,11 @@ type Record struct {
 	Sources    Source
 	Candidates int // how many were scored
 	OneSided   int // suggestions that one kind of feature decided, see Suggestion.OneSided
+
+	Rules    rule.Trace   // what every live rule came to
+	Acted    []*rule.Rule // those that changed what is shown
+	Says     []Said       // messages and reminders that are about no candidate
+	Withheld []Withheld   // candidates that rules kept out, the first ones
 }
 
 // Recommend answers a request from a snapshot. It is deterministic and safe for concurrent use, keeps
@@ -72,6 +85,10 @@ func Recommend(snapshot *Snapshot, r *Request) ([]Suggestion, Record) {
 	if stores {
 		w.stores(products)
 	}
+	if w.snapshot.Rules != nil && !products {
+		w.recall()
+		w.begin()
+	}
 	record.Candidates = len(w.candidates)
 	w.score()
 	chosen := w.mix(limit, products)
@@ -81,6 +98,9 @@ func Recommend(snapshot *Snapshot, r *Request) ([]Suggestion, Record) {
 		if suggestions[i].OneSided != "" {
 			record.OneSided++
 		}
+	}
+	if w.rules.request != nil {
+		w.recordRules(&record, suggestions)
 	}
 	return suggestions, record
 }

@@ -50,6 +50,11 @@ func (w *work) explain(chosen []candidate) []Suggestion {
 			}
 			w.reasons = w.productReasons(w.reasons, c, parts)
 		}
+		if len(w.rules.effects) > 0 {
+			t := told{reasons: w.reasons, first: first}
+			w.tellRules(s, c, &t)
+			w.reasons = t.reasons
+		}
 		w.told[i] = len(w.reasons) - first
 	}
 	reasons := append(make([]Reason, 0, len(w.reasons)), w.reasons...)

@@ -9,6 +9,9 @@ const storesAmongProducts = 1
 // depends on chance. Of the variants of one product only the best is shown, except those that the
 // shopper has bought before: whoever buys two sorts wants both. What was just shown comes last.
 func (w *work) mix(limit int, products bool) []candidate {
+	if len(w.rules.effects) > 0 {
+		return w.mixRuled(limit, products)
+	}
 	w.chosen = w.chosen[:0]
 	stores := w.choose(limit, products, 0, false)
 	if len(w.request.Shown) > 0 {

@@ -15,6 +15,7 @@ type Product struct {
 	Stock      *int       // pieces over all stores; nil: not known, taken as available
 	SoldOut    []who.Item // numbers of the stores that counted it and have none, few; it is not suggested there
 	Attributes map[string]string
+	Tags       []string
 	VariantOf  string
 	Sensitive  bool // a sensitive category: never inferred from, never shown as a reason
 	Withdrawn  bool // status "withdrawn" or "draft": never suggested

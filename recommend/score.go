@@ -148,7 +148,14 @@ func (w *work) score() {
 			c.logOdds = w.scorer(c).logOdds(&w.rows[i])
 		}
 	}
-	w.sift(max(boostedFor*w.request.Limit, boostedLeast) + len(w.request.Shown))
+	n := max(boostedFor*w.request.Limit, boostedLeast) + len(w.request.Shown)
+	if w.rules.request != nil {
+		w.judge()
+		if len(w.rules.effects) > 0 {
+			n = len(w.candidates) // a rule may want the last one, or none of the best
+		}
+	}
+	w.sift(n)
 	for i := range w.best {
 		best := &w.best[i]
 		best.logOdds += w.scorer(&w.candidates[best.place]).boosted(&w.rows[best.place])

@@ -5,6 +5,7 @@ import (
 
 	"satnav/context/where"
 	"satnav/context/who"
+	"satnav/recommend/rule"
 )
 
 // Snapshot is everything that an answer is made of beside the scene itself. It is immutable: whoever
@@ -14,6 +15,9 @@ type Snapshot struct {
 	Catalogue *Catalogue // nil: no products are known, only what was bought
 	Crowd     *Crowd     // nil: nobody has bought anything
 	Model     *Model     // nil: BuiltIn
+	Rules     *rule.Set  // nil: none are live
+	// MinorPerUnit is how many minor units one of the retailer's currency has; 0 stands for 100.
+	MinorPerUnit int64
 
 	products, places *scorer
 	facts            []fact         // by item number, and one for all others

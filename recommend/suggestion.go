@@ -33,6 +33,7 @@ type Suggestion struct {
 	// suggestion; empty: there is none. It is told to the product team, since a list that hangs on one
 	// attribute is easily wrong in the same way for everybody.
 	OneSided string
+	Ruled    *Ruled // nil: no rule did anything with it
 }
 
 // Contributions are the parts of a score's log-odds, by group of features.
@@ -82,6 +83,8 @@ const (
 	Liked          Code = "liked"
 	Viewed         Code = "viewed" // looked at or put into a basket lately
 	InCatalogue    Code = "in_catalogue"
+	Picked         Code = "picked"   // a rule of the shop wants it here
+	OnOffer        Code = "on_offer" // a rule of the shop lowered its price
 )
 
 // Reason is one true cause of a suggestion.

@@ -34,6 +34,7 @@ type work struct {
 	tastes     tastes
 	decays     [who.Tail][3]float32 // by basket, for 30, 90 and 365 days
 	places     places
+	rules      ruled
 }
 
 // cell is what one answer notes about one item.
@@ -152,6 +153,7 @@ func (w *work) locate(p *where.Place) {
 
 // release gives the memory back; nothing of the shopper stays referenced.
 func (w *work) release() {
+	w.end()
 	w.snapshot, w.crowd, w.request, w.past, w.here = nil, nil, nil, Past{}, here{}
 	works.Put(w)
 }

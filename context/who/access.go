@@ -67,6 +67,17 @@ func (v View) Presence() geo.Presence {
 	return v.subject.shopper.presence
 }
 
+// Told is how often rules acted for the shopper. It is kept under either purpose: under neither, nobody may count.
+func (v View) Told() Told {
+	if v.subject == nil {
+		return nil
+	}
+	if len(v.subject.shopper.told) > 0 {
+		v.subject.note(v.purpose)
+	}
+	return v.subject.shopper.told
+}
+
 // Use notes that the purpose was used for data that came with the call itself, a position for example.
 func (v View) Use() {
 	if v.subject != nil {

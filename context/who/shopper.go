@@ -32,6 +32,7 @@ type Shopper struct {
 	grants   Grants
 	history  *History
 	presence geo.Presence
+	told     Told
 }
 
 // Record is the stored form of a shopper: what a store reads and writes. Everyone else has a Shopper
@@ -43,6 +44,7 @@ type Record struct {
 	Grants   Grants
 	History  *History // nil: empty
 	Presence geo.Presence
+	Told     Told
 }
 
 // New makes a shopper of a stored record.
@@ -50,7 +52,7 @@ func New(r Record) *Shopper {
 	if r.History == nil {
 		r.History = &History{}
 	}
-	return &Shopper{key: r.Key, since: r.Since, revision: r.Revision, grants: r.Grants, history: r.History, presence: r.Presence}
+	return &Shopper{key: r.Key, since: r.Since, revision: r.Revision, grants: r.Grants, history: r.History, presence: r.Presence, told: r.Told}
 }
 
 // Stranger is a shopper of whom nothing is stored yet, with the grants that the retailer presumes.

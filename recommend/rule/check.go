@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/text/language"
 
@@ -141,7 +140,7 @@ func (i *inspection) guards(m *member) {
 		value int64
 	}{
 		{"guards.per_shopper_day", int64(g.PerShopperDay)}, {"guards.per_store_day", int64(g.PerStoreDay)},
-		{"guards.per_day", int64(g.PerDay)}, {"guards.budget", g.BudgetMinor},
+		{"guards.per_day", int64(g.PerDay)}, {"guards.budget_minor", g.BudgetMinor},
 	} {
 		if limit.value < 0 {
 			i.say(limit.field, fmt.Sprintf("got %d", limit.value), "0 for no limit, or more")
@@ -288,8 +287,8 @@ func (i *inspection) action(at string, a *Action) {
 		i.offer(at+"offer.", a.Offer)
 	case Say, Remind:
 		i.texts(at+"text", a)
-		if a.Kind == Remind && (a.After <= 0 || a.After > 366*24*time.Hour) {
-			i.say(at+"after", fmt.Sprintf("got %s", a.After), "a reminder comes later: more than 0, at most a year")
+		if a.Kind == Remind && (a.AfterSeconds <= 0 || a.AfterSeconds > 366*24*3600) {
+			i.say(at+"after_s", fmt.Sprintf("got %d", a.AfterSeconds), "a reminder comes later: more than 0, at most a year")
 		}
 	default:
 		kinds := make([]string, len(ActionKinds))
@@ -322,7 +321,7 @@ func (i *inspection) include(at string, a *Action) {
 // offer checks the price class: it may only lower a price, not under the floor, and leaves a neutral alternative.
 func (i *inspection) offer(at string, o *Offer) {
 	if o == nil {
-		i.say(strings.TrimSuffix(at, "."), "the offer is missing", "give it percent_off, minor_off or a price")
+		i.say(strings.TrimSuffix(at, "."), "the offer is missing", "give it percent_off, minor_off or minor")
 		return
 	}
 	ways := 0
@@ -339,10 +338,10 @@ func (i *inspection) offer(at string, o *Offer) {
 		i.say(at+"percent_off", fmt.Sprintf("got %v", o.PercentOff), "over 0 to 100")
 		return
 	case o.Minor < 0:
-		i.say(at+"price", fmt.Sprintf("got %d", o.Minor), "a price is 0 or more, in minor units")
+		i.say(at+"minor", fmt.Sprintf("got %d", o.Minor), "a price is 0 or more, in minor units")
 		return
 	case ways != 1:
-		i.say(strings.TrimSuffix(at, "."), fmt.Sprintf("the offer says %d prices", ways), "set exactly one of percent_off, minor_off and price")
+		i.say(strings.TrimSuffix(at, "."), fmt.Sprintf("the offer says %d prices", ways), "set exactly one of percent_off, minor_off and minor")
 		return
 	}
 	if o.ID == "" {

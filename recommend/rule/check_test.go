@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"satnav/context/who"
 )
@@ -115,8 +114,8 @@ func TestCheck(t *testing.T) {
 		}, []string{`then[0].offer.neutral: the price depends on what is known of the shopper`}},
 		{"a message in no language", then(Action{Kind: Say, Text: map[string]string{"elvish!": "mae"}}), []string{`then[0].text.elvish!: "elvish!" is not a language`}},
 		{"a misspelt placeholder", then(Action{Kind: Say, Text: map[string]string{"en": "Dear {shopper.teir}"}}), []string{`then[0].text.en: there is no attribute "shopper.teir": did you mean "shopper.tier"?`}},
-		{"a reminder at once", then(Action{Kind: Remind, Text: map[string]string{"en": "Milk?"}, After: 0}), []string{`then[0].after: got 0s`}},
-		{"a reminder", then(Action{Kind: Remind, Text: map[string]string{"en": "Milk?"}, After: 48 * time.Hour}), nil},
+		{"a reminder at once", then(Action{Kind: Remind, Text: map[string]string{"en": "Milk?"}, AfterSeconds: 0}), []string{`then[0].after_s: got 0`}},
+		{"a reminder", then(Action{Kind: Remind, Text: map[string]string{"en": "Milk?"}, AfterSeconds: 48 * 3600}), nil},
 		{"a misspelt weekday", func(r *Rule) { r.Schedule.Weekdays = []string{"Firday"} }, []string{`schedule.weekdays: "Firday" is not a weekday: did you mean "friday"?`}},
 		{"past midnight", func(r *Rule) { r.Schedule.Hours = []Hours{{"22:00", "02:00"}} }, []string{`schedule.hours: 22:00 to 02:00 goes past midnight: write 22:00 to 24:00`}},
 		{"dates the wrong way round", func(r *Rule) { r.Schedule.From, r.Schedule.Until = "2026-12-01", "2026-11-01" }, []string{`schedule.until: 2026-11-01 is before 2026-12-01`}},

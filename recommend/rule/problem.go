@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -41,4 +42,22 @@ func (e *Invalid) Error() string {
 		lines[i] = fmt.Sprintf("rule %q, %s", e.Rule, p)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// Wrong are the ids of the rules that an error of NewSet is about.
+func Wrong(err error) map[string]bool {
+	ids := map[string]bool{}
+	var all []error
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		all = joined.Unwrap()
+	} else {
+		all = []error{err}
+	}
+	for _, e := range all {
+		var invalid *Invalid
+		if errors.As(e, &invalid) {
+			ids[invalid.Rule] = true
+		}
+	}
+	return ids
 }

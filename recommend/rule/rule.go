@@ -13,27 +13,25 @@ package rule
 
 //go:generate go test -run ^TestAttributesPage$ . -update
 
-import (
-	"time"
-
-	"satnav/context/who"
-)
+import "satnav/context/who"
 
 // Rule is one rule as a product team writes it.
+//
+// Its JSON is what the API takes and gives, and what is kept.
 type Rule struct {
-	ID       string
-	Name     string
-	Owner    string        // who answers for it
-	Purpose  string        // why it is there, in a sentence
-	Uses     []who.Purpose // what shoppers' data it may read: the purposes that its attributes need
-	Trigger  Trigger
-	When     string // condition in CEL; empty: always
-	Then     []Action
-	Schedule Schedule
-	Guards   Guardrails
+	ID       string        `json:"id"`
+	Name     string        `json:"name,omitempty"`
+	Owner    string        `json:"owner,omitempty"`   // who answers for it
+	Purpose  string        `json:"purpose,omitempty"` // why it is there, in a sentence
+	Uses     []who.Purpose `json:"uses,omitempty"`    // what shoppers' data it may read: the purposes that its attributes need
+	Trigger  Trigger       `json:"trigger,omitzero"`
+	When     string        `json:"when,omitempty"` // condition in CEL; empty: always
+	Then     []Action      `json:"then"`
+	Schedule Schedule      `json:"schedule,omitzero"`
+	Guards   Guardrails    `json:"guards,omitzero"`
 	// Priority is 0 to 1000, the higher goes first. Where two rules want contrary things the first one
 	// decides; equals go by id.
-	Priority int
+	Priority int `json:"priority,omitempty"`
 }
 
 // MaxPriority is the highest.
@@ -57,11 +55,11 @@ var CrossingKinds = []string{"enter", "dwell", "exit", "approach"}
 
 // Trigger says when a rule is asked. The zero Trigger is every answer.
 type Trigger struct {
-	Kind        TriggerKind // empty: OnAnswer
-	Crossing    string      // one of CrossingKinds; empty: any
-	Geofence    string      // id; empty: any
-	GeofenceTag string      // empty: any
-	Event       string      // one of who.EventKinds; empty: any
+	Kind        TriggerKind `json:"kind,omitempty"`         // empty: OnAnswer
+	Crossing    string      `json:"crossing,omitempty"`     // one of CrossingKinds; empty: any
+	Geofence    string      `json:"geofence,omitempty"`     // id; empty: any
+	GeofenceTag string      `json:"geofence_tag,omitempty"` // empty: any
+	Event       string      `json:"event,omitempty"`        // one of who.EventKinds; empty: any
 }
 
 // ActionKind is what a rule does.
@@ -84,15 +82,16 @@ var ActionKinds = []ActionKind{Boost, Bury, Pin, Include, Exclude, Cap, Price, S
 
 // Action is one thing that a rule does. Only the fields of its kind are set.
 type Action struct {
-	Kind        ActionKind
-	Factor      float64           // Boost: over 1 to MaxFactor; Bury: 1/MaxFactor to under 1
-	Position    int               // Pin: from 1 to MaxPosition
-	Items       []string          // Include: ids
-	Most        int               // Cap: 0 to 100
-	PerCategory bool              // Cap: counted for each category by itself
-	Offer       *Offer            // Price
-	Text        map[string]string // Say, Remind: by language tag; {shopper.tier} stands for an attribute
-	After       time.Duration     // Remind: how long from now, at most a year
+	Kind        ActionKind        `json:"kind"`
+	Factor      float64           `json:"factor,omitempty"`       // Boost: over 1 to MaxFactor; Bury: 1/MaxFactor to under 1
+	Position    int               `json:"position,omitempty"`     // Pin: from 1 to MaxPosition
+	Items       []string          `json:"items,omitempty"`        // Include: ids
+	Most        int               `json:"most,omitempty"`         // Cap: 0 to 100
+	PerCategory bool              `json:"per_category,omitempty"` // Cap: counted for each category by itself
+	Offer       *Offer            `json:"offer,omitempty"`        // Price
+	Text        map[string]string `json:"text,omitempty"`         // Say, Remind: by language tag; {shopper.tier} stands for an attribute
+	// AfterSeconds is how long from now to remind, at most a year.
+	AfterSeconds int64 `json:"after_s,omitempty"`
 }
 
 // Bounds of actions.
@@ -103,37 +102,38 @@ const (
 
 // Offer is a change of price: one of PercentOff, MinorOff and Minor is set. It can only lower a price.
 type Offer struct {
-	ID         string
-	PercentOff float64 // over 0, at most 100
-	MinorOff   int64   // minor units of the currency off the price
-	Minor      int64   // the price, in minor units
+	ID         string  `json:"id"`
+	PercentOff float64 `json:"percent_off,omitempty"` // over 0, at most 100
+	MinorOff   int64   `json:"minor_off,omitempty"`   // minor units of the currency off the price
+	Minor      int64   `json:"minor,omitempty"`       // the price, in minor units
 	// Neutral tells the shopper what they can have without what is known of them: the list price, or an
 	// offer for all. It is asked for where the condition reads personal data.
-	Neutral string
+	Neutral string `json:"neutral,omitempty"`
 }
 
 // Guardrails hold a rule back. Quiet is decided here; the counts are the Guard's. 0 stands for no limit.
 type Guardrails struct {
-	PerShopperDay int // times a shopper and day
-	PerStoreDay   int
-	PerDay        int
-	BudgetMinor   int64 // of price reductions, in all
+	PerShopperDay int   `json:"per_shopper_day,omitempty"` // times a shopper and day
+	PerStoreDay   int   `json:"per_store_day,omitempty"`
+	PerDay        int   `json:"per_day,omitempty"`
+	BudgetMinor   int64 `json:"budget_minor,omitempty"` // of the price reductions that are shown, in all
 	// Quiet are hours by the store's clock in which nobody is interrupted: they hold back what was not
 	// asked for (a crossing, an event, a schedule), never an answer. They may go past midnight.
-	Quiet Hours
+	Quiet Hours `json:"quiet,omitzero"`
 }
 
 // Hold is why a rule that would match was held back.
 type Hold string
 
 const (
-	Free        Hold = ""
-	HeldByQuiet Hold = "quiet_hours"
-	HeldByFloor Hold = "floor_margin"
-	HeldByCount Hold = "frequency"
-	HeldByFunds Hold = "budget"
-	HeldOut     Hold = "holdout"
-	SwitchedOff Hold = "switched_off" // it failed too often
+	Free         Hold = ""
+	HeldByQuiet  Hold = "quiet_hours"
+	HeldByFloor  Hold = "floor_margin"
+	HeldByCount  Hold = "frequency"
+	HeldByFunds  Hold = "budget"
+	HeldByBudget Hold = "interruptions" // the shopper was interrupted often enough today
+	HeldOut      Hold = "holdout"
+	SwitchedOff  Hold = "switched_off" // it failed too often
 )
 
 // Guard knows what counts over answers. It is asked at most once for a rule in an answer, after the rule's
@@ -141,4 +141,7 @@ const (
 type Guard interface {
 	// Hold says why the rule must not act in this scene, Free if it may.
 	Hold(r *Rule, s *Scene) Hold
+	// Spend takes a reduction off the rule's budget, or returns false: the offer is not made then. It is asked for the
+	// candidates that are shown, of rules with a budget.
+	Spend(r *Rule, minor int64) bool
 }

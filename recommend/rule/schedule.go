@@ -9,11 +9,11 @@ import (
 
 // Schedule says when a rule is live, by the clock on the wall of the store. The zero Schedule is always.
 type Schedule struct {
-	From     string   // first date, "2026-11-27"; empty: no first
-	Until    string   // last date, it counts; empty: no last
-	Weekdays []string // names of Weekdays; empty: all
-	Hours    []Hours  // empty: all day; each within one day
-	Holidays HolidayRule
+	From     string      `json:"from,omitempty"`     // first date, "2026-11-27"; empty: no first
+	Until    string      `json:"until,omitempty"`    // last date, it counts; empty: no last
+	Weekdays []string    `json:"weekdays,omitempty"` // names of Weekdays; empty: all
+	Hours    []Hours     `json:"hours,omitempty"`    // empty: all day; each within one day
+	Holidays HolidayRule `json:"holidays,omitempty"`
 }
 
 // HolidayRule says what a holiday means for a schedule.
@@ -26,7 +26,10 @@ const (
 )
 
 // Hours are clock readings, "17:00" to "22:00"; the end does not count, and may be "24:00".
-type Hours struct{ From, Until string }
+type Hours struct {
+	From  string `json:"from"`
+	Until string `json:"until"`
+}
 
 // span is Hours in minutes of the day.
 type span struct{ from, until int }

@@ -21,6 +21,8 @@ type Set struct {
 	byKind  map[TriggerKind][]int32
 	parts   []condition // scene parts, each once however many rules have it
 	index   index
+	reads   []bool   // by attribute: a rule reads it
+	caps    bool     // a rule caps
 	health  []health // by member
 	pool    sync.Pool
 }
@@ -36,6 +38,8 @@ type member struct {
 	scene     []int32     // numbers of its scene parts
 	candidate []condition // its candidate parts
 	keyed     bool        // the index finds it
+	acts      bool        // it does more with a candidate than to speak beside it
+	personal  bool        // its condition reads what is known of the shopper
 }
 
 // health counts what a rule came to.
@@ -44,7 +48,7 @@ type health struct{ matched, faulted atomic.Uint64 }
 // NewSet compiles rules. One that is wrong keeps the whole set from being made: the error joins an *Invalid
 // for each. The rules are copied shallowly and must not be changed afterwards.
 func NewSet(version string, rules []Rule, house House) (*Set, error) {
-	s := &Set{Version: version, house: house, byKind: map[TriggerKind][]int32{}}
+	s := &Set{Version: version, house: house, byKind: map[TriggerKind][]int32{}, reads: make([]bool, len(attributes))}
 	var wrong []error
 	seen := map[string]bool{}
 	for _, r := range rules {
@@ -71,7 +75,8 @@ func NewSet(version string, rules []Rule, house House) (*Set, error) {
 	}
 	s.health = make([]health, len(s.members))
 	s.pool.New = func() any {
-		return &Request{set: s, memo: make([]truth, len(s.parts)), active: make([]bool, len(s.members)), counts: make([]uint32, len(s.members))}
+		return &Request{set: s, memo: make([]truth, len(s.parts)), active: make([]bool, len(s.members)), counts: make([]uint32, len(s.members)),
+			reached: make([]reached, len(s.members))}
 	}
 	return s, nil
 }
@@ -81,6 +86,21 @@ func (s *Set) add(n int32, numbers map[string]int32) {
 	m := &s.members[n]
 	kind := cmp.Or(m.rule.Trigger.Kind, OnAnswer)
 	s.byKind[kind] = append(s.byKind[kind], n)
+	m.personal = m.formula.personal()
+	m.acts = slices.ContainsFunc(m.rule.Then, func(a Action) bool { return a.Kind != Say && a.Kind != Remind }) || m.formula.aboutCandidate()
+	s.caps = s.caps || slices.ContainsFunc(m.rule.Then, func(a Action) bool { return a.Kind == Cap })
+	for _, number := range m.formula.uses {
+		s.reads[number] = true
+	}
+	for a := range m.rule.Then {
+		for _, words := range m.rule.Then[a].Text {
+			for _, found := range placeholder.FindAllStringSubmatch(words, -1) {
+				if number, ok := byName[found[1]]; ok {
+					s.reads[number] = true
+				}
+			}
+		}
+	}
 	for _, t := range m.formula.terms {
 		if t.candidate {
 			m.candidate = append(m.candidate, t.condition)
@@ -106,6 +126,19 @@ func (s *Set) add(n int32, numbers map[string]int32) {
 		}
 	}
 }
+
+// Reads tells whether any rule reads an attribute, in its condition or in its words. Whoever makes a scene need not
+// work out the others.
+func (s *Set) Reads(attribute string) bool {
+	number, ok := byName[attribute]
+	return ok && s != nil && s.reads[number]
+}
+
+// Caps tells whether any rule caps.
+func (s *Set) Caps() bool { return s.caps }
+
+// Waits tells whether any rule waits for a kind of trigger.
+func (s *Set) Waits(kind TriggerKind) bool { return s != nil && len(s.byKind[kind]) > 0 }
 
 // Rules lists the rules, the first goes first. They are shared: nobody may change them.
 func (s *Set) Rules() []*Rule {
@@ -139,7 +172,9 @@ type Request struct {
 	memo   []truth // of the set's parts, shifted; see part
 	active []bool  // by member: its scene part holds
 
+	reached    []reached // by member: how far its scene parts came
 	held       []held
+	asks       bool    // an active rule does something with candidates
 	everywhere []int32 // active, without a candidate part
 	open       []int32 // active, with a candidate part that no index knows
 	keyed      int     // active ones that the index finds
@@ -166,14 +201,23 @@ func (s *Set) Begin(scene *Scene, guard Guard) *Request {
 	kind := cmp.Or(scene.Trigger.Kind, OnAnswer)
 	for _, n := range s.byKind[kind] {
 		m := &s.members[n]
-		if !m.calendar.open(&scene.Moment) || kind != OnAnswer && !m.triggered(&scene.Trigger) || !r.holds(n, m) {
+		switch {
+		case kind != OnAnswer && !m.triggered(&scene.Trigger):
+			continue
+		case !m.calendar.open(&scene.Moment):
+			r.reached[n].outcome = codeNotNow
+			continue
+		case !r.holds(n, m):
 			continue
 		}
 		if hold := r.hold(m, kind); hold != Free {
 			r.held = append(r.held, held{n, hold})
+			r.reached[n].outcome = codeHeld
 			continue
 		}
 		r.active[n] = true
+		r.reached[n].outcome = codeActive
+		r.asks = r.asks || m.acts
 		switch {
 		case len(m.candidate) == 0:
 			r.everywhere = append(r.everywhere, n)
@@ -197,7 +241,7 @@ func (m *member) triggered(h *Happening) bool {
 
 // holds runs a rule's scene parts until one does not hold.
 func (r *Request) holds(n int32, m *member) bool {
-	for _, number := range m.scene {
+	for i, number := range m.scene {
 		t := r.memo[number]
 		if t == 0 {
 			t = r.set.parts[number](&r.frame) + evaluated
@@ -205,11 +249,15 @@ func (r *Request) holds(n int32, m *member) bool {
 		}
 		if t != yes+evaluated {
 			r.set.fault(n, t-evaluated)
+			r.reached[n] = reached{outcome: codeOf(t - evaluated), part: uint16(i)}
 			return false
 		}
 	}
 	return true
 }
+
+// Asks tells whether Candidate has anything to say in this request.
+func (r *Request) Asks() bool { return r.asks }
 
 // fault counts a fault. What is not known is an answer, not a fault.
 func (s *Set) fault(n int32, t truth) {
@@ -238,11 +286,12 @@ func (r *Request) Release() {
 	}
 	clear(r.memo)
 	clear(r.active)
+	clear(r.reached)
 	clear(r.matched)
 	clear(r.capped)
 	r.frame, r.guard = frame{}, nil
 	r.held, r.everywhere, r.open, r.hits = r.held[:0], r.everywhere[:0], r.open[:0], r.hits[:0]
-	r.matched, r.capped, r.keyed = r.matched[:0], r.capped[:0], 0
+	r.matched, r.capped, r.keyed, r.asks = r.matched[:0], r.capped[:0], 0, false
 	r.set.pool.Put(r)
 }
 
@@ -287,10 +336,12 @@ type Effect struct {
 	Price   who.Money // after the offer; as the candidate's without one
 	Offer   *Offer    // nil: none
 	OfferBy *Rule     // whose offer it is
-	Held    Hold      // why an offer that matched was not made
-	Say     Said      // nil Rule: nothing is said
-	Caps    []Capped  // that the candidate counts for; valid until Release
-	Matched []*Rule   // that did or would have done something, the first goes first; valid until Release
+	// Personal says that the price depends on what is known of the shopper, which has to be told.
+	Personal bool
+	Held     Hold     // why an offer that matched was not made
+	Say      Said     // nil Rule: nothing is said
+	Caps     []Capped // that the candidate counts for; valid until Release
+	Matched  []*Rule  // that did or would have done something, the first goes first; valid until Release
 }
 
 // Capped is a cap that a candidate counts for. Whoever makes the list counts the candidates of each Action
@@ -390,7 +441,7 @@ func (r *Request) apply(m *member, c *Candidate, e *Effect) {
 			case hold != Free:
 				e.Held = hold
 			case price.Minor < c.Price.Minor:
-				e.Price, e.Offer, e.OfferBy = price, a.Offer, m.rule
+				e.Price, e.Offer, e.OfferBy, e.Personal = price, a.Offer, m.rule, m.personal
 			}
 		case Say:
 			if e.Say.Rule == nil && len(m.candidate) > 0 {

@@ -103,6 +103,7 @@ func TestCandidate(t *testing.T) {
 type guard map[string]Hold
 
 func (g guard) Hold(r *Rule, _ *Scene) Hold { return g[r.ID] }
+func (g guard) Spend(*Rule, int64) bool     { return true }
 
 func TestBegin(t *testing.T) {
 	t.Parallel()

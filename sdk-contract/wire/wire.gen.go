@@ -221,6 +221,30 @@ func (e RegionWatch) Valid() bool {
 	}
 }
 
+// Defines values for RuleClass.
+const (
+	RuleClassInterrupting RuleClass = "interrupting"
+	RuleClassOrdering     RuleClass = "ordering"
+	RuleClassPrice        RuleClass = "price"
+	RuleClassSensitive    RuleClass = "sensitive"
+)
+
+// Valid indicates whether the value is a known member of the RuleClass enum.
+func (e RuleClass) Valid() bool {
+	switch e {
+	case RuleClassInterrupting:
+		return true
+	case RuleClassOrdering:
+		return true
+	case RuleClassPrice:
+		return true
+	case RuleClassSensitive:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for StoredGeofenceType.
 const (
 	StoredGeofenceTypeFeature StoredGeofenceType = "Feature"
@@ -399,7 +423,9 @@ type ContextRequest struct {
 
 // ContextResponse What would help, what happened, and what the answer was made of.
 type ContextResponse struct {
-	Moment Moment `json:"moment"`
+	// Messages What the shop says, beside all suggestions.
+	Messages []Message `json:"messages,omitempty,omitzero"`
+	Moment   Moment    `json:"moment"`
 
 	// Next When to call again. Until then the phone may sleep.
 	Next Next `json:"next"`
@@ -818,6 +844,18 @@ type Mended struct {
 	What string `json:"what"`
 }
 
+// Message Something that the shop says, or asks to be reminded of.
+type Message struct {
+	// RemindAt Show it then. Absent: now.
+	RemindAt time.Time `json:"remind_at,omitempty,omitzero"`
+
+	// Rule The id of the rule that says it.
+	Rule string `json:"rule"`
+
+	// Text For the shopper.
+	Text string `json:"text"`
+}
+
 // Model What is known of how much each sign counts for this retailer.
 type Model struct {
 	// Baskets Their baskets.
@@ -1034,7 +1072,7 @@ type ProductStatus string
 type Reason struct {
 	// Code Stable. More codes may come.
 	//
-	// Examples: due_again, usually_bought, bought_together, popular_here, popular_now, popular, nearby, usually_visited, often_next, on_your_list, liked, viewed, in_catalogue
+	// Examples: due_again, usually_bought, bought_together, popular_here, popular_now, popular, nearby, usually_visited, often_next, on_your_list, liked, viewed, in_catalogue, picked, on_offer
 	Code string `json:"code"`
 
 	// Text For the shopper.
@@ -1123,6 +1161,9 @@ type ReplayedCrossing struct {
 
 // Retailer defines model for Retailer.
 type Retailer struct {
+	// Approve Classes of rules that a second person approves before they are live. Absent: price and sensitive.
+	Approve []RuleClass `json:"approve,omitempty,omitzero"`
+
 	// Currency Of all money of the retailer. Absent: none yet.
 	//
 	// Examples: GBP
@@ -1130,6 +1171,9 @@ type Retailer struct {
 
 	// DefaultGrants Purposes that hold until a shopper decides otherwise.
 	DefaultGrants []string `json:"default_grants,omitempty,omitzero"`
+
+	// FloorMargin The least share of a price lowered by a rule that is left over the cost. Default: 0.
+	FloorMargin float64 `json:"floor_margin,omitempty,omitzero"`
 
 	// Jurisdiction Whose law holds. It decides what a shopper must be asked first.
 	Jurisdiction Jurisdiction `json:"jurisdiction,omitempty,omitzero"`
@@ -1148,6 +1192,281 @@ type Retailer struct {
 
 	// Zone IANA time zone. Default: UTC.
 	Zone string `json:"zone,omitempty,omitzero"`
+}
+
+// Rule A condition in CEL and what to do where it holds. See /docs for the attributes.
+type Rule struct {
+	// Guards What holds it back. 0 or absent: no limit.
+	Guards RuleGuards `json:"guards,omitempty,omitzero"`
+
+	// ID That of the path, if it is there.
+	ID   ID     `json:"id,omitempty,omitzero"`
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Owner Who answers for it.
+	Owner string `json:"owner,omitempty,omitzero"`
+
+	// Priority The higher goes first; where two rules want contrary things the first decides.
+	Priority int `json:"priority,omitempty,omitzero"`
+
+	// Purpose Why it is there, in a sentence.
+	Purpose string `json:"purpose,omitempty,omitzero"`
+
+	// Schedule By the clock on the wall of the store. Absent: always.
+	Schedule RuleSchedule `json:"schedule,omitempty,omitzero"`
+	Then     []RuleAction `json:"then"`
+
+	// Trigger When it is asked. Absent: for every answer.
+	Trigger RuleTrigger `json:"trigger,omitempty,omitzero"`
+
+	// Uses The purposes whose data it reads.
+	Uses []string `json:"uses,omitempty,omitzero"`
+
+	// When Condition in CEL. Absent: always.
+	When string `json:"when,omitempty,omitzero"`
+}
+
+// RuleAction One of boost, bury (factor), pin (position), include (items), exclude, cap (most, per_category), offer (offer), message (text), reminder (text, after_s).
+type RuleAction struct {
+	// AfterS Seconds from now.
+	AfterS int64 `json:"after_s,omitempty,omitzero"`
+
+	// Factor The odds of a candidate count so many times.
+	Factor float64 `json:"factor,omitempty,omitzero"`
+	Items  []ID    `json:"items,omitempty,omitzero"`
+	Kind   string  `json:"kind"`
+	Most   int     `json:"most,omitempty,omitzero"`
+
+	// Offer One of percent_off, minor_off and minor. It can only lower a price.
+	Offer       RuleOffer `json:"offer,omitempty,omitzero"`
+	PerCategory bool      `json:"per_category,omitempty,omitzero"`
+
+	// Position From 1.
+	Position int `json:"position,omitempty,omitzero"`
+
+	// Text By language. {shopper.tier} stands for an attribute.
+	Text map[string]string `json:"text,omitempty,omitzero"`
+}
+
+// RuleApproval defines model for RuleApproval.
+type RuleApproval struct {
+	Digest string `json:"digest"`
+	Why    string `json:"why,omitempty,omitzero"`
+}
+
+// RuleApproved defines model for RuleApproved.
+type RuleApproved struct {
+	At  time.Time `json:"at"`
+	By  string    `json:"by"`
+	Why string    `json:"why,omitempty,omitzero"`
+}
+
+// RuleChange defines model for RuleChange.
+type RuleChange struct {
+	Classes []RuleClass `json:"classes"`
+	ID      string      `json:"id"`
+
+	// Members Those that differ.
+	Members []string `json:"members,omitempty,omitzero"`
+
+	// What added, removed or changed.
+	What string `json:"what"`
+}
+
+// RuleCheck defines model for RuleCheck.
+type RuleCheck struct {
+	Classes []RuleClass `json:"classes,omitempty,omitzero"`
+
+	// Problems Empty: it may be live.
+	Problems []RuleProblem `json:"problems"`
+}
+
+// RuleClass What may go wrong: ordering, interrupting (it speaks without being asked), price, sensitive. More may come.
+type RuleClass string
+
+// RuleGuards What holds it back. 0 or absent: no limit.
+type RuleGuards struct {
+	// BudgetMinor Of the price reductions that are shown, in all, in minor units.
+	BudgetMinor   int64 `json:"budget_minor,omitempty,omitzero"`
+	PerDay        int   `json:"per_day,omitempty,omitzero"`
+	PerShopperDay int   `json:"per_shopper_day,omitempty,omitzero"`
+	PerStoreDay   int   `json:"per_store_day,omitempty,omitzero"`
+
+	// Quiet Hours without interruptions, by the clock of the store.
+	Quiet RuleHours `json:"quiet,omitempty,omitzero"`
+}
+
+// RuleHours defines model for RuleHours.
+type RuleHours struct {
+	// From Examples: 17:00
+	From string `json:"from"`
+
+	// Until It does not count; 24:00 is the end of the day.
+	//
+	// Examples: 22:00
+	Until string `json:"until"`
+}
+
+// RuleList defines model for RuleList.
+type RuleList struct {
+	// Next Send it as `cursor` for the next page. Absent: this was the last.
+	Next  string       `json:"next,omitempty,omitzero"`
+	Rules []StoredRule `json:"rules"`
+}
+
+// RuleOffer One of percent_off, minor_off and minor. It can only lower a price.
+type RuleOffer struct {
+	// ID Text without control characters. An id is made by a client or by us.
+	ID ID `json:"id"`
+
+	// Minor The price, in minor units.
+	Minor int64 `json:"minor,omitempty,omitzero"`
+
+	// MinorOff Off the price, in minor units: 150 is 1.50 EUR.
+	MinorOff int64 `json:"minor_off,omitempty,omitzero"`
+
+	// Neutral What everyone can have.
+	Neutral    string  `json:"neutral,omitempty,omitzero"`
+	PercentOff float64 `json:"percent_off,omitempty,omitzero"`
+}
+
+// RulePlan defines model for RulePlan.
+type RulePlan struct {
+	Approvals []RuleApproved `json:"approvals"`
+
+	// Authors Who edited the drafts; they cannot approve.
+	Authors []string     `json:"authors"`
+	Changes []RuleChange `json:"changes"`
+
+	// Digest Of the drafts and of what they depend on.
+	Digest string `json:"digest"`
+
+	// Needs Classes that a second person has to approve.
+	Needs []RuleClass `json:"needs"`
+
+	// Planned What waits for its time.
+	Planned RulePlanned `json:"planned,omitempty,omitzero"`
+
+	// Ready They may be published.
+	Ready bool `json:"ready"`
+
+	// Version Of the live rules.
+	Version int64 `json:"version"`
+}
+
+// RulePlanned What waits for its time.
+type RulePlanned struct {
+	At     time.Time `json:"at"`
+	By     string    `json:"by,omitempty,omitzero"`
+	Digest string    `json:"digest"`
+
+	// Failed Why it did not come to pass. Absent: it waits.
+	Failed string `json:"failed,omitempty,omitzero"`
+	Why    string `json:"why,omitempty,omitzero"`
+}
+
+// RuleProblem defines model for RuleProblem.
+type RuleProblem struct {
+	Column int `json:"column,omitempty,omitzero"`
+
+	// Line Of the condition.
+	Line int `json:"line,omitempty,omitzero"`
+
+	// Mend What would be right.
+	Mend string `json:"mend,omitempty,omitzero"`
+
+	// Pointer JSON Pointer into the rule.
+	Pointer string `json:"pointer"`
+
+	// Text What was found.
+	Text string `json:"text"`
+}
+
+// RulePublication defines model for RulePublication.
+type RulePublication struct {
+	// At When. Absent, or past: now.
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// Digest That of the plan which was read: if the drafts have moved since it is a 409.
+	Digest string `json:"digest,omitempty,omitzero"`
+	Why    string `json:"why"`
+}
+
+// RuleRollback defines model for RuleRollback.
+type RuleRollback struct {
+	Version int64  `json:"version"`
+	Why     string `json:"why"`
+}
+
+// RuleSchedule By the clock on the wall of the store. Absent: always.
+type RuleSchedule struct {
+	// From First date.
+	From string `json:"from,omitempty,omitzero"`
+
+	// Holidays only or except. Absent: holidays, too.
+	Holidays string      `json:"holidays,omitempty,omitzero"`
+	Hours    []RuleHours `json:"hours,omitempty,omitzero"`
+
+	// Until Last date, it counts.
+	Until    string   `json:"until,omitempty,omitzero"`
+	Weekdays []string `json:"weekdays,omitempty,omitzero"`
+}
+
+// RuleSet A version of the live rules.
+type RuleSet struct {
+	// Approved Who approved it.
+	Approved string `json:"approved,omitempty,omitzero"`
+
+	// At Since when.
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// By Who published it.
+	By string `json:"by,omitempty,omitzero"`
+
+	// Planned What waits for its time.
+	Planned RulePlanned `json:"planned,omitempty,omitzero"`
+
+	// Restored The version that it brings back.
+	Restored int64  `json:"restored,omitempty,omitzero"`
+	Rules    []Rule `json:"rules"`
+
+	// Version Told as `v41` in `used.rules`. 0: nothing is live yet.
+	Version int64  `json:"version"`
+	Why     string `json:"why,omitempty,omitzero"`
+}
+
+// RuleTrigger When it is asked. Absent: for every answer.
+type RuleTrigger struct {
+	// Crossing enter, dwell, exit or approach. Absent: any.
+	Crossing string `json:"crossing,omitempty,omitzero"`
+
+	// Event A kind of event. Absent: any.
+	Event string `json:"event,omitempty,omitzero"`
+
+	// Geofence Absent: any.
+	Geofence    ID     `json:"geofence,omitempty,omitzero"`
+	GeofenceTag string `json:"geofence_tag,omitempty,omitzero"`
+
+	// Kind answer, crossing, event or schedule.
+	Kind string `json:"kind,omitempty,omitzero"`
+}
+
+// RuleVersion defines model for RuleVersion.
+type RuleVersion struct {
+	Approved string    `json:"approved,omitempty,omitzero"`
+	At       time.Time `json:"at"`
+	By       string    `json:"by"`
+
+	// Changes From the version before.
+	Changes  []RuleChange `json:"changes"`
+	Restored int64        `json:"restored,omitempty,omitzero"`
+	Version  int64        `json:"version"`
+	Why      string       `json:"why,omitempty,omitzero"`
+}
+
+// RuleVersions defines model for RuleVersions.
+type RuleVersions struct {
+	Versions []RuleVersion `json:"versions"`
 }
 
 // Schedule When it is open: the compact text, such as `Mo-Fr 08:00-20:00; 2026-12-25 closed`, or the object.
@@ -1246,8 +1565,10 @@ type StoredProduct struct {
 
 // StoredRetailer defines model for StoredRetailer.
 type StoredRetailer struct {
-	Currency      string   `json:"currency,omitempty,omitzero"`
-	DefaultGrants []string `json:"default_grants"`
+	Approve       []RuleClass `json:"approve,omitempty,omitzero"`
+	Currency      string      `json:"currency,omitempty,omitzero"`
+	DefaultGrants []string    `json:"default_grants"`
+	FloorMargin   float64     `json:"floor_margin,omitempty,omitzero"`
 
 	// Jurisdiction Whose law holds. It decides what a shopper must be asked first.
 	Jurisdiction Jurisdiction `json:"jurisdiction"`
@@ -1262,6 +1583,18 @@ type StoredRetailer struct {
 	// Version Counts the edits.
 	Version int64  `json:"version"`
 	Zone    string `json:"zone"`
+}
+
+// StoredRule A draft as it is kept.
+type StoredRule struct {
+	ID string `json:"id"`
+
+	// Rule A condition in CEL and what to do where it holds. See /docs for the attributes.
+	Rule      Rule      `json:"rule"`
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// Version Counts the edits.
+	Version int64 `json:"version"`
 }
 
 // StoredStore defines model for StoredStore.
@@ -1285,6 +1618,23 @@ type StoredStore struct {
 	Zone    string `json:"zone"`
 }
 
+// SuggestedOffer The price is lower than the list says, by a rule of the shop. Show `disclosure` beside it where it is there: the law asks for it.
+type SuggestedOffer struct {
+	// Disclosure That the price depends on what is known of the shopper, in the words of the law. Absent: it does not.
+	Disclosure string `json:"disclosure,omitempty,omitzero"`
+
+	// ID The offer. Name it in redeem events.
+	ID string `json:"id"`
+
+	// Neutral What everyone can have.
+	Neutral string `json:"neutral,omitempty,omitzero"`
+
+	// Was The price without it.
+	//
+	// Examples: 2.49
+	Was Money `json:"was"`
+}
+
 // Suggestion defines model for Suggestion.
 type Suggestion struct {
 	// ID The id of this suggestion. Name it in events about it.
@@ -1295,6 +1645,12 @@ type Suggestion struct {
 
 	// Kind What is suggested. More kinds may come.
 	Kind SuggestionKind `json:"kind"`
+
+	// Message What the shop says about it; show it beside it.
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Offer The price is lower than the list says, by a rule of the shop. Show `disclosure` beside it where it is there: the law asks for it.
+	Offer SuggestedOffer `json:"offer,omitempty,omitzero"`
 
 	// Price What one costs now.
 	//
@@ -1368,7 +1724,7 @@ type Used struct {
 	// Purposes Purposes that data was read for.
 	Purposes []string `json:"purposes"`
 
-	// Rules The version of the rules.
+	// Rules The version of the live rules that were asked. Absent: there are none, or nothing was suggested.
 	Rules string `json:"rules,omitempty,omitzero"`
 }
 
@@ -1592,6 +1948,42 @@ type PutRetailerParams struct {
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
+// ListRulesParams defines parameters for ListRules.
+type ListRulesParams struct {
+	// Limit How many to return on a page.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor `next` of the page before. Without it, the first page.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+}
+
+// GetLiveRulesParams defines parameters for GetLiveRules.
+type GetLiveRulesParams struct {
+	// Version An earlier version. Absent: the current one.
+	Version int64 `form:"version,omitempty" json:"version,omitempty,omitzero"`
+}
+
+// DeleteRuleParams defines parameters for DeleteRule.
+type DeleteRuleParams struct {
+	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// GetRuleParams defines parameters for GetRule.
+type GetRuleParams struct {
+	// IfNoneMatch On GET: the `ETag` that is already known; 304 when it is still current. On PUT: `*` creates only, and is 412 when the id exists.
+	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
+}
+
+// PutRuleParams defines parameters for PutRule.
+type PutRuleParams struct {
+	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// IfNoneMatch On GET: the `ETag` that is already known; 304 when it is still current. On PUT: `*` creates only, and is 412 when the id exists.
+	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
+}
+
 // ListStoresParams defines parameters for ListStores.
 type ListStoresParams struct {
 	// Limit How many to return on a page.
@@ -1663,6 +2055,21 @@ type PutProductJSONRequestBody = Product
 
 // PutRetailerJSONRequestBody defines body for PutRetailer for application/json ContentType.
 type PutRetailerJSONRequestBody = Retailer
+
+// ApproveRulesJSONRequestBody defines body for ApproveRules for application/json ContentType.
+type ApproveRulesJSONRequestBody = RuleApproval
+
+// CheckRuleJSONRequestBody defines body for CheckRule for application/json ContentType.
+type CheckRuleJSONRequestBody = Rule
+
+// PublishRulesJSONRequestBody defines body for PublishRules for application/json ContentType.
+type PublishRulesJSONRequestBody = RulePublication
+
+// RollbackRulesJSONRequestBody defines body for RollbackRules for application/json ContentType.
+type RollbackRulesJSONRequestBody = RuleRollback
+
+// PutRuleJSONRequestBody defines body for PutRule for application/json ContentType.
+type PutRuleJSONRequestBody = Rule
 
 // CreateStoreJSONRequestBody defines body for CreateStore for application/json ContentType.
 type CreateStoreJSONRequestBody = Store

@@ -115,6 +115,9 @@ func newApp(parts Parts) *fiber.App {
 	server.Use(a.guard)
 	fixed := ServerInterfaceWrapper{Handler: a} // fiber takes the first path that fits, and an id fits any word
 	server.Get("/v1/geofences/nearby", fixed.NearbyGeofences)
+	server.Get("/v1/rules/live", fixed.GetLiveRules)
+	server.Get("/v1/rules/versions", fixed.ListRuleVersions)
+	server.Get("/v1/rules/plan", fixed.GetRulePlan)
 	RegisterHandlers(server, a)
 	server.Use(func(c *fiber.Ctx) error { return a.nowhere(c) })
 	return server

@@ -42,7 +42,10 @@ func (a *API) PostContext(c *fiber.Ctx) error {
 		return err
 	}
 	c.Response().Header.Set(fiber.HeaderCacheControl, "private, no-store")
-	return encodeContext(c, replyFrom(&answer), answer.Suggestions, wordsFor(in.Language, snapshot))
+	words := wordsFor(in.Language, snapshot)
+	reply := replyFrom(&answer)
+	reply.Messages = messagesFrom(answer.Says, words)
+	return encodeContext(c, reply, answer.Suggestions, words)
 }
 
 // shopperOf is whom a call is about: a shopper token speaks for itself alone, a backend names somebody.
@@ -157,6 +160,9 @@ func suggestionsFrom(list []recommend.Suggestion, words words) []wire.Suggestion
 		}
 		for n := range s.Reasons {
 			out[i].Reasons[n] = words.reason(&s.Reasons[n])
+		}
+		if s.Ruled != nil {
+			out[i].Offer, out[i].Message = words.offer(s), words.message(s)
 		}
 	}
 	return out

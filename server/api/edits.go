@@ -131,6 +131,7 @@ var listed = map[store.EntryKind]struct{ name, path string }{
 	store.GeofenceEntry: {"geofence", "/v1/geofences"},
 	store.StoreEntry:    {"store", "/v1/stores"},
 	store.ProductEntry:  {"product", "/v1/products"},
+	store.RuleEntry:     {"rule", "/v1/rules"},
 }
 
 // absent makes store.ErrNotFound a problem that says what is not there, and where to look. Other errors stay as they are.

@@ -65,7 +65,23 @@ func appendContext(b []byte, answer *wire.ContextResponse, list []recommend.Sugg
 			return nil, err
 		}
 	}
-	b = append(b, `],"place":`...)
+	b = append(b, ']')
+	for i := range answer.Messages {
+		if i == 0 {
+			b = append(b, `,"messages":[`...)
+		}
+		m := &answer.Messages[i]
+		b = appendText(append(comma(b, i), `{"rule":`...), m.Rule)
+		b = appendText(append(b, `,"text":`...), m.Text)
+		if !m.RemindAt.IsZero() {
+			b = appendTime(append(b, `,"remind_at":`...), m.RemindAt)
+		}
+		b = append(b, '}')
+		if i == len(answer.Messages)-1 {
+			b = append(b, ']')
+		}
+	}
+	b = append(b, `,"place":`...)
 	if b, err = appendPlace(b, &answer.Place); err != nil {
 		return nil, err
 	}
@@ -107,6 +123,15 @@ func appendSuggestion(b []byte, s *recommend.Suggestion, words words) ([]byte, e
 		}
 	}
 	b = append(b, ']')
+	if s.Ruled != nil {
+		if offer := words.offer(s); offer.ID != "" {
+			b = appendText(append(b, `,"offer":{"id":`...), offer.ID)
+			b = appendText(append(b, `,"was":`...), offer.Was)
+			b = appendOptional(b, `,"disclosure":`, offer.Disclosure)
+			b = append(appendOptional(b, `,"neutral":`, offer.Neutral), '}')
+		}
+		b = appendOptional(b, `,"message":`, words.message(s))
+	}
 	if !s.ValidUntil.IsZero() {
 		b = append(b, `,"valid_until":`...)
 		b = appendTime(b, s.ValidUntil)

@@ -7,6 +7,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"satnav/context/who"
+	"satnav/recommend/rule"
 	"satnav/sdk-contract/wire"
 	"satnav/server/retailer"
 	"satnav/server/store"
@@ -45,6 +46,10 @@ func retailerFrom(e store.Entry) (wire.StoredRetailer, error) {
 	if told.Name == "" {
 		told.Name = e.Retailer
 	}
+	told.FloorMargin = kept.FloorMargin
+	for _, class := range kept.Approve {
+		told.Approve = append(told.Approve, wire.RuleClass(class))
+	}
 	for _, purpose := range kept.DefaultGrants {
 		told.DefaultGrants = append(told.DefaultGrants, string(purpose))
 	}
@@ -69,6 +74,13 @@ func (a *API) PutRetailer(c *fiber.Ctx, params wire.PutRetailerParams) error {
 		return err
 	}
 	settings := retailer.Settings{Name: in.Name, Zone: in.Zone, Currency: in.Currency, Languages: in.Languages, Region: in.Region, Jurisdiction: string(in.Jurisdiction)}
+	settings.FloorMargin = in.FloorMargin
+	if in.Approve != nil {
+		settings.Approve = []rule.Class{}
+		for _, class := range in.Approve {
+			settings.Approve = append(settings.Approve, rule.Class(class))
+		}
+	}
 	if in.DefaultGrants != nil {
 		settings.DefaultGrants = []who.Purpose{}
 		for _, purpose := range in.DefaultGrants {

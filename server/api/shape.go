@@ -72,6 +72,10 @@ var shapes = map[reflect.Type]*shape{
 	reflect.TypeFor[wire.Store]():              shapeOf[wire.Store](),
 	reflect.TypeFor[wire.Product]():            shapeOf[wire.Product](),
 	reflect.TypeFor[wire.Retailer]():           shapeOf[wire.Retailer](),
+	reflect.TypeFor[wire.Rule]():               shapeOf[wire.Rule](),
+	reflect.TypeFor[wire.RuleApproval]():       shapeOf[wire.RuleApproval](),
+	reflect.TypeFor[wire.RulePublication]():    shapeOf[wire.RulePublication](),
+	reflect.TypeFor[wire.RuleRollback]():       shapeOf[wire.RuleRollback](),
 }
 
 // shapeOf joins a type of wire with the schema of the same name. They are generated from one source, so a

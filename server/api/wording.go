@@ -1,6 +1,7 @@
 package api
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -9,7 +10,9 @@ import (
 	"golang.org/x/text/language"
 
 	"satnav/recommend"
+	"satnav/recommend/rule"
 	"satnav/sdk-contract/wire"
+	"satnav/server/money"
 	"satnav/server/retailer"
 )
 
@@ -39,6 +42,8 @@ var phrasesOf = map[language.Tag]phrases{
 		recommend.Liked:          "You liked this",
 		recommend.Viewed:         "You looked at this lately",
 		recommend.InCatalogue:    "From the catalogue",
+		recommend.Picked:         "Picked by the shop",
+		recommend.OnOffer:        "On offer for you",
 		boughtOnce:               "You have bought this before",
 		visitedOnce:              "You have been here before",
 	},
@@ -56,6 +61,8 @@ var phrasesOf = map[language.Tag]phrases{
 		recommend.Liked:          "Das hat Ihnen gefallen",
 		recommend.Viewed:         "Das haben Sie sich angesehen",
 		recommend.InCatalogue:    "Aus dem Sortiment",
+		recommend.Picked:         "Vom Laden ausgewählt",
+		recommend.OnOffer:        "Für Sie im Angebot",
 		boughtOnce:               "Sie haben das schon gekauft",
 		visitedOnce:              "Sie waren schon hier",
 	},
@@ -73,6 +80,8 @@ var phrasesOf = map[language.Tag]phrases{
 		recommend.Liked:          "Vous l’avez aimé",
 		recommend.Viewed:         "Vous l’avez regardé récemment",
 		recommend.InCatalogue:    "Du catalogue",
+		recommend.Picked:         "Choisi par le magasin",
+		recommend.OnOffer:        "En offre pour vous",
 		boughtOnce:               "Vous l’avez déjà acheté",
 		visitedOnce:              "Vous y êtes déjà allé",
 	},
@@ -90,6 +99,8 @@ var phrasesOf = map[language.Tag]phrases{
 		recommend.Liked:          "Gostou disto",
 		recommend.Viewed:         "Viu isto há pouco tempo",
 		recommend.InCatalogue:    "Do catálogo",
+		recommend.Picked:         "Escolhido pela loja",
+		recommend.OnOffer:        "Em oferta para si",
 		boughtOnce:               "Já comprou isto",
 		visitedOnce:              "Já aqui esteve",
 	},
@@ -103,7 +114,8 @@ var matcher = language.NewMatcher(languages)
 // words write the texts of one answer.
 type words struct {
 	phrases  phrases
-	exponent int // decimals of the retailer's currency
+	wanted   string // tag; empty: English
+	exponent int    // decimals of the retailer's currency
 	snapshot *retailer.Snapshot
 }
 
@@ -119,7 +131,7 @@ func wordsFor(wanted string, snapshot *retailer.Snapshot) words {
 			spoken = languages[i]
 		}
 	}
-	return words{phrases: phrasesOf[spoken], exponent: snapshot.Settings.Exponent(), snapshot: snapshot}
+	return words{phrases: phrasesOf[spoken], wanted: wanted, exponent: snapshot.Settings.Exponent(), snapshot: snapshot}
 }
 
 // reason tells a reason: its code, its values under their own names, and the text.
@@ -134,6 +146,47 @@ func (w words) reason(r *recommend.Reason) wire.Reason {
 		}
 	}
 	return wire.Reason{Code: string(r.Code), Text: string(w.appendPhrase(nil, r, told[:n])), Values: values}
+}
+
+// pick is the text in the wanted language, in one that is near it, else in the retailer's first, else in any.
+func (w words) pick(text map[string]string) string {
+	if words, ok := text[w.wanted]; ok {
+		return words
+	}
+	for _, wanted := range append([]string{w.wanted}, w.snapshot.Settings.Languages...) {
+		base, _, _ := strings.Cut(wanted, "-")
+		for _, tag := range slices.Sorted(maps.Keys(text)) {
+			if other, _, _ := strings.Cut(tag, "-"); tag == wanted || strings.EqualFold(base, other) {
+				return text[tag]
+			}
+		}
+	}
+	for _, tag := range slices.Sorted(maps.Keys(text)) {
+		return text[tag]
+	}
+	return ""
+}
+
+// offer tells a lowered price; its id is empty where there is none.
+func (w words) offer(s *recommend.Suggestion) (o wire.SuggestedOffer) {
+	r := s.Ruled
+	if r.Offer == nil {
+		return o
+	}
+	o = wire.SuggestedOffer{ID: r.Offer.ID, Was: money.Format(r.Was, w.exponent), Neutral: r.Offer.Neutral}
+	if r.Personal {
+		base, _, _ := strings.Cut(w.wanted, "-")
+		o.Disclosure = rule.Disclosure(w.snapshot.Settings.Jurisdiction, base)
+	}
+	return o
+}
+
+// message is what a rule says beside a suggestion.
+func (w words) message(s *recommend.Suggestion) string {
+	if s.Ruled.Said == nil {
+		return ""
+	}
+	return w.pick(s.Ruled.Said.Text)
 }
 
 // slot is one value of a reason: an id, or else a number.

@@ -36,6 +36,7 @@ type App struct {
 
 	now     func() time.Time
 	log     *slog.Logger
+	quotas  *store.Quotas
 	metrics *observe.Metrics
 	health  *observe.Health
 
@@ -75,6 +76,7 @@ func Open(ctx context.Context, o Options) (*App, error) {
 		return nil, errors.Join(err, a.Close())
 	}
 	a.running.Go(func() { a.Retailers.Follow(background, c.Poll) })
+	a.running.Go(func() { a.quotas.Run(background) })
 	return a, nil
 }
 
@@ -95,7 +97,8 @@ func (a *App) join(ctx context.Context) error {
 	}
 	a.metrics.Registry.MustRegister(&modelWatch{a.Retailers, observe.NewLabel(watchedRetailers)})
 	a.Diary = diary.New(a.Shoppers, a.Retailers, a.metrics.UnknownItem)
-	a.Visits = visit.New(a.Shoppers, a.Retailers)
+	a.quotas = store.NewQuotas(a.Documents, a.log)
+	a.Visits = visit.New(a.Shoppers, a.Retailers, a.quotas)
 	a.Permissions = privacy.NewPermissions(a.Shoppers, a.Retailers)
 	return nil
 }

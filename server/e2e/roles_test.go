@@ -80,6 +80,14 @@ func (op operation) bodyOf(role identity.Role) any {
 		return things[2].one
 	case op.path == "/v1/retailer":
 		return `{"name":"R"}`
+	case op.path == "/v1/rules/approve":
+		return `{"digest":"none"}`
+	case op.path == "/v1/rules/publish":
+		return `{"why":"a test"}`
+	case op.path == "/v1/rules/rollback":
+		return `{"version":0,"why":"a test"}`
+	case strings.HasPrefix(op.path, "/v1/rules"):
+		return `{"when":"moment.hour >= 0","then":[{"kind":"message","text":{"en":"Hello"}}]}`
 	case op.path == "/v1/import/{kind}":
 		return `{"item":"i","store":"","stock":1}`
 	}

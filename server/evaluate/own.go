@@ -44,7 +44,7 @@ func (o Own) Run(ctx context.Context) (Report, error) {
 	if n := thin(shoppers, o.Most); n == 0 {
 		return Report{}, fmt.Errorf("retailer %q: no shopper bought before %s and since: name another instant", o.Retailer, time.Unix(int64(since), 0).UTC().Format(time.RFC3339))
 	}
-	snapshot := o.Suggest
+	snapshot := o.Suggest.WithRules(nil)
 	if !o.Context {
 		snapshot = snapshot.WithoutContext()
 	}

@@ -193,8 +193,8 @@ func (r *Retailers) learn(ctx context.Context, p *picture) (*recommend.Model, er
 		return nil, fmt.Errorf("retailer %q: read histories to learn from: %w", retailer, err)
 	}
 	slices.SortFunc(histories, byBaskets)
-	before := p.snapshot.Load().Suggest
-	if remembers { // the model in service is no rival: it goes, whatever comes
+	before := p.snapshot.Load().Suggest.WithRules(nil) // what a model is worth by itself
+	if remembers {                                     // the model in service is no rival: it goes, whatever comes
 		before = before.With(before.Crowd, nil)
 	}
 	model, err := learn.Fit(before, histories, ulid.Make().String(), began)

@@ -16,6 +16,7 @@ import (
 	"satnav/geo"
 	"satnav/recommend"
 	"satnav/recommend/learn"
+	"satnav/recommend/rule"
 	"satnav/server/store"
 )
 
@@ -58,6 +59,11 @@ type picture struct {
 	suggest    *recommend.Snapshot // nil: something that it is made of changed
 	model      *recommend.Model
 	forgotten  forgotten
+
+	ruleSet     RuleSet // that is live, as it is kept
+	ruleVersion int64
+	rules       *rule.Set // compiled; nil: none
+	planned     atomic.Pointer[Planned]
 }
 
 type entryKey struct {
@@ -121,6 +127,7 @@ type change struct {
 	settings bool
 	stores   bool
 	model    bool
+	rules    bool
 	products map[string]bool          // items to build anew
 	fences   map[string]*geo.Geofence // by id, the last that is known of each; nil: it was deleted
 }
@@ -202,6 +209,22 @@ func (p *picture) take(e store.Entry, fresh *change) error {
 			return err
 		}
 		p.model, fresh.model = model, true
+	case store.RuleSetEntry:
+		if e.ID == plannedRules {
+			planned := new(Planned)
+			if err := json.Unmarshal(e.Body, planned); err != nil {
+				return err
+			}
+			p.planned.Store(planned)
+		}
+		if e.ID != LiveRules {
+			return nil
+		}
+		var set RuleSet
+		if err := json.Unmarshal(e.Body, &set); err != nil {
+			return err
+		}
+		p.ruleSet, p.ruleVersion, fresh.rules = set, e.Version, true
 	case store.GeofenceEntry:
 		if e.Deleted {
 			fresh.fence(e.ID, nil)
@@ -257,10 +280,13 @@ func (p *picture) rebuild(fresh *change, errs *[]error) bool {
 		p.catalogue = p.catalogue.With(put, remove)
 	}
 	p.editFences(fresh)
+	if fresh.rules || fresh.settings {
+		p.compileRules(errs)
+	}
 	if fresh.stores || fresh.model || len(fresh.products) > 0 || fresh.settings {
 		p.suggest = nil
 	}
-	return fresh.settings || fresh.stores || fresh.model || len(fresh.products) > 0 || len(fresh.fences) > 0
+	return fresh.settings || fresh.stores || fresh.model || fresh.rules || len(fresh.products) > 0 || len(fresh.fences) > 0
 }
 
 // editFences moves each geofence to the index of its status, live or drafts.
@@ -409,6 +435,8 @@ func (p *picture) swap() {
 	if p.suggest == nil { // an edit of a geofence does not touch it
 		p.suggest = recommend.NewSnapshot(p.names, p.catalogue, p.storeIndex.All(), p.view, p.model)
 	}
+	suggest := p.suggest.WithRules(p.rules)
+	suggest.MinorPerUnit = minorPerUnit(p.settings.Exponent())
 	p.snapshot.Store(&Snapshot{
 		Retailer: p.retailer,
 		Settings: p.settings,
@@ -421,6 +449,6 @@ func (p *picture) swap() {
 		},
 		Fences:  p.live,
 		Drafts:  p.drafts,
-		Suggest: p.suggest,
+		Suggest: suggest,
 	})
 }

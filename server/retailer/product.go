@@ -71,11 +71,31 @@ func (p Product) Build(names *who.Names, settings Settings) (recommend.Product, 
 		for name, value := range attributes {
 			built.Attributes[name] = fmt.Sprint(value)
 		}
+		built.Tags = tags(attributes["tags"])
 	}
 	if len(faults) == 0 {
 		built.Item = names.Items.Number(p.Item)
 	}
 	return built, invalid(faults)
+}
+
+// tags are the attribute of that name: a list of texts, or one text with commas.
+func tags(value any) (all []string) {
+	switch value := value.(type) {
+	case string:
+		for tag := range strings.SplitSeq(value, ",") {
+			if tag = strings.TrimSpace(tag); tag != "" {
+				all = append(all, tag)
+			}
+		}
+	case []any:
+		for _, tag := range value {
+			if text, ok := tag.(string); ok && text != "" {
+				all = append(all, text)
+			}
+		}
+	}
+	return all
 }
 
 // sensitivity is the sensitive category that a retailer names, as products.csv reads it: "no" names none.

@@ -128,7 +128,7 @@ func (r *Retailers) load(ctx context.Context, p *picture) error {
 }
 
 // loadOrder loads what others depend on first.
-var loadOrder = []store.EntryKind{store.RetailerEntry, store.StoreEntry, store.ProductEntry, store.StockEntry, store.GeofenceEntry, store.ModelEntry, store.PricesEntry}
+var loadOrder = []store.EntryKind{store.RetailerEntry, store.StoreEntry, store.ProductEntry, store.StockEntry, store.GeofenceEntry, store.ModelEntry, store.PricesEntry, store.RuleSetEntry}
 
 func (r *Retailers) create(ctx context.Context, retailer string) error {
 	body, err := json.Marshal(Defaults())
@@ -232,6 +232,7 @@ func (r *Retailers) Follow(ctx context.Context, every time.Duration) {
 		case <-ctx.Done():
 			return
 		case <-publish.C:
+			r.publishPlanned(ctx)
 			for _, p := range r.loaded() {
 				if p.moved.CompareAndSwap(true, false) {
 					if err := r.count(ctx, p); err != nil {

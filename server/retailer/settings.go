@@ -10,6 +10,7 @@ import (
 	"golang.org/x/text/language"
 
 	"satnav/context/who"
+	"satnav/recommend/rule"
 	"satnav/server/money"
 )
 
@@ -22,6 +23,10 @@ type Settings struct {
 	Region        string        `json:"region"`         // where data is kept and served; empty: anywhere
 	Jurisdiction  string        `json:"jurisdiction"`   // one of Jurisdictions
 	DefaultGrants []who.Purpose `json:"default_grants"` // purposes that hold until the shopper decides otherwise
+	// FloorMargin is the least share of a price lowered by a rule that must be left over the cost, 0 to under 1.
+	FloorMargin float64 `json:"floor_margin,omitempty"`
+	// Approve are the risk classes of rules that a second person approves; nil: DefaultApprove.
+	Approve []rule.Class `json:"approve,omitempty"`
 }
 
 // Jurisdictions are the profiles of law that a retailer may be under. Those that want a decision before
@@ -84,6 +89,14 @@ func (s Settings) Check() []Fault {
 	}
 	if !slices.Contains(Jurisdictions, s.Jurisdiction) {
 		faults = append(faults, Fault{"/jurisdiction", fmt.Sprintf("got %q, want one of %s", s.Jurisdiction, strings.Join(Jurisdictions, ", "))})
+	}
+	if !(s.FloorMargin >= 0 && s.FloorMargin < 1) {
+		faults = append(faults, Fault{"/floor_margin", fmt.Sprintf("got %v, want 0 to less than 1", s.FloorMargin)})
+	}
+	for i, c := range s.Approve {
+		if !slices.Contains(rule.Classes, c) {
+			faults = append(faults, Fault{fmt.Sprintf("/approve/%d", i), fmt.Sprintf("got %q, want one of %v", c, rule.Classes)})
+		}
 	}
 	for i, p := range s.DefaultGrants {
 		if _, ok := who.Declared(p); !ok {

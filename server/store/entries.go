@@ -21,6 +21,8 @@ const (
 	GeofenceEntry EntryKind = "geofence"
 	ModelEntry    EntryKind = "model"  // one with the id "current", and beside it whom it must not have seen
 	PricesEntry   EntryKind = "prices" // one, with the id "events", once an event with a price was taken in
+	RuleEntry     EntryKind = "rule"   // a draft
+	RuleSetEntry  EntryKind = "rules"  // one with the id "live", and beside it what is planned and approved
 )
 
 // Entry is one thing that a retailer configures. A deleted one stays as a tombstone, so that its version goes on counting
@@ -293,7 +295,7 @@ func (e *Entries) apply(ctx context.Context, retailer string, kind EntryKind, by
 				marks = append(marks, Mark{Kind: retailerMark, At: now})
 			}
 			batch.Put = append(batch.Put, Document{ID: currentID(edit.ID), Body: encodeEntry(*after), Marks: marks})
-			if kind == GeofenceEntry && before.Version > 0 {
+			if before.Version > 0 && (kind == GeofenceEntry || kind == RuleEntry || kind == RuleSetEntry) {
 				batch.Put = append(batch.Put, Document{ID: pastID(edit.ID, before.Version), Body: encodeEntry(before)})
 			}
 		}

@@ -84,6 +84,7 @@ const (
 	historyID        = "now/history"
 	presenceID       = "now/presence"
 	profileID        = "now/profile"
+	toldID           = "now/told"
 	afterHistoryID   = "now/i"
 	shopperDocuments = 8 // more than there are under now/
 )
@@ -194,6 +195,8 @@ func (s *Shoppers) load(ctx context.Context, key who.Key, partition string) (*kn
 			record.History, err = readHistory(d.Body, s.names(key.Retailer))
 		case presenceID:
 			record.Presence, err = readPresence(d.Body)
+		case toldID:
+			record.Told, err = readTold(d.Body)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("partition %q: document %q: %w", partition, d.ID, err)
@@ -213,6 +216,7 @@ type Change struct {
 	Defaults  who.Grants // become the grants of a shopper of whom nothing is stored yet
 	Grants    []who.Grant
 	Presence  *geo.Presence
+	Told      *who.Told      // how often rules acted, in place of what was counted before
 	Marks     []Mark         // of the presence: when it is due, where the shopper is. They replace the ones before
 	Crossings []geo.Crossing // decided by the presence; one that is kept already is written again, the same
 	Late      []geo.Fix      // came too late for the presence: kept for the diary, as a cell
@@ -339,6 +343,11 @@ func (s *Shoppers) commit(ctx context.Context, key who.Key, partition string, k 
 		record.Presence.Changed, record.Presence.Odd = false, nil // they say what one call did, and is not stored
 		batch.b = appendPresence(batch.b, change.Presence)
 		batch.cut(presenceID, change.Marks...)
+	}
+	if change.Told != nil {
+		record.Told = *change.Told
+		batch.b = appendTold(batch.b, record.Told)
+		batch.cut(toldID)
 	}
 	if len(change.Events) > 0 {
 		names := s.names(key.Retailer)

@@ -54,6 +54,7 @@ func (k *known) bytes() uint32 {
 	p := &k.record.Presence
 	n += uintptr(cap(p.Tail))*unsafe.Sizeof(geo.Fix{}) + uintptr(cap(p.Recent))*(unsafe.Sizeof(geo.Crossing{})+256) +
 		uintptr(cap(p.Now.Stays)+cap(p.Base.Stays))*(unsafe.Sizeof(geo.Stay{})+64)
+	n += uintptr(cap(k.record.Told)) * (unsafe.Sizeof(who.Tell{}) + 32)
 	n += uintptr(len(k.record.Grants)) * (unsafe.Sizeof(who.Grant{}) + 64)
 	return uint32(n)
 }

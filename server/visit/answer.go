@@ -13,6 +13,7 @@ import (
 // Answer is what helps this shopper now, what just happened, and what both were made of.
 type Answer struct {
 	Suggestions []recommend.Suggestion
+	Says        []recommend.Said // messages and reminders that are about no suggestion
 	Triggers    []Trigger
 	Place       where.Place
 	Open        bool // Place.Store is open now

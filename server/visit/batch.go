@@ -64,6 +64,6 @@ func (v *Visits) rank(ctx context.Context, snapshot *retailer.Snapshot, b *Batch
 	if err != nil {
 		return nil, fmt.Errorf("open the scene: %w", err)
 	}
-	list, _ := recommend.Recommend(snapshot.Suggest, &recommend.Request{Scene: now, Kinds: b.Kinds, Limit: b.Limit})
+	list, _ := recommend.Recommend(snapshot.Suggest.WithRules(nil), &recommend.Request{Scene: now, Kinds: b.Kinds, Limit: b.Limit})
 	return list, nil
 }

@@ -52,7 +52,7 @@ func newWorld(t *testing.T) *world {
 	// The world's secret is fixed: the same story has the same ids in every world.
 	w.shoppers = store.NewShoppers(documents, store.ShoppersConfig{Secret: []byte("secret"), Names: names.Of, CacheBytes: 1 << 20, Alone: true})
 	w.retailers = retailer.New(entries, w.shoppers, names, clock, log)
-	w.visits = visit.New(w.shoppers, w.retailers)
+	w.visits = visit.New(w.shoppers, w.retailers, store.NewQuotas(w.documents, slog.New(slog.DiscardHandler)))
 	w.settler = visit.NewSettler(w.visits, entries, store.NewNotes(documents), clock, log)
 	return w
 }

@@ -16,6 +16,7 @@ import (
 	"satnav/context/who"
 	"satnav/geo"
 	"satnav/recommend"
+	"satnav/recommend/rule"
 	"satnav/server/retailer"
 	"satnav/server/store"
 )
@@ -24,12 +25,13 @@ import (
 type Visits struct {
 	shoppers  *store.Shoppers
 	retailers *retailer.Retailers
+	quotas    *store.Quotas
 	shown     *shown
 }
 
-// New makes visits.
-func New(shoppers *store.Shoppers, retailers *retailer.Retailers) *Visits {
-	return &Visits{shoppers, retailers, newShown()}
+// New makes visits. Without quotas (nil) rules with a limit over shoppers do not act.
+func New(shoppers *store.Shoppers, retailers *retailer.Retailers, quotas *store.Quotas) *Visits {
+	return &Visits{shoppers, retailers, quotas, newShown()}
 }
 
 // checkAgain is when a phone that knows no better should call again.
@@ -78,28 +80,67 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 	}
 	change, quiet := v.advance(snapshot, s, &now, &answer)
 	var made recommend.Record
+	var guard *guard
 	if s.Limit > 0 {
 		request := recommend.Request{
 			Scene: now, Kinds: s.Kinds, Limit: s.Limit, Explore: s.Explore,
-			Basket: numbers(snapshot.Names.Items, s.Basket), List: numbers(snapshot.Names.Items, s.List), Query: s.Query,
+			Basket: numbers(snapshot.Names.Items, s.Basket), List: numbers(snapshot.Names.Items, s.List), Query: s.Query, Screen: s.Screen,
+		}
+		if rules := snapshot.Suggest.Rules; rules != nil {
+			guard = v.newGuard(s.Key.Retailer, now.Shopper)
+			request.Guard, request.Inside = guard, inside(snapshot, rules, &now, change)
 		}
 		_, known := who.Access(who.Loyalty, now.Shopper) // what a stranger was shown is not remembered
 		if known && s.Explore {
 			request.Shown = v.shown.before(s.Key, now.Moment.Instant)
 		}
 		answer.Suggestions, made = recommend.Recommend(snapshot.Suggest, &request)
+		answer.Says = made.Says
 		if known {
 			v.shown.note(s.Key, now.Moment.Instant, answer.Suggestions)
 		}
 	}
 	answer.Used = used(&now, made, answer.Used.Distrust)
+	if guard != nil {
+		if told := guard.settle(made.Acted, false); told != nil { // what limits is never lazy
+			if change == nil {
+				change = &store.Change{At: s.Arrived, Defaults: snapshot.Scene.Defaults}
+			}
+			change.Told, change.Lazy, quiet = told, false, false
+		}
+	}
 	if change != nil && !(quiet && v.shoppers.Remember(s.Key, now.Shopper.Shopper().Revision(), change.Presence)) {
 		_, err := v.shoppers.Commit(ctx, s.Key, now.Shopper.Shopper().Revision(), *change)
 		if err != nil && !(change.Lazy && errors.Is(err, store.ErrConflict)) { // a fix that decides nothing need not be kept
+			if guard != nil {
+				guard.undo()
+			}
 			return Answer{}, fmt.Errorf("keep the visit: %w", err)
 		}
 	}
 	return answer, nil
+}
+
+// inside are the geofences that hold the shopper after the call, where a rule asks for them and they may be known.
+func inside(snapshot *retailer.Snapshot, rules *rule.Set, now *scene.Scene, change *store.Change) (stays []recommend.Stay) {
+	if !rules.Reads("place.geofences") && !rules.Reads("place.geofence_tags") && !rules.Reads("place.dwell_s") {
+		return nil
+	}
+	view, ok := who.Access(who.Location, now.Shopper)
+	if !ok {
+		return nil
+	}
+	presence := view.Presence()
+	if change != nil {
+		presence = *change.Presence
+	}
+	for i := range presence.Now.Stays {
+		stay := &presence.Now.Stays[i]
+		if n, live := snapshot.Fences.Lookup(stay.Geofence); stay.Inside && live {
+			stays = append(stays, recommend.Stay{Geofence: stay.Geofence, Tags: snapshot.Fences.Fence(n).Tags, Since: stay.Begin})
+		}
+	}
+	return stays
 }
 
 // advance lets the crossing machine see the call's fixes, and returns what must be kept of it; nil: nothing. It is quiet when
@@ -245,7 +286,7 @@ func triggers(fences *geo.Index, crossings []geo.Crossing) []Trigger {
 // used is the receipt: what was read of the shopper, and how precisely positions were used.
 func used(now *scene.Scene, made recommend.Record, distrust []string) Used {
 	purposes, _ := now.Shopper.Used()
-	u := Used{Purposes: purposes, History: made.History, Location: now.Place.Used(), Model: made.Model, Distrust: distrust}
+	u := Used{Purposes: purposes, History: made.History, Location: now.Place.Used(), Model: made.Model, Rules: made.Rules.Version(), Distrust: distrust}
 	if now.Place.Known || len(now.Fixes) > 0 {
 		u.Permissions = append(u.Permissions, "location")
 	}

@@ -1,0 +1,192 @@
+package e2e
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"satnav/sdk-contract/wire"
+	"satnav/server/identity"
+)
+
+// ruledRetailer has a small shop of its own, two people of its product team, and one shopper who buys each week.
+type ruledRetailer struct {
+	*house
+	t                 testing.TB
+	anna, ben, eve    string // tokens: two of the team, and a shopper
+	name              string
+	products, shopper string
+}
+
+func newRuledRetailer(t testing.TB, h *house, name string) *ruledRetailer {
+	t.Helper()
+	r := &ruledRetailer{house: h, t: t, name: name}
+	r.anna = h.as(t, identity.Claims{Role: identity.Product, Retailer: name, Subject: canary("anna-of-" + name)})
+	r.ben = h.as(t, identity.Claims{Role: identity.Product, Retailer: name, Subject: canary("ben-of-" + name)})
+	r.eve = h.as(t, identity.Claims{Role: identity.Shopper, Retailer: name, Subject: canary("eve-of-" + name)})
+	admin := h.role(t, identity.Admin, name)
+	h.call(t, admin, "PUT", "/v1/retailer", `{"currency":"EUR","jurisdiction":"US-NY","default_grants":["loyalty","location"],"floor_margin":0.1}`).wants(200)
+	for _, item := range []string{"milk", "bread", "jam", "tea"} {
+		h.call(t, admin, "PUT", "/v1/products/"+item, `{"title":"`+item+`","category":"food/`+item+`","brand":"b-`+item+`","price":"10.00","cost":"6.00"}`).wants(201)
+	}
+	now := time.Now()
+	for week := 1; week <= 6; week++ {
+		h.record(t, r.eve, wire.Event{ID: "b" + string(rune('0'+week)), Kind: "purchase", Item: "milk", At: now.AddDate(0, 0, -7*week)})
+	}
+	return r
+}
+
+// put writes a draft that must be right.
+func (r *ruledRetailer) put(id, body string) wire.StoredRule {
+	r.t.Helper()
+	got := r.call(r.t, r.anna, "PUT", "/v1/rules/"+id, body)
+	if got.status != 201 {
+		got.wants(200)
+	}
+	return read[wire.StoredRule](got)
+}
+
+func (r *ruledRetailer) plan() wire.RulePlan {
+	r.t.Helper()
+	return read[wire.RulePlan](r.call(r.t, r.anna, "GET", "/v1/rules/plan", nil).wants(200))
+}
+
+func (r *ruledRetailer) publish(why string) wire.RuleSet {
+	r.t.Helper()
+	if plan := r.plan(); len(plan.Needs) > 0 {
+		r.call(r.t, r.ben, "POST", "/v1/rules/approve", map[string]any{"digest": plan.Digest}).wants(200)
+	}
+	return read[wire.RuleSet](r.call(r.t, r.anna, "POST", "/v1/rules/publish", map[string]any{"why": why}).wants(200))
+}
+
+// milk is what an answer suggests of it.
+func (r *ruledRetailer) milk() (wire.ContextResponse, wire.Suggestion) {
+	r.t.Helper()
+	answer := r.ask(r.t, r.eve, wire.ContextRequest{Explore: at(false)})
+	i := slices.IndexFunc(answer.Suggestions, func(s wire.Suggestion) bool { return s.Item == "milk" })
+	if i < 0 {
+		r.t.Fatalf("no milk among %v", items(answer))
+	}
+	return answer, answer.Suggestions[i]
+}
+
+// TestLifeOfARule drafts an offer, gets it refused for a wrong name and for raising a price, mends it, has it approved by a
+// second person, publishes it, sees it in the next answer, and takes it back in one call.
+func TestLifeOfARule(t *testing.T) {
+	t.Parallel()
+	r := newRuledRetailer(t, city.house, "rule-life")
+	body := func(when, offer string) string {
+		return `{"name":"Thanks","owner":"anna","purpose":"Thank regulars.","uses":["loyalty"],"when":"` + when + `","then":[{"kind":"offer","offer":{"id":"thanks",` + offer + `,"neutral":"The list price."}}]}`
+	}
+	const when = `shopper.orders > 3 && candidate.item == \"milk\"`
+	wrong := r.call(t, r.anna, "PUT", "/v1/rules/thanks", body(`shopper.oders > 3 && candidate.item == \"milk\"`, `"percent_off":10`)).problem(422)
+	if e := wrong.Errors[0]; e.Pointer != "/when" || !strings.Contains(e.Detail, "1:1") || !strings.Contains(e.Detail, `did you mean "shopper.orders"?`) {
+		t.Errorf("a wrong name: got %+v", e)
+	}
+	raised := r.call(t, r.anna, "PUT", "/v1/rules/thanks", body(when, `"percent_off":-10`)).problem(422)
+	if e := raised.Errors[0]; e.Pointer != "/then/0/offer/percent_off" || !strings.Contains(e.Detail, "raise the price") {
+		t.Errorf("a raised price: got %+v", e)
+	}
+	floor := read[wire.RuleCheck](r.call(t, r.anna, "POST", "/v1/rules/check", body(when, `"percent_off":60`)).wants(200))
+	if len(floor.Problems) != 1 || !strings.Contains(floor.Problems[0].Text, "floor") {
+		t.Errorf("under the floor: got %+v", floor.Problems)
+	}
+	r.put("thanks", body(when, `"percent_off":10`))
+	before, milk := r.milk()
+	if before.Used.Rules != "" || milk.Price != "10.00" {
+		t.Errorf("before it is live: rules %q, price %s", before.Used.Rules, milk.Price)
+	}
+	plan := r.plan()
+	if !slices.Equal(plan.Needs, []wire.RuleClass{"price"}) || plan.Ready || len(plan.Changes) != 1 || plan.Changes[0].What != "added" {
+		t.Errorf("the plan: got %+v", plan)
+	}
+	publish := map[string]any{"why": "Regulars first"}
+	if p := r.call(t, r.anna, "POST", "/v1/rules/publish", publish).problem(409); !strings.Contains(p.Detail, "second person") {
+		t.Errorf("without approval: got %s", p.Detail)
+	}
+	approve := map[string]any{"digest": plan.Digest, "why": "looks right"}
+	r.call(t, r.anna, "POST", "/v1/rules/approve", approve).problem(409) // her own
+	r.call(t, r.ben, "POST", "/v1/rules/approve", approve).wants(200)
+	// What the rule depends on moves: the approval is of something else.
+	admin := city.role(t, identity.Admin, r.name)
+	city.call(t, admin, "PUT", "/v1/products/milk", `{"title":"milk","category":"food/milk","brand":"b-milk","price":"10.00","cost":"5.00"}`).wants(200)
+	r.call(t, r.anna, "POST", "/v1/rules/publish", publish).problem(409)
+	r.call(t, r.ben, "POST", "/v1/rules/approve", approve).problem(409)
+	first := r.publish("Regulars first")
+	if first.Version != 1 || first.Approved == "" || first.Why != "Regulars first" {
+		t.Errorf("published: got %+v", first)
+	}
+	after, milk := r.milk()
+	if after.Used.Rules != "v1" || milk.Price != "9.00" || milk.Offer.Was != "10.00" || milk.Offer.ID != "thanks" {
+		t.Errorf("live: rules %q, price %s, offer %+v", after.Used.Rules, milk.Price, milk.Offer)
+	}
+	if milk.Offer.Disclosure != "THIS PRICE WAS SET BY AN ALGORITHM USING YOUR PERSONAL DATA" || milk.Offer.Neutral == "" {
+		t.Errorf("it is not disclosed: %+v", milk.Offer)
+	}
+	if !slices.ContainsFunc(milk.Reasons, func(r wire.Reason) bool { return r.Code == "on_offer" && r.Text != "" }) {
+		t.Errorf("reasons: got %+v", milk.Reasons)
+	}
+	r.call(t, r.anna, "POST", "/v1/rules/publish", publish).problem(409) // nothing new
+	r.put("hello", `{"uses":["loyalty"],"when":"shopper.known","then":[{"kind":"message","text":{"en":"Welcome, {shopper.orders} times","de":"Willkommen"}}]}`)
+	r.publish("say hello")
+	if answer, _ := r.milk(); answer.Used.Rules != "v2" || len(answer.Messages) != 1 || answer.Messages[0].Text != "Welcome, 6 times" {
+		t.Errorf("messages: got %+v", answer.Messages)
+	}
+	back := read[wire.RuleSet](r.call(t, r.ben, "POST", "/v1/rules/rollback", map[string]any{"version": 0, "why": "Too dear"}).wants(200))
+	if answer, milk := r.milk(); back.Version != 3 || milk.Price != "10.00" || answer.Used.Rules != "" {
+		t.Errorf("taken back: version %d, price %s, rules %q", back.Version, milk.Price, answer.Used.Rules)
+	}
+	r.call(t, r.ben, "POST", "/v1/rules/rollback", map[string]any{"version": 1, "why": "It was fine"}).wants(200)
+	if _, milk := r.milk(); milk.Price != "9.00" {
+		t.Errorf("brought back: price %s", milk.Price)
+	}
+	r.call(t, r.ben, "POST", "/v1/rules/rollback", map[string]any{"version": 99, "why": "?"}).problem(404)
+	versions := read[wire.RuleVersions](r.call(t, r.anna, "GET", "/v1/rules/versions", nil).wants(200)).Versions
+	if len(versions) != 4 || versions[0].Restored != 1 || versions[0].Why != "It was fine" || len(versions[1].Changes) != 2 || versions[1].Changes[0].What != "removed" {
+		t.Errorf("versions: got %+v", versions)
+	}
+	if old := read[wire.RuleSet](r.call(t, r.anna, "GET", "/v1/rules/live?version=2", nil).wants(200)); len(old.Rules) != 2 || old.Why != "say hello" {
+		t.Errorf("version 2: got %+v", old)
+	}
+}
+
+// TestRuleFrequency holds that a limit a shopper counts over calls, and that it is not forgotten.
+func TestRuleFrequency(t *testing.T) {
+	t.Parallel()
+	r := newRuledRetailer(t, city.house, "rule-frequency")
+	r.put("twice", `{"uses":["loyalty"],"when":"shopper.known","guards":{"per_shopper_day":2},"then":[{"kind":"message","text":{"en":"Hello"}}]}`)
+	r.publish("a limit")
+	for call, want := range []int{1, 1, 0, 0} {
+		if answer, _ := r.milk(); len(answer.Messages) != want {
+			t.Errorf("call %d: got %d messages, want %d", call+1, len(answer.Messages), want)
+		}
+	}
+}
+
+// TestRulePlanned publishes at a time, and not what was edited since.
+func TestRulePlanned(t *testing.T) {
+	t.Parallel()
+	r := newRuledRetailer(t, city.house, "rule-planned")
+	const rule = `{"when":"candidate.item == \"milk\"","then":[{"kind":"boost","factor":2}]}`
+	r.put("a", rule)
+	soon := map[string]any{"why": "later", "at": time.Now().Add(1500 * time.Millisecond)}
+	if set := read[wire.RuleSet](r.call(t, r.anna, "POST", "/v1/rules/publish", soon).wants(200)); set.Planned.Digest == "" || set.Version != 0 {
+		t.Fatalf("planned: got %+v", set)
+	}
+	if answer, _ := r.milk(); answer.Used.Rules != "" {
+		t.Errorf("before its time: rules %q", answer.Used.Rules)
+	}
+	live := func() wire.RuleSet {
+		return read[wire.RuleSet](r.call(t, r.anna, "GET", "/v1/rules/live", nil).wants(200))
+	}
+	eventually(t, "the plan is live", func() bool { return live().Version == 1 })
+	r.put("b", rule)
+	soon["at"] = time.Now().Add(1500 * time.Millisecond)
+	r.call(t, r.anna, "POST", "/v1/rules/publish", soon).wants(200)
+	r.put("c", rule)
+	eventually(t, "the plan failed", func() bool { return live().Planned.Failed != "" })
+	if set := live(); set.Version != 1 || len(set.Rules) != 1 {
+		t.Errorf("edited drafts went live: %+v", set)
+	}
+}

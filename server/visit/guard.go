@@ -1,0 +1,123 @@
+package visit
+
+import (
+	"slices"
+	"strconv"
+
+	"satnav/context/who"
+	"satnav/recommend/rule"
+	"satnav/server/store"
+)
+
+// guard answers for one call what counts over calls. It belongs to one goroutine. What it reserves is given back by settle,
+// but for what the rules that acted used up.
+type guard struct {
+	quotas   *store.Quotas
+	retailer string
+	told     who.Told
+	may      bool   // what the shopper is told may be counted
+	day      uint32 // on the clock of the store
+	// interruptions is how many a shopper may have a day; 0: no limit.
+	interruptions int
+	reserved      []reservation
+}
+
+type reservation struct {
+	rule  *rule.Rule
+	quota store.Quota
+	n     int64
+	spent bool // money that was shown: it stays spent unless the answer is not given
+}
+
+var _ rule.Guard = (*guard)(nil)
+
+// newGuard is the guard of a call. The counts are read for whichever purpose is granted.
+func (v *Visits) newGuard(retailer string, s *who.Subject) *guard {
+	g := &guard{quotas: v.quotas, retailer: retailer}
+	for _, p := range [...]who.Purpose{who.Loyalty, who.Location} {
+		if view, ok := who.Access(p, s); ok {
+			g.told, g.may = view.Told(), true
+			break
+		}
+	}
+	return g
+}
+
+// Hold says why a rule must not act now.
+func (g *guard) Hold(r *rule.Rule, s *rule.Scene) rule.Hold {
+	limits := &r.Guards
+	g.day = uint32(s.Moment.Year*10_000 + s.Moment.Month*100 + s.Moment.Day)
+	if limits.PerShopperDay > 0 && (!g.may || g.told.Times(r.ID, g.day) >= limits.PerShopperDay) {
+		return rule.HeldByCount
+	}
+	if s.Trigger.Kind == rule.OnCrossing && g.interruptions > 0 && (!g.may || g.told.Times("", g.day) >= g.interruptions) {
+		return rule.HeldByBudget
+	}
+	if limits.BudgetMinor > 0 && !g.quotas.Left(store.Quota{Retailer: g.retailer, Of: r.ID, What: "budget"}, limits.BudgetMinor) {
+		return rule.HeldByFunds
+	}
+	day := strconv.FormatUint(uint64(g.day), 10)
+	if limits.PerDay > 0 && !g.reserve(r, store.Quota{Retailer: g.retailer, Of: r.ID, What: "day", Key: day}, int64(limits.PerDay)) {
+		return rule.HeldByCount
+	}
+	if limits.PerStoreDay > 0 && s.Place.Store != "" &&
+		!g.reserve(r, store.Quota{Retailer: g.retailer, Of: r.ID, What: "store", Key: day + "/" + s.Place.Store}, int64(limits.PerStoreDay)) {
+		return rule.HeldByCount
+	}
+	return rule.Free
+}
+
+func (g *guard) reserve(r *rule.Rule, quota store.Quota, limit int64) bool {
+	if !g.quotas.Take(quota, limit, 1) {
+		return false
+	}
+	g.reserved = append(g.reserved, reservation{rule: r, quota: quota, n: 1})
+	return true
+}
+
+// Spend takes a reduction off a rule's budget.
+func (g *guard) Spend(r *rule.Rule, minor int64) bool {
+	quota := store.Quota{Retailer: g.retailer, Of: r.ID, What: "budget"}
+	if !g.quotas.Take(quota, r.Guards.BudgetMinor, minor) {
+		return false
+	}
+	g.reserved = append(g.reserved, reservation{r, quota, minor, true})
+	return true
+}
+
+// settle gives back what the rules that did not act had reserved, and returns the shopper's counts after those that did; nil:
+// nothing is counted.
+func (g *guard) settle(acted []*rule.Rule, interrupted bool) *who.Told {
+	kept := g.reserved[:0]
+	for _, r := range g.reserved {
+		if r.spent || slices.Contains(acted, r.rule) {
+			kept = append(kept, r)
+		} else {
+			g.quotas.Return(r.quota, r.n)
+		}
+	}
+	g.reserved = kept
+	var counted []string
+	for _, r := range acted {
+		if r.Guards.PerShopperDay > 0 {
+			counted = append(counted, r.ID)
+		}
+	}
+	if interrupted && g.interruptions > 0 {
+		counted = append(counted, "")
+	}
+	if len(counted) == 0 || !g.may {
+		return nil
+	}
+	told := g.told.With(g.day, counted...)
+	g.told = told
+	return &told
+}
+
+// undo gives back all: the answer is not given.
+func (g *guard) undo() {
+	for _, r := range g.reserved {
+		g.quotas.Return(r.quota, r.n)
+	}
+	g.reserved = nil
+}
