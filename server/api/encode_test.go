@@ -15,6 +15,7 @@ import (
 	"satnav/context/where"
 	"satnav/context/who"
 	"satnav/recommend"
+	"satnav/recommend/rule"
 	"satnav/sdk-contract/wire"
 	"satnav/server/retailer"
 )
@@ -70,6 +71,13 @@ func drawContext(t *rapid.T) wire.ContextResponse {
 			Degraded: texts.Draw(t, "degraded"), Distrust: texts.Draw(t, "distrust"),
 		},
 	}
+	for range rapid.IntRange(0, 2).Draw(t, "messages") {
+		message := wire.Message{Rule: text.Draw(t, "rule"), Text: text.Draw(t, "words")}
+		if some("later") {
+			message.RemindAt = instant.Draw(t, "remind at")
+		}
+		answer.Messages = append(answer.Messages, message)
+	}
 	if some("distance") {
 		metres := number.Draw(t, "metres")
 		answer.Place.DistanceM = &metres
@@ -115,6 +123,15 @@ func drawSuggestions(t *rapid.T) []recommend.Suggestion {
 				EveryDays: days.Draw(t, "every"), LastDays: days.Draw(t, "last"), Times: rapid.IntRange(0, 3).Draw(t, "times"),
 				With: text.Draw(t, "with"), Store: text.Draw(t, "store"), Meters: days.Draw(t, "meters"),
 			}})
+		}
+		if rapid.Bool().Draw(t, "ruled") {
+			s.Ruled = &recommend.Ruled{Personal: rapid.Bool().Draw(t, "personal"), Was: who.Money{Minor: rapid.Int64Range(0, 1e6).Draw(t, "was"), Known: true}}
+			if rapid.Bool().Draw(t, "offered") {
+				s.Ruled.Offer = &rule.Offer{ID: "o" + text.Draw(t, "offer"), Neutral: text.Draw(t, "neutral")}
+			}
+			if rapid.Bool().Draw(t, "said") {
+				s.Ruled.Said = &recommend.Said{Text: map[string]string{rapid.SampledFrom([]string{"en", "de-AT", "zh"}).Draw(t, "tag"): text.Draw(t, "words")}}
+			}
 		}
 		if rapid.Bool().Draw(t, "ends") {
 			s.ValidUntil = time.Unix(rapid.Int64Range(0, 4e9).Draw(t, "until"), 0).UTC()
@@ -204,6 +221,7 @@ func TestAppendContextKnowsAllFields(t *testing.T) {
 	list := []recommend.Suggestion{{
 		ID: "i", Kind: "product", Item: "p1", Title: "t", Score: 0.5, Price: who.Money{Minor: 1, Known: true}, ValidUntil: time.Unix(1_800_000_000, 0).UTC(),
 		Reasons: []recommend.Reason{{Code: recommend.Nearby, Values: recommend.Values{Meters: 3, Store: "s1"}}},
+		Ruled:   &recommend.Ruled{Offer: &rule.Offer{ID: "o", Neutral: "n"}, Was: who.Money{Minor: 2, Known: true}, Personal: true, Said: &recommend.Said{Text: map[string]string{"en": "m"}}},
 	}}
 	got, err := appendContext(nil, &full, list, wordsOf(language.English))
 	if err != nil {
