@@ -33,6 +33,7 @@ type Config struct {
 	Identity       Identity      `koanf:"identity"`
 	Limits         Limits        `koanf:"limits"`
 	Cache          Cache         `koanf:"cache"`
+	Decisions      Decisions     `koanf:"decisions"`
 	Log            Log           `koanf:"log"`
 }
 
@@ -66,6 +67,12 @@ type Limits struct {
 type Cache struct {
 	Shoppers Size `koanf:"shoppers"` // decoded shoppers
 	Blocks   Size `koanf:"blocks"`   // blocks of the embedded store
+}
+
+// Decisions bounds what is kept of answers, see store.DecisionRecord.
+type Decisions struct {
+	Keep  time.Duration `koanf:"keep"`  // a shopper who asks why does so soon; what was bought is in the diary
+	Queue int           `koanf:"queue"` // records that may wait to be written, about 4 KB each
 }
 
 // Log says how much is written to stderr, and in which form.
@@ -104,6 +111,10 @@ func Default() Config {
 		Cache: Cache{
 			Shoppers: 512 << 20,
 			Blocks:   256 << 20,
+		},
+		Decisions: Decisions{
+			Keep:  14 * 24 * time.Hour,
+			Queue: 16_384,
 		},
 		Log: Log{Level: "info", Format: "text"},
 	}

@@ -57,6 +57,9 @@ func (c Config) problems() Problems {
 	within(&v, "cache.shoppers", c.Cache.Shoppers, 1<<20, 1<<40)
 	within(&v, "cache.blocks", c.Cache.Blocks, 1<<20, 1<<40)
 
+	within(&v, "decisions.keep", c.Decisions.Keep, time.Hour, 90*24*time.Hour)
+	within(&v, "decisions.queue", c.Decisions.Queue, 1, 1_000_000)
+
 	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	v.oneOf("log.format", c.Log.Format, "text", "json")
 	return v.problems

@@ -3,6 +3,9 @@ package recommend
 import (
 	"encoding/binary"
 	"math"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"satnav/context/who"
@@ -256,23 +259,64 @@ func (w *work) storeReasons(reasons []Reason, c *candidate, parts *[groups]float
 	return t.reasons
 }
 
-// idLength is the length of a suggestion's id: two 64-bit hashes in hexadecimal.
-const idLength = 32
+// idLength is the length of a suggestion's id: two 64-bit hashes in hexadecimal. The first is the answer's.
+const (
+	answerIDLength = 16
+	idLength       = 32
+)
 
 // idsOf makes the ids of all suggestions in one string, to be cut.
 func (w *work) idsOf(chosen []candidate) string {
-	seed := uint64(0x9e3779b97f4a7c15) // the golden ratio's first bits
-	if s := w.request.Scene.Shopper; s != nil {
-		key := s.Shopper().Key()
-		seed = hash(hash(seed, key.Retailer), key.Shopper)
-	}
-	seed = mixBits(seed ^ uint64(w.here.at.UnixNano()))
+	seed := answerSeed(w.key(), w.here.at)
 	for i := range chosen {
 		at := w.ids[i*idLength:]
 		hexadecimal(at[:16], seed)
 		hexadecimal(at[16:32], hash(seed^uint64(chosen[i].kind), w.id(&chosen[i])))
 	}
 	return string(w.ids[:idLength*len(chosen)])
+}
+
+func (w *work) key() who.Key {
+	if s := w.request.Scene.Shopper; s != nil {
+		return s.Shopper().Key()
+	}
+	return who.Key{}
+}
+
+// answerSeed is the first half of the ids of what a shopper is answered at an instant.
+func answerSeed(key who.Key, at time.Time) uint64 {
+	seed := uint64(0x9e3779b97f4a7c15) // the golden ratio's first bits
+	if key != (who.Key{}) {
+		seed = hash(hash(seed, key.Retailer), key.Shopper)
+	}
+	return mixBits(seed ^ uint64(at.UnixNano()))
+}
+
+// AnswerID names an answer: whoever asks again with the same time gets the same. The ids of its suggestions begin with it.
+func AnswerID(key who.Key, at time.Time) string {
+	var id [answerIDLength]byte
+	hexadecimal(id[:], answerSeed(key, at))
+	return string(id[:])
+}
+
+// AnswerOf is the id of the answer that a suggestion was part of; false: it is no id of a suggestion.
+func AnswerOf(suggestion string) (id string, ok bool) {
+	if len(suggestion) != idLength || strings.Trim(suggestion, "0123456789abcdef") != "" {
+		return "", false
+	}
+	return suggestion[:answerIDLength], true
+}
+
+// SuggestionID is the id that a thing has in an answer.
+func SuggestionID(answer string, kind Kind, item string) string {
+	seed, err := strconv.ParseUint(answer, 16, 64)
+	if err != nil {
+		return ""
+	}
+	var id [idLength]byte
+	copy(id[:], answer)
+	hexadecimal(id[answerIDLength:], hash(seed^uint64(slices.Index(kinds[:], kind)), item))
+	return string(id[:])
 }
 
 // hexadecimal writes a number with sixteen digits, eight at a time: each half is spread to a digit a

@@ -14,6 +14,7 @@ import (
 
 	"satnav/config"
 	"satnav/server/api"
+	"satnav/server/decision"
 	"satnav/server/diary"
 	"satnav/server/importer"
 	"satnav/server/observe"
@@ -31,6 +32,7 @@ type App struct {
 	Shoppers    *store.Shoppers
 	Retailers   *retailer.Retailers
 	Diary       *diary.Diary
+	Decisions   *decision.Book
 	Visits      *visit.Visits
 	Permissions *privacy.Permissions
 
@@ -77,6 +79,8 @@ func Open(ctx context.Context, o Options) (*App, error) {
 	}
 	a.running.Go(func() { a.Retailers.Follow(background, c.Poll) })
 	a.running.Go(func() { a.quotas.Run(background) })
+	a.Decisions.Open(ctx)
+	a.running.Go(func() { a.Decisions.Run(background) })
 	return a, nil
 }
 
@@ -98,7 +102,11 @@ func (a *App) join(ctx context.Context) error {
 	a.metrics.Registry.MustRegister(&modelWatch{a.Retailers, observe.NewLabel(watchedRetailers)})
 	a.Diary = diary.New(a.Shoppers, a.Retailers, a.metrics.UnknownItem)
 	a.quotas = store.NewQuotas(a.Documents, a.log)
-	a.Visits = visit.New(a.Shoppers, a.Retailers, a.quotas)
+	a.Decisions = decision.New(a.Shoppers, a.Retailers, store.NewNotes(a.Documents), decision.Config{
+		Keep: a.Config.Decisions.Keep, Room: a.Config.Decisions.Queue, Alone: a.Config.Store == config.Embedded, Now: a.now, Log: a.log,
+	})
+	a.metrics.Registry.MustRegister(decisionWatch{a.Decisions})
+	a.Visits = visit.New(a.Shoppers, a.Retailers, a.quotas, a.Decisions)
 	a.Permissions = privacy.NewPermissions(a.Shoppers, a.Retailers)
 	return nil
 }
@@ -144,6 +152,11 @@ func (a *App) Close() error {
 	if a.Shoppers != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), flushGrace)
 		defer cancel()
+		if a.Decisions != nil {
+			if err := a.Decisions.Close(ctx); err != nil {
+				a.log.Warn("some decision records are not kept", "err", err)
+			}
+		}
 		if err := a.Shoppers.Flush(ctx); err != nil {
 			a.log.Warn("some positions on which nothing was decided are not kept", "err", err)
 		}

@@ -64,6 +64,7 @@ type picture struct {
 	ruleVersion int64
 	rules       *rule.Set // compiled; nil: none
 	planned     atomic.Pointer[Planned]
+	edited      Edited
 }
 
 type entryKey struct {
@@ -97,6 +98,7 @@ func (p *picture) apply(entries []store.Entry) (errs []error) {
 			errs = append(errs, fmt.Errorf("%s %q, version %d: %w", e.Kind, e.ID, e.Version, err))
 		}
 		p.versions[key] = e.Version
+		p.edited.note(e.Kind, e.At)
 	}
 	if p.rebuild(&fresh, &errs) {
 		p.swap()
@@ -450,5 +452,6 @@ func (p *picture) swap() {
 		Fences:  p.live,
 		Drafts:  p.drafts,
 		Suggest: suggest,
+		Edited:  p.edited,
 	})
 }

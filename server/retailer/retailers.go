@@ -105,6 +105,7 @@ func (r *Retailers) load(ctx context.Context, p *picture) error {
 			if err := r.loadFences(ctx, p); err != nil {
 				return fmt.Errorf("retailer %q: load geofences: %w", p.retailer, err)
 			}
+			p.edited.note(kind, began.UTC().Truncate(time.Millisecond)) // those of a kept index carry no times: all up to now are in
 			continue
 		}
 		var entries []store.Entry

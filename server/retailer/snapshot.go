@@ -7,6 +7,7 @@ import (
 	"satnav/context/who"
 	"satnav/geo"
 	"satnav/recommend"
+	"satnav/server/store"
 )
 
 // Snapshot is all that requests of one retailer are answered from: an immutable picture in memory.
@@ -19,6 +20,23 @@ type Snapshot struct {
 	Fences   *geo.Index // live geofences
 	Drafts   *geo.Index // drafts, for replays
 	Suggest  *recommend.Snapshot
+	Edited   Edited
+}
+
+// Edited names the state of a configuration by the newest edit that is in it, by the clock of who made it. Every edit is
+// kept with its time, so what held can be found again.
+type Edited struct{ Stores, Catalogue, Geofences time.Time }
+
+// note takes in an edit.
+func (e *Edited) note(kind store.EntryKind, at time.Time) {
+	switch {
+	case kind == store.StoreEntry && at.After(e.Stores):
+		e.Stores = at
+	case (kind == store.ProductEntry || kind == store.StockEntry) && at.After(e.Catalogue):
+		e.Catalogue = at
+	case kind == store.GeofenceEntry && at.After(e.Geofences):
+		e.Geofences = at
+	}
 }
 
 // ZoneOf is the time zone of a store; the retailer's where the store is not known.

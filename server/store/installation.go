@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
@@ -74,5 +75,31 @@ func (n Notes) Put(ctx context.Context, name string, text []byte) error {
 		return fmt.Errorf("note %q: %w", name, err)
 	}
 	_, err = n.documents.Commit(ctx, Batch{Partition: installationPartition, Put: []Document{{ID: notePrefix + name, Body: body}}})
+	return err
+}
+
+// List returns the notes whose names begin with a prefix, by the rest of the name. They are few.
+func (n Notes) List(ctx context.Context, prefix string) (map[string][]byte, error) {
+	found := map[string][]byte{}
+	for from := notePrefix + prefix; from != ""; {
+		page, err := n.documents.Scan(ctx, installationPartition, from, notePrefix+prefix+"\U0010FFFF", 0)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range page.Documents {
+			text, ok := d.Body.Lookup("json").StringValueOK()
+			if !ok {
+				return nil, fmt.Errorf("%s/%s: it holds no text", installationPartition, d.ID)
+			}
+			found[strings.TrimPrefix(d.ID, notePrefix+prefix)] = []byte(text)
+		}
+		from = page.Next
+	}
+	return found, nil
+}
+
+// Drop removes a note.
+func (n Notes) Drop(ctx context.Context, name string) error {
+	_, err := n.documents.Commit(ctx, Batch{Partition: installationPartition, Delete: []string{notePrefix + name}})
 	return err
 }

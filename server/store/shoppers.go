@@ -33,6 +33,7 @@ var ErrNoGrant = errors.New("the shopper has not granted the purpose")
 //	event/…   the diary, newest first
 //	seen/…    for each event id, when it was: an event that comes again is known by it
 //	grant/…   every decision about a purpose, in order
+//	answer/…  what answers were made of, for some time
 //
 // Other parts of server keep documents of their own there, written through Commit or Attach, so that they change
 // together with the rest and the cache knows.
@@ -364,9 +365,14 @@ func (s *Shoppers) commit(ctx context.Context, key who.Key, partition string, k 
 	}
 	batch.put = append(append(batch.put, crossings...), change.Documents...)
 
+	gone, err := s.withdrawn(ctx, partition, change.Grants)
+	if err != nil {
+		return nil, err
+	}
+
 	before := s.cache.moves(partition)
 	expect := k.revision
-	revision, err := s.documents.Commit(ctx, Batch{Partition: partition, Expect: &expect, Put: batch.put, Lazy: change.Lazy})
+	revision, err := s.documents.Commit(ctx, Batch{Partition: partition, Expect: &expect, Put: batch.put, Delete: gone, Lazy: change.Lazy})
 	if err != nil {
 		// What is in memory may be behind the store, or the store may still finish this commit.
 		s.cache.forget(partition)

@@ -11,6 +11,7 @@ import (
 
 	"satnav/context/who"
 	"satnav/geo"
+	"satnav/server/decision"
 	"satnav/server/retailer"
 	"satnav/server/store"
 	"satnav/server/store/embedded"
@@ -31,6 +32,7 @@ type world struct {
 	documents store.Documents
 	shoppers  *store.Shoppers
 	retailers *retailer.Retailers
+	book      *decision.Book
 	visits    *visit.Visits
 	settler   *visit.Settler
 }
@@ -52,7 +54,8 @@ func newWorld(t *testing.T) *world {
 	// The world's secret is fixed: the same story has the same ids in every world.
 	w.shoppers = store.NewShoppers(documents, store.ShoppersConfig{Secret: []byte("secret"), Names: names.Of, CacheBytes: 1 << 20, Alone: true})
 	w.retailers = retailer.New(entries, w.shoppers, names, clock, log)
-	w.visits = visit.New(w.shoppers, w.retailers, store.NewQuotas(w.documents, slog.New(slog.DiscardHandler)))
+	w.book = newBook(w)
+	w.visits = visit.New(w.shoppers, w.retailers, store.NewQuotas(w.documents, log), w.book)
 	w.settler = visit.NewSettler(w.visits, entries, store.NewNotes(documents), clock, log)
 	return w
 }
@@ -348,4 +351,11 @@ func TestSettlerRemembersEdits(t *testing.T) {
 	if kept := w.kept(); len(kept) != 2 {
 		t.Errorf("got %q, want the exit", kept)
 	}
+}
+
+// newBook keeps the world's decision records in memory: nothing runs that would commit them, but Flush.
+func newBook(w *world) *decision.Book {
+	return decision.New(w.shoppers, w.retailers, store.NewNotes(w.documents), decision.Config{
+		Keep: time.Hour, Room: 1_000, Alone: true, Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler),
+	})
 }

@@ -17,6 +17,7 @@ import (
 	"satnav/geo"
 	"satnav/recommend"
 	"satnav/recommend/rule"
+	"satnav/server/decision"
 	"satnav/server/retailer"
 	"satnav/server/store"
 )
@@ -26,12 +27,12 @@ type Visits struct {
 	shoppers  *store.Shoppers
 	retailers *retailer.Retailers
 	quotas    *store.Quotas
-	shown     *shown
+	book      *decision.Book
 }
 
-// New makes visits. Without quotas (nil) rules with a limit over shoppers do not act.
-func New(shoppers *store.Shoppers, retailers *retailer.Retailers, quotas *store.Quotas) *Visits {
-	return &Visits{shoppers, retailers, quotas, newShown()}
+// New makes visits, which leave their records in the book. Without quotas (nil) rules with a limit over shoppers do not act.
+func New(shoppers *store.Shoppers, retailers *retailer.Retailers, quotas *store.Quotas, book *decision.Book) *Visits {
+	return &Visits{shoppers, retailers, quotas, book}
 }
 
 // checkAgain is when a phone that knows no better should call again.
@@ -81,6 +82,7 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 	change, quiet := v.advance(snapshot, s, &now, &answer)
 	var made recommend.Record
 	var guard *guard
+	_, known := who.Access(who.Loyalty, now.Shopper) // what a stranger was shown is not remembered
 	if s.Limit > 0 {
 		request := recommend.Request{
 			Scene: now, Kinds: s.Kinds, Limit: s.Limit, Explore: s.Explore,
@@ -90,15 +92,11 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 			guard = v.newGuard(s.Key.Retailer, now.Shopper)
 			request.Guard, request.Inside = guard, inside(snapshot, rules, &now, change)
 		}
-		_, known := who.Access(who.Loyalty, now.Shopper) // what a stranger was shown is not remembered
 		if known && s.Explore {
-			request.Shown = v.shown.before(s.Key, now.Moment.Instant)
+			request.Shown = v.book.Shown(s.Key, now.Moment.Instant)
 		}
 		answer.Suggestions, made = recommend.Recommend(snapshot.Suggest, &request)
 		answer.Says = made.Says
-		if known {
-			v.shown.note(s.Key, now.Moment.Instant, answer.Suggestions)
-		}
 	}
 	answer.Used = used(&now, made, answer.Used.Distrust)
 	if guard != nil {
@@ -118,6 +116,7 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 			return Answer{}, fmt.Errorf("keep the visit: %w", err)
 		}
 	}
+	v.note(snapshot, s, &now, &answer, &made, known)
 	return answer, nil
 }
 

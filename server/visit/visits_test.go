@@ -24,7 +24,8 @@ func (w *world) afresh() *world {
 	names, log := retailer.NewNames(), slog.New(slog.DiscardHandler)
 	other.shoppers = store.NewShoppers(w.documents, store.ShoppersConfig{Secret: []byte("secret"), Names: names.Of, CacheBytes: 1 << 20, Alone: true})
 	other.retailers = retailer.New(store.NewEntries(w.documents), other.shoppers, names, clock, log)
-	other.visits = visit.New(other.shoppers, other.retailers, store.NewQuotas(w.documents, log))
+	other.book = newBook(&other)
+	other.visits = visit.New(other.shoppers, other.retailers, store.NewQuotas(w.documents, log), other.book)
 	return &other
 }
 

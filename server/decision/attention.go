@@ -1,4 +1,4 @@
-package visit
+package decision
 
 import (
 	"hash/maphash"
@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"satnav/context/who"
-	"satnav/recommend"
 )
 
 // attention is how long somebody remembers what a screen showed.
@@ -46,9 +45,10 @@ type glance struct {
 
 func newShown() *shown { return &shown{seed: maphash.MakeSeed()} }
 
-func (s *shown) shard(key who.Key) *shownShard {
-	return &s.shards[maphash.Comparable(s.seed, key)%shownShards]
-}
+// number is that of the shard of a shopper.
+func (s *shown) number(key who.Key) int { return int(maphash.Comparable(s.seed, key) % shownShards) }
+
+func (s *shown) shard(key who.Key) *shownShard { return &s.shards[s.number(key)] }
 
 // before lists the products that a shopper was shown within the attention window before now. Whoever asks
 // again with the same time, because the first answer was lost, gets it.
@@ -71,14 +71,8 @@ func (s *shown) before(key who.Key, now time.Time) (items []who.Item) {
 	return items
 }
 
-// note remembers an answer.
-func (s *shown) note(key who.Key, now time.Time, list []recommend.Suggestion) {
-	items := make([]who.Item, 0, len(list))
-	for i := range list {
-		if list[i].Kind == recommend.KindProduct {
-			items = append(items, list[i].Number)
-		}
-	}
+// note remembers what an answer showed. It keeps nothing of items.
+func (s *shown) note(key who.Key, now time.Time, items []who.Item) {
 	if len(items) == 0 {
 		return
 	}
@@ -97,10 +91,20 @@ func (s *shown) note(key who.Key, now time.Time, list []recommend.Suggestion) {
 	}
 	for i := range g.answers {
 		if g.answers[i].at.Equal(now) { // told once more
-			g.answers[i].items = items
+			g.answers[i].items = append(g.answers[i].items[:0], items...)
 			return
 		}
 	}
-	g.answers[g.next] = glance{now, items}
+	next := &g.answers[g.next]
+	next.at, next.items = now, append(next.items[:0], items...)
 	g.next = (g.next + 1) % shownAnswers
+}
+
+// forget drops what is remembered of a shopper.
+func (s *shown) forget(key who.Key) {
+	shard := s.shard(key)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	delete(shard.newer, key)
+	delete(shard.older, key)
 }
