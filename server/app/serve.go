@@ -23,6 +23,7 @@ const operatorGrace = 500 * time.Millisecond
 // calls are answered, with the address.
 func (a *App) Serve(ctx context.Context, ready func(net.Addr)) (err error) {
 	defer func() { err = errors.Join(err, a.Close()) }()
+	restCollector(a.log)
 	verifier, keys, err := a.verifier(ctx)
 	if err != nil {
 		return err
