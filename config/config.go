@@ -34,6 +34,7 @@ type Config struct {
 	Limits         Limits        `koanf:"limits"`
 	Cache          Cache         `koanf:"cache"`
 	Decisions      Decisions     `koanf:"decisions"`
+	Delivery       Delivery      `koanf:"delivery"`
 	Log            Log           `koanf:"log"`
 }
 
@@ -73,6 +74,14 @@ type Cache struct {
 type Decisions struct {
 	Keep  time.Duration `koanf:"keep"`  // a shopper who asks why does so soon; what was bought is in the diary
 	Queue int           `koanf:"queue"` // records that may wait to be written, about 4 KB each
+}
+
+// Delivery says how triggers reach the systems of retailers.
+type Delivery struct {
+	Timeout time.Duration `koanf:"timeout"` // of one try
+	GiveUp  time.Duration `koanf:"give_up"` // a message is tried for at least so long; receivers are promised a day
+	AtOnce  int           `koanf:"at_once"` // messages under way at once, of one webhook
+	Allow   []string      `koanf:"allow"`   // networks that are not public and are reached all the same, also over http
 }
 
 // Log says how much is written to stderr, and in which form.
@@ -115,6 +124,12 @@ func Default() Config {
 		Decisions: Decisions{
 			Keep:  14 * 24 * time.Hour,
 			Queue: 16_384,
+		},
+		Delivery: Delivery{
+			Timeout: 10 * time.Second,
+			GiveUp:  72 * time.Hour,
+			AtOnce:  32,
+			Allow:   []string{},
 		},
 		Log: Log{Level: "info", Format: "text"},
 	}

@@ -165,6 +165,7 @@ func TestValidate(t *testing.T) {
 		{"same address twice", func(c *Config) { c.OperatorListen = c.Listen }, "operator_listen: got 127.0.0.1:8080, want an address other than listen"},
 		{"free ports", func(c *Config) { c.Listen, c.OperatorListen = "127.0.0.1:0", "127.0.0.1:0" }, ""},
 		{"no folder", func(c *Config) { c.Data = "" }, `data: got "", want a folder`},
+		{"a network that is none", func(c *Config) { c.Delivery.Allow = []string{"10.0.0.0/8", "10.0.0.1"} }, `delivery.allow: got "10.0.0.1", want a network such as 10.1.0.0/16 or 127.0.0.1/32`},
 		{"MongoDB", func(c *Config) { c.Store = "mongodb://db1,db2/?replicaSet=rs" }, ""},
 	}
 	for _, test := range tests {
@@ -191,7 +192,7 @@ func TestZeroSaysEverything(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	for _, k := range knobs {
-		mayBeZero := []string{"operator_listen", "drain", "identity.jwks", "identity.leeway"}
+		mayBeZero := []string{"operator_listen", "drain", "identity.jwks", "identity.leeway", "delivery.allow"}
 		named := slices.ContainsFunc(problems, func(p Problem) bool { return p.Knob == k.name })
 		if named == slices.Contains(mayBeZero, k.name) {
 			t.Errorf("%s: named is %v", k.name, named)

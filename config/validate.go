@@ -59,6 +59,13 @@ func (c Config) problems() Problems {
 
 	within(&v, "decisions.keep", c.Decisions.Keep, time.Hour, 90*24*time.Hour)
 	within(&v, "decisions.queue", c.Decisions.Queue, 1, 1_000_000)
+	within(&v, "delivery.timeout", c.Delivery.Timeout, 100*time.Millisecond, time.Minute)
+	within(&v, "delivery.give_up", c.Delivery.GiveUp, 24*time.Hour, 30*24*time.Hour)
+	within(&v, "delivery.at_once", c.Delivery.AtOnce, 1, 1_000)
+	for _, network := range c.Delivery.Allow {
+		_, err := netip.ParsePrefix(network)
+		v.want(err == nil, "delivery.allow", quoted(network), "a network such as 10.1.0.0/16 or 127.0.0.1/32")
+	}
 
 	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	v.oneOf("log.format", c.Log.Format, "text", "json")

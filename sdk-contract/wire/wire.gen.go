@@ -308,6 +308,42 @@ func (e TriggerKind) Valid() bool {
 	}
 }
 
+// Defines values for WebhookStatus.
+const (
+	WebhookStatusLive   WebhookStatus = "live"
+	WebhookStatusPaused WebhookStatus = "paused"
+)
+
+// Valid indicates whether the value is a known member of the WebhookStatus enum.
+func (e WebhookStatus) Valid() bool {
+	switch e {
+	case WebhookStatusLive:
+		return true
+	case WebhookStatusPaused:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListDeliveriesParamsStatus.
+const (
+	ListDeliveriesParamsStatusUndelivered ListDeliveriesParamsStatus = "undelivered"
+	ListDeliveriesParamsStatusWaiting     ListDeliveriesParamsStatus = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the ListDeliveriesParamsStatus enum.
+func (e ListDeliveriesParamsStatus) Valid() bool {
+	switch e {
+	case ListDeliveriesParamsStatusUndelivered:
+		return true
+	case ListDeliveriesParamsStatusWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for NearbyGeofencesParamsPlatform.
 const (
 	NearbyGeofencesParamsPlatformAndroid NearbyGeofencesParamsPlatform = "android"
@@ -468,6 +504,46 @@ type CrossingReason struct {
 //
 // Examples: GBP
 type Currency = string
+
+// Delivery defines model for Delivery.
+type Delivery struct {
+	// At When what it tells happened.
+	At time.Time `json:"at"`
+
+	// Attempts Tries that failed.
+	Attempts int `json:"attempts"`
+
+	// Data The `data` of a message. More members may come.
+	Data TriggerEvent `json:"data"`
+
+	// Fault What the last try met.
+	Fault string `json:"fault,omitempty,omitzero"`
+	ID    string `json:"id"`
+
+	// MadeAt When it was written.
+	MadeAt time.Time `json:"made_at"`
+
+	// Message The `webhook-id` and the id of the CloudEvent: that of the trigger.
+	Message string `json:"message"`
+
+	// NextTryAt Not before. Absent: as soon as its turn comes.
+	NextTryAt time.Time `json:"next_try_at,omitempty,omitzero"`
+
+	// Status waiting or undelivered. An open list.
+	Status string `json:"status"`
+
+	// Type Such as `satnav.trigger.enter`. An open list.
+	Type    string `json:"type"`
+	Webhook string `json:"webhook"`
+}
+
+// DeliveryList defines model for DeliveryList.
+type DeliveryList struct {
+	Deliveries []Delivery `json:"deliveries"`
+
+	// Next The cursor of the next page. Absent: this is the last.
+	Next string `json:"next,omitempty,omitzero"`
+}
 
 // DevicePermissions What the operating system lets the app do now. What is absent is as the grants say.
 type DevicePermissions struct {
@@ -1137,6 +1213,15 @@ type ReplayResponse struct {
 	Crossings []ReplayedCrossing `json:"crossings"`
 }
 
+// Replayed defines model for Replayed.
+type Replayed struct {
+	// Left There are more.
+	Left bool `json:"left"`
+
+	// Replayed How many are tried again.
+	Replayed int `json:"replayed"`
+}
+
 // ReplayedCrossing defines model for ReplayedCrossing.
 type ReplayedCrossing struct {
 	// At When it happened.
@@ -1618,6 +1703,29 @@ type StoredStore struct {
 	Zone    string `json:"zone"`
 }
 
+// StoredWebhook defines model for StoredWebhook.
+type StoredWebhook struct {
+	ID    string        `json:"id"`
+	Kinds []TriggerKind `json:"kinds,omitempty,omitzero"`
+	Name  string        `json:"name,omitempty,omitzero"`
+
+	// RotatingUntil Until when the secret before this one signs as well.
+	RotatingUntil time.Time `json:"rotating_until,omitempty,omitzero"`
+
+	// Secret Verifies signatures. Told once, when it is made.
+	Secret string `json:"secret,omitempty,omitzero"`
+
+	// Status live: told at once. paused: what it is to be told waits.
+	Status WebhookStatus `json:"status"`
+
+	// UpdatedAt The last edit.
+	UpdatedAt time.Time `json:"updated_at,omitempty,omitzero"`
+	URL       string    `json:"url"`
+
+	// Version Counts the edits.
+	Version int64 `json:"version"`
+}
+
 // SuggestedOffer The price is lower than the list says, by a rule of the shop. Show `disclosure` beside it where it is there: the law asks for it.
 type SuggestedOffer struct {
 	// Disclosure That the price depends on what is known of the shopper, in the words of the law. Absent: it does not.
@@ -1695,6 +1803,24 @@ type Trigger struct {
 	Reason string `json:"reason,omitempty,omitzero"`
 }
 
+// TriggerEvent The `data` of a message. More members may come.
+type TriggerEvent struct {
+	// At When it happened.
+	At time.Time `json:"at"`
+
+	// DecidedAt The time of the fix that made it certain.
+	DecidedAt time.Time   `json:"decided_at"`
+	Geofence  string      `json:"geofence"`
+	Kind      TriggerKind `json:"kind"`
+
+	// Payload What the geofence carries.
+	Payload json.RawMessage `json:"payload,omitempty,omitzero"`
+
+	// Reason Why, when it is not the shopper who moved. An open list.
+	Reason  string `json:"reason,omitempty,omitzero"`
+	Shopper string `json:"shopper"`
+}
+
 // TriggerKind defines model for TriggerKind.
 type TriggerKind string
 
@@ -1727,6 +1853,34 @@ type Used struct {
 	// Rules The version of the live rules that were asked. Absent: there are none, or nothing was suggested.
 	Rules string `json:"rules,omitempty,omitzero"`
 }
+
+// Webhook defines model for Webhook.
+type Webhook struct {
+	// ID At most 64 letters, digits, '.', '_' or '-'. Absent: the one of the path, or one is made.
+	ID ID `json:"id,omitempty,omitzero"`
+
+	// Kinds Which triggers. Absent: all.
+	Kinds []TriggerKind `json:"kinds,omitempty,omitzero"`
+
+	// Name For people.
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Status Default: live.
+	Status WebhookStatus `json:"status,omitempty,omitzero"`
+
+	// URL Where messages are POSTed: https, a public address, no redirects.
+	URL string `json:"url"`
+}
+
+// WebhookList defines model for WebhookList.
+type WebhookList struct {
+	// Next The cursor of the next page. Absent: this is the last.
+	Next     string          `json:"next,omitempty,omitzero"`
+	Webhooks []StoredWebhook `json:"webhooks"`
+}
+
+// WebhookStatus live: told at once. paused: what it is to be told waits.
+type WebhookStatus string
 
 // Where A fix, or a cell.
 type Where struct {
@@ -1796,6 +1950,30 @@ type GetDocsParams struct {
 type GetContractParams struct {
 	// IfNoneMatch On GET: the `ETag` that is already known; 304 when it is still current. On PUT: `*` creates only, and is 412 when the id exists.
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
+}
+
+// ListDeliveriesParams defines parameters for ListDeliveries.
+type ListDeliveriesParams struct {
+	// Webhook The id of the webhook.
+	Webhook string `form:"webhook" json:"webhook"`
+
+	// Status Which: those that wait, or those that were given up.
+	Status ListDeliveriesParamsStatus `form:"status,omitempty" json:"status,omitempty,omitzero"`
+
+	// Limit How many to return on a page.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor `next` of the page before. Without it, the first page.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+}
+
+// ListDeliveriesParamsStatus defines parameters for ListDeliveries.
+type ListDeliveriesParamsStatus string
+
+// ReplayDeliveriesParams defines parameters for ReplayDeliveries.
+type ReplayDeliveriesParams struct {
+	// Webhook The id of the webhook.
+	Webhook string `form:"webhook" json:"webhook"`
 }
 
 // ListGeofencesParams defines parameters for ListGeofences.
@@ -2014,6 +2192,42 @@ type PutStoreParams struct {
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
 }
 
+// ListWebhooksParams defines parameters for ListWebhooks.
+type ListWebhooksParams struct {
+	// Limit How many to return on a page.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor `next` of the page before. Without it, the first page.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+}
+
+// DeleteWebhookParams defines parameters for DeleteWebhook.
+type DeleteWebhookParams struct {
+	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// GetWebhookParams defines parameters for GetWebhook.
+type GetWebhookParams struct {
+	// IfNoneMatch On GET: the `ETag` that is already known; 304 when it is still current. On PUT: `*` creates only, and is 412 when the id exists.
+	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
+}
+
+// PutWebhookParams defines parameters for PutWebhook.
+type PutWebhookParams struct {
+	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// IfNoneMatch On GET: the `ETag` that is already known; 304 when it is still current. On PUT: `*` creates only, and is 412 when the id exists.
+	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
+}
+
+// RotateWebhookParams defines parameters for RotateWebhook.
+type RotateWebhookParams struct {
+	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
 // PostContextJSONRequestBody defines body for PostContext for application/json ContentType.
 type PostContextJSONRequestBody = ContextRequest
 
@@ -2079,3 +2293,9 @@ type PutStoreJSONRequestBody = Store
 
 // PostSuggestionsBatchJSONRequestBody defines body for PostSuggestionsBatch for application/json ContentType.
 type PostSuggestionsBatchJSONRequestBody = BatchRequest
+
+// CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
+type CreateWebhookJSONRequestBody = Webhook
+
+// PutWebhookJSONRequestBody defines body for PutWebhook for application/json ContentType.
+type PutWebhookJSONRequestBody = Webhook

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"satnav/server/deliver"
 	"satnav/server/diary"
 	"satnav/server/identity"
 	"satnav/server/importer"
@@ -30,6 +31,7 @@ type Parts struct {
 	Permissions *privacy.Permissions
 	Shoppers    *store.Shoppers
 	Retailers   *retailer.Retailers
+	Desk        *deliver.Desk
 	Import      Import
 	Health      *observe.Health
 	Metrics     *observe.Metrics

@@ -132,6 +132,7 @@ var listed = map[store.EntryKind]struct{ name, path string }{
 	store.StoreEntry:    {"store", "/v1/stores"},
 	store.ProductEntry:  {"product", "/v1/products"},
 	store.RuleEntry:     {"rule", "/v1/rules"},
+	store.WebhookEntry:  {"webhook", "/v1/webhooks"},
 }
 
 // absent makes store.ErrNotFound a problem that says what is not there, and where to look. Other errors stay as they are.

@@ -15,6 +15,7 @@ import (
 	"satnav/config"
 	"satnav/server/api"
 	"satnav/server/decision"
+	"satnav/server/deliver"
 	"satnav/server/diary"
 	"satnav/server/importer"
 	"satnav/server/observe"
@@ -35,6 +36,8 @@ type App struct {
 	Decisions   *decision.Book
 	Visits      *visit.Visits
 	Permissions *privacy.Permissions
+	Deliverer   *deliver.Deliverer
+	Desk        *deliver.Desk
 
 	now     func() time.Time
 	log     *slog.Logger
@@ -107,6 +110,7 @@ func (a *App) join(ctx context.Context) error {
 	})
 	a.metrics.Registry.MustRegister(decisionWatch{a.Decisions})
 	a.Visits = visit.New(a.Shoppers, a.Retailers, a.quotas, a.Decisions)
+	a.deliveries()
 	a.Permissions = privacy.NewPermissions(a.Shoppers, a.Retailers)
 	return nil
 }

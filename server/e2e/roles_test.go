@@ -88,6 +88,10 @@ func (op operation) bodyOf(role identity.Role) any {
 		return `{"version":0,"why":"a test"}`
 	case strings.HasPrefix(op.path, "/v1/rules"):
 		return `{"when":"moment.hour >= 0","then":[{"kind":"message","text":{"en":"Hello"}}]}`
+	case strings.HasSuffix(op.path, "/rotate") || strings.HasPrefix(op.path, "/v1/deliveries"):
+		return nil
+	case strings.HasPrefix(op.path, "/v1/webhooks"):
+		return `{"url":"https://example.com/hook"}`
 	case op.path == "/v1/import/{kind}":
 		return `{"item":"i","store":"","stock":1}`
 	}
@@ -101,6 +105,8 @@ func (op operation) request(id string) string {
 		path += "?lat=38.7&lng=-9.1"
 	case "/v1/geofences/{id}/restore":
 		path += "?version=1"
+	case "/v1/deliveries", "/v1/deliveries/replay":
+		path += "?webhook=id"
 	}
 	return path
 }
@@ -186,7 +192,7 @@ func TestRetailersAreApart(t *testing.T) {
 				if strings.Contains(string(got.body), secret) {
 					t.Errorf("%s %s tells of another retailer: %s", op.method, op.path, got.body)
 				}
-				if (strings.HasSuffix(op.path, "{id}") || strings.HasSuffix(op.path, "/restore")) && got.status != http.StatusNotFound {
+				if (strings.HasSuffix(op.path, "{id}") || strings.HasSuffix(op.path, "/restore") || strings.HasSuffix(op.path, "/rotate")) && got.status != http.StatusNotFound {
 					t.Errorf("%s %s: got %d, want 404", op.method, op.path, got.status)
 				}
 			}

@@ -48,6 +48,8 @@ type picture struct {
 	settings   Settings
 	settled    time.Time // when the settings were made
 	stores     map[string]*where.Store
+	webhooks   map[string]*Webhook
+	unhooked   map[string]bool    // webhooks that were deleted
 	products   map[string]Product // as described: a change of stock or currency builds them anew
 	stock      map[string]map[string]float64
 	calendars  map[string]when.Calendar
@@ -75,7 +77,7 @@ type entryKey struct {
 func newPicture(retailer string, names *who.Names) *picture {
 	return &picture{
 		retailer: retailer, names: names, ready: make(chan struct{}),
-		versions: map[entryKey]int64{}, settings: Defaults(),
+		versions: map[entryKey]int64{}, settings: Defaults(), webhooks: map[string]*Webhook{}, unhooked: map[string]bool{},
 		stores: map[string]*where.Store{}, products: map[string]Product{}, stock: map[string]map[string]float64{},
 		calendars: map[string]when.Calendar{}, storeIndex: where.NewStores(nil), catalogue: recommend.NewCatalogue(names, nil),
 		live: geo.NewIndex(nil), drafts: geo.NewIndex(nil),
@@ -127,6 +129,7 @@ func (p *picture) version(key entryKey) int64 {
 // change collects what a batch of entries touches, so that each index is built once.
 type change struct {
 	settings bool
+	webhooks bool
 	stores   bool
 	model    bool
 	rules    bool
@@ -197,6 +200,9 @@ func (p *picture) take(e store.Entry, fresh *change) error {
 			p.stock[shelf.Item] = map[string]float64{}
 		}
 		p.stock[shelf.Item][shelf.Store] = shelf.Stock
+	case store.WebhookEntry:
+		fresh.webhooks = true
+		return p.takeWebhook(e)
 	case store.PricesEntry:
 		p.priced.Store(true)
 	case store.ModelEntry:
@@ -288,7 +294,7 @@ func (p *picture) rebuild(fresh *change, errs *[]error) bool {
 	if fresh.stores || fresh.model || len(fresh.products) > 0 || fresh.settings {
 		p.suggest = nil
 	}
-	return fresh.settings || fresh.stores || fresh.model || fresh.rules || len(fresh.products) > 0 || len(fresh.fences) > 0
+	return fresh.settings || fresh.webhooks || fresh.stores || fresh.model || fresh.rules || len(fresh.products) > 0 || len(fresh.fences) > 0
 }
 
 // editFences moves each geofence to the index of its status, live or drafts.
@@ -453,5 +459,8 @@ func (p *picture) swap() {
 		Drafts:  p.drafts,
 		Suggest: suggest,
 		Edited:  p.edited,
+
+		Webhooks: p.hooks(),
+		Unhooked: slices.Sorted(maps.Keys(p.unhooked)),
 	})
 }

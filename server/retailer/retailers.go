@@ -109,10 +109,19 @@ func (r *Retailers) load(ctx context.Context, p *picture) error {
 			continue
 		}
 		var entries []store.Entry
-		err := r.entries.Each(ctx, p.retailer, kind, func(e store.Entry) error {
+		collect := func(e store.Entry) error {
 			entries = append(entries, e)
 			return nil
-		})
+		}
+		var err error
+		if kind == store.WebhookEntry { // of deleted ones letters may be left
+			err = r.entries.EachVersion(ctx, p.retailer, kind, func(raw store.RawEntry) error {
+				e, err := raw.Entry()
+				return errors.Join(err, collect(e))
+			})
+		} else {
+			err = r.entries.Each(ctx, p.retailer, kind, collect)
+		}
 		if err != nil {
 			return fmt.Errorf("retailer %q: load %s entries: %w", p.retailer, kind, err)
 		}
@@ -129,7 +138,7 @@ func (r *Retailers) load(ctx context.Context, p *picture) error {
 }
 
 // loadOrder loads what others depend on first.
-var loadOrder = []store.EntryKind{store.RetailerEntry, store.StoreEntry, store.ProductEntry, store.StockEntry, store.GeofenceEntry, store.ModelEntry, store.PricesEntry, store.RuleSetEntry}
+var loadOrder = []store.EntryKind{store.RetailerEntry, store.StoreEntry, store.ProductEntry, store.StockEntry, store.GeofenceEntry, store.ModelEntry, store.PricesEntry, store.RuleSetEntry, store.WebhookEntry}
 
 func (r *Retailers) create(ctx context.Context, retailer string) error {
 	body, err := json.Marshal(Defaults())

@@ -21,6 +21,8 @@ type Snapshot struct {
 	Drafts   *geo.Index // drafts, for replays
 	Suggest  *recommend.Snapshot
 	Edited   Edited
+	Webhooks []*Webhook // in order of their ids
+	Unhooked []string   // webhooks that were deleted: nobody is to be told what still waits for them
 }
 
 // Edited names the state of a configuration by the newest edit that is in it, by the clock of who made it. Every edit is

@@ -19,6 +19,7 @@ const (
 	ProductEntry  EntryKind = "product"
 	StockEntry    EntryKind = "stock" // pieces of one item, by store
 	GeofenceEntry EntryKind = "geofence"
+	WebhookEntry  EntryKind = "webhook"
 	ModelEntry    EntryKind = "model"  // one with the id "current", and beside it whom it must not have seen
 	PricesEntry   EntryKind = "prices" // one, with the id "events", once an event with a price was taken in
 	RuleEntry     EntryKind = "rule"   // a draft

@@ -34,6 +34,7 @@ var ErrNoGrant = errors.New("the shopper has not granted the purpose")
 //	seen/…    for each event id, when it was: an event that comes again is known by it
 //	grant/…   every decision about a purpose, in order
 //	answer/…  what answers were made of, for some time
+//	outbox/…  what endpoints are still to be told, see Letter; undelivered/… what was given up
 //
 // Other parts of server keep documents of their own there, written through Commit or Attach, so that they change
 // together with the rest and the cache knows.
@@ -223,8 +224,9 @@ type Change struct {
 	Late      []geo.Fix      // came too late for the presence: kept for the diary, as a cell
 	// Events are added to the diary and to the history. Their ids must be new: ask Known, or use Record.
 	Events []who.Event
-	// Documents are other ones of the shopper's partition, an outbox entry for example. Their ids begin with none
-	// of the beginnings that Shoppers uses.
+	// Letters are what endpoints are to be told of this change, in this order.
+	Letters []Letter
+	// Documents are other ones of the shopper's partition. Their ids begin with none of the beginnings that Shoppers uses.
 	Documents []Document
 	// Lazy commits do not wait for the disk, see Batch. Only for a presence in which nothing was decided.
 	Lazy bool
@@ -363,7 +365,11 @@ func (s *Shoppers) commit(ctx context.Context, key who.Key, partition string, k 
 	if err != nil {
 		return nil, fmt.Errorf("partition %q: %w", partition, err)
 	}
-	batch.put = append(append(batch.put, crossings...), change.Documents...)
+	letters, err := letterDocuments(partition, k.revision+1, change.Letters)
+	if err != nil {
+		return nil, err
+	}
+	batch.put = append(append(append(batch.put, crossings...), letters...), change.Documents...)
 
 	gone, err := s.withdrawn(ctx, partition, change.Grants)
 	if err != nil {

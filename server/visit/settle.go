@@ -110,6 +110,7 @@ func (v *Visits) settle(ctx context.Context, m store.MarkedShopper, now time.Tim
 		after, crossings := geo.Settle(snapshot.Fences, before, until)
 		drafted(snapshot.Drafts, &after, crossings)
 		change.Presence, change.Crossings = &after, fresh(before, crossings)
+		change.Letters = v.letters(snapshot, m.Key, triggers(snapshot.Fences, change.Crossings), change.Crossings, now)
 		change.Lazy = !after.Changed && len(change.Crossings) == 0
 		change.Marks = marks(m.Key.Retailer, &after, now, late)
 		if due, waits := after.Due(); waits && !due.After(until) {
@@ -121,6 +122,9 @@ func (v *Visits) settle(ctx context.Context, m store.MarkedShopper, now time.Tim
 	_, err = v.shoppers.Commit(ctx, m.Key, shopper.Revision(), change)
 	if errors.Is(err, store.ErrConflict) {
 		return nil
+	}
+	if err == nil && len(change.Letters) > 0 {
+		v.outbox.Posted(m.Key.Retailer)
 	}
 	return err
 }

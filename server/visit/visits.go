@@ -28,12 +28,16 @@ type Visits struct {
 	retailers *retailer.Retailers
 	quotas    *store.Quotas
 	book      *decision.Book
+	outbox    Outbox // nil: nobody wants to be told
 }
 
 // New makes visits, which leave their records in the book. Without quotas (nil) rules with a limit over shoppers do not act.
 func New(shoppers *store.Shoppers, retailers *retailer.Retailers, quotas *store.Quotas, book *decision.Book) *Visits {
-	return &Visits{shoppers, retailers, quotas, book}
+	return &Visits{shoppers: shoppers, retailers: retailers, quotas: quotas, book: book}
 }
+
+// Tell sets who writes down what endpoints are to be told. Call it before the first answer.
+func (v *Visits) Tell(outbox Outbox) { v.outbox = outbox }
 
 // checkAgain is when a phone that knows no better should call again.
 const checkAgain = 5 * time.Minute
@@ -108,12 +112,16 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 		}
 	}
 	if change != nil && !(quiet && v.shoppers.Remember(s.Key, now.Shopper.Shopper().Revision(), change.Presence)) {
+		change.Letters = v.letters(snapshot, s.Key, answer.Triggers, change.Crossings, s.Arrived)
 		_, err := v.shoppers.Commit(ctx, s.Key, now.Shopper.Shopper().Revision(), *change)
 		if err != nil && !(change.Lazy && errors.Is(err, store.ErrConflict)) { // a fix that decides nothing need not be kept
 			if guard != nil {
 				guard.undo()
 			}
 			return Answer{}, fmt.Errorf("keep the visit: %w", err)
+		}
+		if len(change.Letters) > 0 {
+			v.outbox.Posted(s.Key.Retailer)
 		}
 	}
 	v.note(snapshot, s, &now, &answer, &made, known)

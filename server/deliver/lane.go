@@ -1,0 +1,351 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"satnav/server/retailer"
+	"satnav/server/store"
+)
+
+// lane brings letters to one endpoint of one retailer. Many shoppers' are under way at once, of one shopper one letter.
+type lane struct {
+	d        *Deliverer
+	retailer string
+	endpoint string
+	hook     atomic.Pointer[retailer.Webhook] // nil: it was deleted, or it is no webhook
+	other    Sink                             // nil: a webhook
+	webhook  webhook
+	wake     chan struct{}
+	breaker  breaker
+	slots    chan struct{}
+	under    sync.WaitGroup
+
+	mu      sync.Mutex
+	busy    map[string]bool      // partitions whose letters are under way
+	delayed map[string]time.Time // partitions whose first letter failed, and when it is tried again
+
+	from  time.Time // nothing with a mark before this waits
+	whole time.Time // when all marks were last looked at
+}
+
+func newLane(d *Deliverer, retailer, endpoint string, sink Sink) *lane {
+	return &lane{
+		d: d, retailer: retailer, endpoint: endpoint, other: sink, webhook: webhook{d.client, d.now}, wake: make(chan struct{}, 1),
+		breaker: breaker{first: d.config.Breaking}, slots: make(chan struct{}, d.config.AtOnce),
+		busy: map[string]bool{}, delayed: map[string]time.Time{},
+	}
+}
+
+// Rounds read from a little before the oldest letter that waits; once in a while they read all, for clocks differ and commits
+// overtake each other. What was delivered leaves traces in the store for a while that cost reading.
+const (
+	laneOverlap = 10 * time.Second
+	laneWhole   = time.Minute
+	lanePage    = 1_000
+	laneTired   = 2 * time.Second // rest after a round that found many letters and none that may go
+	laneGone    = 5 * time.Second // between two looks at a webhook that was deleted
+	queuePage   = 64
+)
+
+// run delivers until the context ends, and returns once nothing is under way.
+func (l *lane) run(ctx context.Context) {
+	defer l.d.metrics.left(l)
+	defer l.under.Wait()
+	said := false
+	for ctx.Err() == nil {
+		rest, err := l.round(ctx)
+		if err != nil && ctx.Err() == nil && !said {
+			l.d.log.Error("letters cannot be read", "retailer", l.retailer, "endpoint", l.endpoint, "err", err)
+		}
+		said = err != nil
+		wake := l.wake
+		if err != nil || rest > l.d.config.Poll { // it will not help
+			wake = nil
+		}
+		timer := time.NewTimer(rest)
+		select {
+		case <-ctx.Done():
+		case <-wake:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// gone tells whether the endpoint was deleted, paused whether its letters wait.
+func (l *lane) gone() bool { return l.other == nil && l.hook.Load() == nil }
+
+func (l *lane) paused() bool {
+	hook := l.hook.Load()
+	return hook != nil && hook.Paused()
+}
+
+// round looks once at all letters that wait, starts what may go, and says when to look again.
+func (l *lane) round(ctx context.Context) (rest time.Duration, err error) {
+	poll := l.d.config.Poll
+	now := l.d.now()
+	if l.paused() {
+		l.d.metrics.oldest(l, now, now)
+		return poll, nil
+	}
+	if rest := l.breaker.rest(now); rest > 0 && !l.gone() {
+		return min(rest, time.Second), nil // so that a webhook that was mended need not wait for long
+	}
+	from := l.from
+	if now.Sub(l.whole) >= laneWhole {
+		from, l.whole = time.Time{}, now
+		l.forgetDelays(now)
+	}
+	oldest, found, started := now, 0, 0
+	for position := (store.Position{At: from}); ; {
+		letters, positions, more, err := l.d.shoppers.Letters(ctx, l.retailer, l.endpoint, false, position, now.Add(time.Millisecond), lanePage)
+		if err != nil {
+			l.whole = time.Time{}
+			return time.Second, err
+		}
+		if len(letters) > 0 && found == 0 {
+			oldest = positions[0].At
+		}
+		found += len(letters)
+		for i := range letters {
+			switch began, err := l.start(ctx, letters[i].Partition, now); {
+			case err != nil:
+				return poll, err
+			case began:
+				started++
+			}
+			if rest := l.breaker.rest(now); rest > 0 && !l.gone() {
+				l.d.metrics.oldest(l, oldest, now)
+				return min(rest, time.Second), nil
+			}
+		}
+		if !more || len(letters) == 0 {
+			break
+		}
+		position = positions[len(positions)-1]
+	}
+	l.from = oldest.Add(-laneOverlap)
+	l.d.metrics.oldest(l, oldest, now)
+	if found >= lanePage && started == 0 {
+		return laneTired, nil
+	}
+	if l.gone() && found == 0 {
+		return laneGone, nil
+	}
+	return poll, nil
+}
+
+// start lets the letters of a partition go, unless they are under way or must wait. It waits for a free slot.
+func (l *lane) start(ctx context.Context, partition string, now time.Time) (bool, error) {
+	l.mu.Lock()
+	waits := l.busy[partition] || now.Before(l.delayed[partition])
+	if !waits {
+		l.busy[partition] = true
+		delete(l.delayed, partition)
+	}
+	l.mu.Unlock()
+	if waits {
+		return false, nil
+	}
+	free := func() {
+		l.mu.Lock()
+		delete(l.busy, partition)
+		l.mu.Unlock()
+	}
+	select {
+	case l.slots <- struct{}{}:
+	case <-ctx.Done():
+		free()
+		return false, ctx.Err()
+	}
+	l.under.Go(func() {
+		defer func() { <-l.slots }()
+		defer free()
+		err := l.drain(ctx, partition)
+		if err != nil && ctx.Err() == nil {
+			l.delay(partition, l.d.now().Add(time.Second))
+			l.d.log.Warn("what became of letters is not noted: they are sent again", "retailer", l.retailer, "endpoint", l.endpoint, "err", err)
+		}
+	})
+	return true, nil
+}
+
+func (l *lane) delay(partition string, until time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.delayed[partition] = until
+}
+
+func (l *lane) forgetDelays(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for partition, until := range l.delayed {
+		if !now.Before(until) {
+			delete(l.delayed, partition)
+		}
+	}
+}
+
+// drain hands over the letters of one partition in order, until none is left or one must wait.
+func (l *lane) drain(ctx context.Context, partition string) error {
+	for {
+		letters, revision, err := l.d.shoppers.Queue(ctx, partition, l.endpoint, queuePage)
+		if err != nil {
+			return err
+		}
+		var sent []store.WaitingLetter
+		var failed *store.WaitingLetter
+		for i := range letters {
+			err := l.try(ctx, &letters[i])
+			if err == nil {
+				sent = append(sent, letters[i])
+				continue
+			}
+			if !errors.Is(err, errNotTried) {
+				failed = l.judge(&letters[i], err)
+			}
+			break
+		}
+		if err := l.settle(ctx, partition, revision, sent, failed); err != nil {
+			return err
+		}
+		if len(sent) < len(letters) || len(letters) < queuePage {
+			return nil
+		}
+	}
+}
+
+// errNotTried says that a letter's turn has not come: that is nobody's fault.
+var errNotTried = errors.New("not tried")
+
+// try hands over one letter; the error is why the receiver does not have it.
+func (l *lane) try(ctx context.Context, letter *store.WaitingLetter) error {
+	now := l.d.now()
+	if l.gone() {
+		l.d.metrics.drop(dropUnhooked)
+		return nil
+	}
+	if letter.Next.After(now) {
+		l.delay(letter.Partition, letter.Next)
+		return errNotTried
+	}
+	if l.paused() || ctx.Err() != nil || !l.breaker.allow(now) {
+		return errNotTried
+	}
+	m, err := messageOf(l.retailer, letter)
+	if err == nil {
+		attempt, cancel := context.WithTimeout(ctx, l.d.config.Timeout)
+		err = l.send(attempt, m)
+		cancel()
+	}
+	now = l.d.now()
+	if err != nil && ctx.Err() != nil { // we were told to stop
+		l.breaker.leave()
+		return errNotTried
+	}
+	if l.breaker.done(err == nil, now) {
+		l.d.metrics.turned(err == nil)
+		l.d.log.Info("endpoint", "retailer", l.retailer, "endpoint", l.endpoint, "answers", err == nil)
+	}
+	l.d.metrics.tried(letter, err == nil, now)
+	return err
+}
+
+func (l *lane) send(ctx context.Context, m *Message) error {
+	if l.other != nil {
+		return l.other.Send(ctx, m)
+	}
+	hook := l.hook.Load()
+	if hook == nil {
+		return errors.New("the webhook was deleted meanwhile")
+	}
+	return l.webhook.send(ctx, hook, m)
+}
+
+// judge says when a letter that failed is tried again, or gives it up.
+func (l *lane) judge(letter *store.WaitingLetter, fault error) *store.WaitingLetter {
+	now := l.d.now().UTC().Truncate(time.Millisecond)
+	next := *letter
+	next.Attempts++
+	next.Fault = fault.Error()
+	if len(next.Fault) > 300 {
+		next.Fault = next.Fault[:300]
+	}
+	since := next.Made
+	if next.Since.After(since) {
+		since = next.Since
+	}
+	if now.Sub(since) >= l.d.config.GiveUp {
+		next.Dead, next.Next = true, time.Time{}
+		return &next
+	}
+	wait := jittered(doubled(l.d.config.First, letter.Attempts, l.d.config.Longest))
+	var refusal *Refusal
+	if errors.As(fault, &refusal) {
+		wait = max(wait, refusal.RetryAfter)
+	}
+	next.Next = now.Add(wait)
+	l.delay(letter.Partition, next.Next)
+	return &next
+}
+
+// settleTries bounds how often a note of what was delivered starts over because the shopper called at the same moment.
+const settleTries = 100
+
+// settle notes what became of letters. When the shopper's partition moved meanwhile, it looks which of them are still there.
+func (l *lane) settle(ctx context.Context, partition string, revision store.Revision, sent []store.WaitingLetter, failed *store.WaitingLetter) error {
+	if len(sent) == 0 && failed == nil {
+		return nil
+	}
+	ctx = context.WithoutCancel(ctx) // told to stop, we still note it: the receiver has them
+	ctx, cancel := context.WithTimeout(ctx, l.d.config.Timeout)
+	defer cancel()
+	for try := 0; ; try++ {
+		remove, put := sent, []store.WaitingLetter(nil)
+		if failed != nil {
+			put = append(put, *failed)
+			if failed.Dead {
+				waiting := *failed
+				waiting.Dead = false
+				remove = append(remove[:len(remove):len(remove)], waiting)
+			}
+		}
+		if len(remove) == 0 && len(put) == 0 {
+			return nil
+		}
+		err := l.d.shoppers.SettleLetters(ctx, partition, revision, remove, put, failed == nil || !failed.Dead)
+		if err == nil && failed != nil && failed.Dead {
+			l.d.metrics.died()
+		}
+		if !errors.Is(err, store.ErrConflict) || try == settleTries {
+			return err
+		}
+		var there []store.WaitingLetter
+		if there, revision, err = l.d.shoppers.Queue(ctx, partition, l.endpoint, queuePage); err != nil {
+			return err
+		}
+		sent, failed = still(there, sent, failed)
+	}
+}
+
+// still are those letters that were not erased meanwhile.
+func still(there, sent []store.WaitingLetter, failed *store.WaitingLetter) ([]store.WaitingLetter, *store.WaitingLetter) {
+	sequences := make(map[string]bool, len(there))
+	for i := range there {
+		sequences[there[i].Sequence] = true
+	}
+	var kept []store.WaitingLetter
+	for i := range sent {
+		if sequences[sent[i].Sequence] {
+			kept = append(kept, sent[i])
+		}
+	}
+	if failed != nil && !sequences[failed.Sequence] {
+		failed = nil
+	}
+	return kept, failed
+}

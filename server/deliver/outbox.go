@@ -1,0 +1,82 @@
+package deliver
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"satnav/context/who"
+	"satnav/server/retailer"
+	"satnav/server/store"
+	"satnav/server/visit"
+)
+
+var _ visit.Outbox = (*Outbox)(nil)
+
+// Outbox writes letters. It is safe for concurrent use.
+type Outbox struct {
+	sinks  []string // endpoints of the installation
+	posted func(retailer string)
+}
+
+// NewOutbox makes an outbox for webhooks and the sinks with these names. posted hears of retailers for whom letters wait; nil:
+// nobody does.
+func NewOutbox(sinks []string, posted func(retailer string)) *Outbox { return &Outbox{sinks, posted} }
+
+// TypePrefix begins the type of a message that tells of a trigger; then comes its kind.
+const TypePrefix = "satnav.trigger."
+
+// trigger is what a message tells.
+type trigger struct {
+	Shopper   string          `json:"shopper"`
+	Geofence  string          `json:"geofence"`
+	Kind      string          `json:"kind"`
+	At        time.Time       `json:"at"`
+	DecidedAt time.Time       `json:"decided_at"`
+	Reason    string          `json:"reason,omitempty"`
+	Payload   json.RawMessage `json:"payload,omitempty"`
+}
+
+// Letters are those that tell a retailer's endpoints of triggers, in order. Where nobody wants to be told there are none, at no cost.
+func (o *Outbox) Letters(snapshot *retailer.Snapshot, key who.Key, triggers []visit.Trigger, now time.Time) []store.Letter {
+	if len(triggers) == 0 || len(snapshot.Webhooks) == 0 && len(o.sinks) == 0 {
+		return nil
+	}
+	now = now.UTC().Truncate(time.Millisecond)
+	var letters []store.Letter
+	for _, t := range triggers {
+		data, err := json.Marshal(trigger{
+			Shopper: key.Shopper, Geofence: t.Geofence, Kind: string(t.Kind), At: t.At.UTC(), DecidedAt: t.DecidedAt.UTC(), Reason: t.Reason, Payload: t.Payload,
+		})
+		if err != nil { // a payload was checked when it was saved
+			data, _ = json.Marshal(trigger{Shopper: key.Shopper, Geofence: t.Geofence, Kind: string(t.Kind), At: t.At.UTC(), DecidedAt: t.DecidedAt.UTC(), Reason: t.Reason})
+		}
+		write := func(endpoint string) {
+			letters = append(letters, store.Letter{
+				Endpoint: endpoint, Message: t.ID, Type: TypePrefix + string(t.Kind), At: t.At.UTC(), Made: now, Data: string(data),
+			})
+		}
+		for _, hook := range snapshot.Webhooks {
+			if hook.Wants(string(t.Kind)) {
+				write(hook.ID)
+			}
+		}
+		for _, endpoint := range o.sinks {
+			write(endpoint)
+		}
+	}
+	return letters
+}
+
+// Posted tells that letters of a retailer are durable.
+func (o *Outbox) Posted(retailer string) {
+	if o.posted != nil {
+		o.posted(retailer)
+	}
+}
+
+// cut is a partition's retailer and pseudonym.
+func cut(partition string) (retailer, pseudonym string) {
+	retailer, pseudonym, _ = strings.Cut(partition, "/")
+	return retailer, pseudonym
+}
