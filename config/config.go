@@ -18,7 +18,10 @@
 // only be set by a flag.
 package config
 
-import "time"
+import (
+	"path/filepath"
+	"time"
+)
 
 // Config is the whole configuration of one process. The zero value is not
 // valid; start from Default. The comments in config.yaml tell an operator what
@@ -28,6 +31,7 @@ type Config struct {
 	OperatorListen string        `koanf:"operator_listen"` // host:port of metrics, health and profiles; empty: none
 	Data           string        `koanf:"data"`            // folder of the embedded store and of the development key
 	Store          string        `koanf:"store"`           // Embedded, or a mongodb:// URL
+	Keys           string        `koanf:"keys"`            // folder of the keys that sign the audit log and seal backups; empty: "keys" in Data
 	Poll           time.Duration `koanf:"poll"`            // how often edits of other replicas are looked for; they must be live within 1 s
 	Drain          time.Duration `koanf:"drain"`           // how long calls under way may take to end when the process is told to stop
 	Identity       Identity      `koanf:"identity"`
@@ -36,6 +40,15 @@ type Config struct {
 	Decisions      Decisions     `koanf:"decisions"`
 	Delivery       Delivery      `koanf:"delivery"`
 	Log            Log           `koanf:"log"`
+}
+
+// KeyFolder is where the keys lie that sign the audit log and seal backups. It is never within the store: who
+// can only write to the store, or has a backup of it, has none of them.
+func (c Config) KeyFolder() string {
+	if c.Keys != "" {
+		return c.Keys
+	}
+	return filepath.Join(c.Data, "keys")
 }
 
 // Embedded is the value of Store that keeps everything in the data folder.

@@ -12,6 +12,7 @@ const (
 	ByShopper         Source = "shopper"
 	ByRetailerDefault Source = "retailer_default" // holds until the shopper decides otherwise
 	ByImport          Source = "import"           // the retailer brought the data along, with a Basis
+	ByHold            Source = "legal_hold"       // withdrawn by it: what must be kept is not used
 )
 
 // Grant is one decision about one purpose: given, or withdrawn. It is a record, never edited: a later

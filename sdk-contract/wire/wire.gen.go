@@ -383,6 +383,39 @@ func (e PostImportParamsContentEncoding) Valid() bool {
 // Accuracy Metres around the position that hold the true one with a probability of 68 %, as both phone platforms report it. 0 or absent: unknown.
 type Accuracy = float64
 
+// AuditEntry One thing that somebody did.
+type AuditEntry struct {
+	// Action What was done: a thing and a verb. More may come.
+	Action string `json:"action"`
+
+	// At When.
+	At time.Time `json:"at"`
+
+	// Detail What else there is to say.
+	Detail map[string]string `json:"detail,omitempty,omitzero"`
+
+	// Name Who: the subject of the token, of a shopper a pseudonym.
+	Name string `json:"name"`
+
+	// Number From 1 on, without gaps.
+	Number int64 `json:"number"`
+
+	// Object On what: a path, or the pseudonym of a shopper.
+	Object string `json:"object"`
+
+	// Role Of the token; operator for the command line, satnav for what it did by itself.
+	Role string `json:"role"`
+}
+
+// AuditLog A page of the audit log.
+type AuditLog struct {
+	// Entries Oldest first.
+	Entries []AuditEntry `json:"entries"`
+
+	// More Others follow: ask for those after the last.
+	More bool `json:"more"`
+}
+
 // BatchRequest defines model for BatchRequest.
 type BatchRequest struct {
 	// At "Now" for everything in the answer. Default: the arrival of the call.
@@ -648,6 +681,57 @@ type Doing struct {
 	Screen string `json:"screen,omitempty,omitzero"`
 }
 
+// Erasure The proof of an erasure, and in the answer to whoever asked for it the receipt.
+type Erasure struct {
+	// AskedAt When it was asked for.
+	AskedAt time.Time `json:"asked_at"`
+
+	// AskedBy A role, or operator for the command line.
+	AskedBy string `json:"asked_by"`
+
+	// Commitment Hexadecimal.
+	Commitment string `json:"commitment"`
+
+	// CompletedAt All of that.
+	CompletedAt time.Time `json:"completed_at,omitempty,omitzero"`
+
+	// Documents How many documents there were.
+	Documents int64 `json:"documents"`
+
+	// ErasedAt From then on nothing could be read.
+	ErasedAt time.Time `json:"erased_at,omitempty,omitzero"`
+
+	// ID Text without control characters. An id is made by a client or by us.
+	ID ID `json:"id"`
+
+	// Reason What whoever asked gave.
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// ScrubbedAt Nothing is left on the disk. Not told where a database keeps the disk.
+	ScrubbedAt time.Time `json:"scrubbed_at,omitempty,omitzero"`
+
+	// Secret Told once, to whoever asked: SHA-256 over secret, newline, retailer, newline and the shopper's id is `commitment`.
+	Secret string `json:"secret,omitempty,omitzero"`
+
+	// ShreddedAt The key is gone with which backups and exports were sealed.
+	ShreddedAt time.Time `json:"shredded_at,omitempty,omitzero"`
+
+	// ToldAt Recipients of the data know.
+	ToldAt time.Time `json:"told_at,omitempty,omitzero"`
+
+	// UnlearntAt A model that has never seen the shopper is in service.
+	UnlearntAt time.Time `json:"unlearnt_at,omitempty,omitzero"`
+}
+
+// ErasureRequest Whom to erase, and why.
+type ErasureRequest struct {
+	// Reason Kept in the proof. Name nobody.
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// Shopper Text without control characters. An id is made by a client or by us.
+	Shopper ID `json:"shopper"`
+}
+
 // Event Something that a shopper did.
 type Event struct {
 	// At When it happened. Default: the arrival of the call.
@@ -821,6 +905,12 @@ type Health struct {
 	// Checks Each part, and how it is.
 	Checks map[string]string `json:"checks,omitempty,omitzero"`
 	Status string            `json:"status"`
+}
+
+// HoldRequest Why something must be kept.
+type HoldRequest struct {
+	// Reason Kept with the hold and in the audit log. Name nobody.
+	Reason string `json:"reason"`
 }
 
 // ID Text without control characters. An id is made by a client or by us.
@@ -1952,6 +2042,15 @@ type GetContractParams struct {
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
 }
 
+// GetAuditParams defines parameters for GetAudit.
+type GetAuditParams struct {
+	// After Only entries with a higher number.
+	After int64 `form:"after,omitempty" json:"after,omitempty,omitzero"`
+
+	// Limit How many entries on a page.
+	Limit int `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
 // ListDeliveriesParams defines parameters for ListDeliveries.
 type ListDeliveriesParams struct {
 	// Webhook The id of the webhook.
@@ -2227,6 +2326,12 @@ type RotateWebhookParams struct {
 	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
+
+// PostErasureJSONRequestBody defines body for PostErasure for application/json ContentType.
+type PostErasureJSONRequestBody = ErasureRequest
+
+// PutHoldJSONRequestBody defines body for PutHold for application/json ContentType.
+type PutHoldJSONRequestBody = HoldRequest
 
 // PostContextJSONRequestBody defines body for PostContext for application/json ContentType.
 type PostContextJSONRequestBody = ContextRequest

@@ -20,6 +20,7 @@ import (
 	"satnav/server/privacy"
 	"satnav/server/retailer"
 	"satnav/server/store"
+	"satnav/server/store/audit"
 	"satnav/server/visit"
 )
 
@@ -29,6 +30,8 @@ type Parts struct {
 	Visits      *visit.Visits
 	Diary       *diary.Diary
 	Permissions *privacy.Permissions
+	Erasures    *privacy.Erasures
+	Audit       *audit.Log
 	Shoppers    *store.Shoppers
 	Retailers   *retailer.Retailers
 	Desk        *deliver.Desk

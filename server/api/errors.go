@@ -9,6 +9,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"satnav/sdk-contract/wire"
+	"satnav/server/privacy"
 	"satnav/server/retailer"
 	"satnav/server/store"
 	"satnav/server/visit"
@@ -24,6 +25,8 @@ var known = []struct {
 	{visit.ErrCrowded, unavailable, "many calls of this shopper came at once", time.Second},
 	{store.ErrNotFound, notFound, "", 0},
 	{store.ErrConflict, conflict, "others edited it at the same moment", 0},
+	{privacy.ErrHeld, conflict, "a legal hold keeps what is known of the shopper; it is not used meanwhile", 0},
+	{store.ErrErasing, unavailable, "what was known of the shopper is being erased", time.Second},
 	{store.ErrTooLarge, tooLarge, "it is more than one commit can hold", 0},
 	{store.ErrFull, unavailable, "the disk is full", 30 * time.Second},
 	{store.ErrBusy, unavailable, "the store is busy", time.Second},

@@ -6,6 +6,7 @@ package app
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"log/slog"
 	"path/filepath"
@@ -22,6 +23,7 @@ import (
 	"satnav/server/privacy"
 	"satnav/server/retailer"
 	"satnav/server/store"
+	"satnav/server/store/audit"
 	"satnav/server/store/embedded"
 	"satnav/server/visit"
 )
@@ -38,6 +40,8 @@ type App struct {
 	Permissions *privacy.Permissions
 	Deliverer   *deliver.Deliverer
 	Desk        *deliver.Desk
+	Erasures    *privacy.Erasures
+	Audit       *audit.Log
 
 	now     func() time.Time
 	log     *slog.Logger
@@ -111,9 +115,28 @@ func (a *App) join(ctx context.Context) error {
 	a.metrics.Registry.MustRegister(decisionWatch{a.Decisions})
 	a.Visits = visit.New(a.Shoppers, a.Retailers, a.quotas, a.Decisions)
 	a.deliveries()
-	a.Permissions = privacy.NewPermissions(a.Shoppers, a.Retailers)
+	return a.joinPrivacy()
+}
+
+// joinPrivacy makes what shoppers' rights need.
+func (a *App) joinPrivacy() error {
+	signing, err := audit.Key(a.Config.KeyFolder())
+	if err != nil {
+		return err
+	}
+	a.Audit = audit.New(a.Documents, signing, a.now)
+	a.Permissions = privacy.NewPermissions(a.Shoppers, a.Retailers, a.Audit)
+	scrubber, _ := a.Documents.(privacy.Scrubber) // a database cleans its disks itself
+	a.Erasures = privacy.NewErasures(privacy.Erasing{
+		Shoppers: a.Shoppers, Retailers: a.Retailers, Erasures: store.NewErasures(a.Documents), Audit: a.Audit,
+		Scrubber: scrubber, Now: a.now, Log: a.log,
+	})
+	a.Erasures.Forget(a.Decisions.Forget)
 	return nil
 }
+
+// AuditKeys are the keys by which the audit log of this installation is verified.
+func (a *App) AuditKeys() []ed25519.PublicKey { return []ed25519.PublicKey{a.Audit.Key()} }
 
 // watchedRetailers bounds the retailers whose models are among the metrics.
 const watchedRetailers = 200
@@ -164,6 +187,9 @@ func (a *App) Close() error {
 		if err := a.Shoppers.Flush(ctx); err != nil {
 			a.log.Warn("some positions on which nothing was decided are not kept", "err", err)
 		}
+	}
+	if a.Audit != nil {
+		a.Audit.Close()
 	}
 	if a.Documents == nil {
 		return nil

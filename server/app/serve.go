@@ -55,6 +55,7 @@ func (a *App) Serve(ctx context.Context, ready func(net.Addr)) (err error) {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	a.running.Go(func() { a.Retailers.LearnWhenDue(a.background) })
+	a.running.Go(func() { a.Erasures.Run(a.background) })
 	a.running.Go(func() {
 		visit.NewSettler(a.Visits, store.NewEntries(a.Documents), store.NewNotes(a.Documents), a.now, a.log).Run(a.background)
 	})
@@ -77,7 +78,7 @@ func (a *App) Serve(ctx context.Context, ready func(net.Addr)) (err error) {
 func (a *App) server(verifier *identity.Verifier) *api.Server {
 	return api.New(api.Parts{
 		Verifier: verifier, Visits: a.Visits, Diary: a.Diary, Permissions: a.Permissions, Shoppers: a.Shoppers, Retailers: a.Retailers,
-		Desk: a.Desk, Import: a.Import, Health: a.health, Metrics: a.metrics, Log: a.log, Now: a.now,
+		Erasures: a.Erasures, Audit: a.Audit, Desk: a.Desk, Import: a.Import, Health: a.health, Metrics: a.metrics, Log: a.log, Now: a.now,
 		Limits: api.Limits{
 			ShopperCalls: a.Config.Limits.ShopperCalls, ServiceCalls: a.Config.Limits.ServiceCalls, RetailerCalls: a.Config.Limits.RetailerCalls,
 			Body: int(a.Config.Limits.Body), InFlight: a.Config.Limits.InFlight, Deadline: a.Config.Limits.Deadline,

@@ -66,6 +66,10 @@ func (op operation) bodyOf(role identity.Role) any {
 		return map[string]any{"events": []any{named}}
 	case op.path == "/v1/me/permissions":
 		return `{"grants":{"location":true}}`
+	case op.path == "/v1/admin/erasures":
+		return `{"shopper":"somebody"}`
+	case strings.HasPrefix(op.path, "/v1/admin/holds"):
+		return `{"reason":"a case"}`
 	case op.path == "/v1/suggestions/batch":
 		return `{"shoppers":["somebody"]}`
 	case op.path == "/v1/geofences/match":

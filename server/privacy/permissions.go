@@ -14,17 +14,19 @@ import (
 	"satnav/geo"
 	"satnav/server/retailer"
 	"satnav/server/store"
+	"satnav/server/store/audit"
 )
 
 // Permissions shows and keeps a shopper's decisions. It is safe for concurrent use.
 type Permissions struct {
 	shoppers  *store.Shoppers
 	retailers *retailer.Retailers
+	log       *audit.Log
 }
 
-// NewPermissions keeps decisions in the store.
-func NewPermissions(shoppers *store.Shoppers, retailers *retailer.Retailers) *Permissions {
-	return &Permissions{shoppers, retailers}
+// NewPermissions keeps decisions in the store, and notes them in the log.
+func NewPermissions(shoppers *store.Shoppers, retailers *retailer.Retailers, log *audit.Log) *Permissions {
+	return &Permissions{shoppers, retailers, log}
 }
 
 // decideTries bounds how often a decision starts over because something else of the shopper was
@@ -55,6 +57,38 @@ func (p *Permissions) shopper(ctx context.Context, key who.Key) (*who.Shopper, *
 // Decide keeps a shopper's decisions, durably: true grants a purpose, false withdraws it. It holds from
 // the next request on. Purposes that are not declared must be refused before.
 func (p *Permissions) Decide(ctx context.Context, key who.Key, decisions map[who.Purpose]bool, now time.Time) (who.Grants, error) {
+	grants, err := p.decide(ctx, key, decisions, who.ByShopper, now)
+	if err != nil {
+		return nil, err
+	}
+	detail := map[string]string{}
+	for purpose, given := range decisions {
+		detail[string(purpose)] = map[bool]string{true: "granted", false: "withdrawn"}[given]
+	}
+	pseudonym := p.shoppers.Pseudonym(key)
+	return grants, p.log.Append(ctx, key.Retailer, audit.Entry{Role: string(who.ByShopper), Name: pseudonym, Action: audit.Granted, Object: pseudonym, Detail: detail})
+}
+
+// Restrict withdraws all that a shopper of whom something is stored has granted, on behalf of a legal hold.
+func (p *Permissions) Restrict(ctx context.Context, key who.Key, now time.Time) error {
+	shopper, err := p.shoppers.Shopper(ctx, key)
+	if errors.Is(err, who.ErrUnknown) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	decisions := map[who.Purpose]bool{}
+	for _, grant := range shopper.Grants() {
+		if grant.Given {
+			decisions[grant.Purpose] = false
+		}
+	}
+	_, err = p.decide(ctx, key, decisions, who.ByHold, now)
+	return err
+}
+
+func (p *Permissions) decide(ctx context.Context, key who.Key, decisions map[who.Purpose]bool, source who.Source, now time.Time) (who.Grants, error) {
 	for try := 0; ; try++ {
 		shopper, snapshot, err := p.shopper(ctx, key)
 		if err != nil {
@@ -63,7 +97,7 @@ func (p *Permissions) Decide(ctx context.Context, key who.Key, decisions map[who
 		change := store.Change{At: now, Defaults: snapshot.Scene.Defaults}
 		for _, declared := range who.Purposes() {
 			if given, decided := decisions[declared.Purpose]; decided {
-				change.Grants = append(change.Grants, who.Grant{Purpose: declared.Purpose, Given: given, At: now, Source: who.ByShopper, Notice: declared.Version})
+				change.Grants = append(change.Grants, who.Grant{Purpose: declared.Purpose, Given: given, At: now, Source: source, Notice: declared.Version})
 			}
 		}
 		if given, decided := decisions[who.Location]; decided && !given {

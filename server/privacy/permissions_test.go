@@ -16,6 +16,7 @@ import (
 	"satnav/server/privacy"
 	"satnav/server/retailer"
 	"satnav/server/store"
+	"satnav/server/store/audit"
 	"satnav/server/store/embedded"
 )
 
@@ -24,6 +25,7 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 // office is where permissions are kept, over a store of its own.
 type office struct {
 	*privacy.Permissions
+	erasures  *privacy.Erasures
 	diary     *diary.Diary
 	shoppers  *store.Shoppers
 	retailers *retailer.Retailers
@@ -43,7 +45,16 @@ func newOffice(t *testing.T) office {
 	names := retailer.NewNames()
 	shoppers := store.NewShoppers(documents, store.ShoppersConfig{Secret: []byte("test"), Names: names.Of, CacheBytes: 8 << 20, Alone: true})
 	retailers := retailer.New(store.NewEntries(documents), shoppers, names, func() time.Time { return noon }, slog.New(slog.DiscardHandler))
-	return office{privacy.NewPermissions(shoppers, retailers), diary.New(shoppers, retailers, func(string) {}), shoppers, retailers}
+	key, err := audit.Key(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := audit.New(documents, key, func() time.Time { return noon })
+	erasures := privacy.NewErasures(privacy.Erasing{
+		Shoppers: shoppers, Retailers: retailers, Erasures: store.NewErasures(documents), Audit: log, Scrubber: documents,
+		Now: func() time.Time { return noon }, Log: slog.New(slog.DiscardHandler),
+	})
+	return office{privacy.NewPermissions(shoppers, retailers, log), erasures, diary.New(shoppers, retailers, func(string) {}), shoppers, retailers}
 }
 
 // TestDecisionsHold compares with a map: whatever was decided in whatever order, the last word on each purpose holds,
@@ -173,4 +184,10 @@ func TestWithdrawnHistoryLeavesTheCrowd(t *testing.T) {
 	buyers("and once more", 1)
 	decide(true)
 	buyers("granted again", 2)
+	for range 2 { // the second time nobody is known
+		if _, err := o.erasures.Erase(t.Context(), who.Key{Retailer: "r", Shopper: "anna"}, privacy.Actor{Role: "shopper", Name: "anna"}, ""); err != nil {
+			t.Fatal(err)
+		}
+		buyers("one was erased", 1)
+	}
 }

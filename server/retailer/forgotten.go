@@ -105,3 +105,14 @@ func (p *picture) mustUnlearn(now time.Time) bool {
 	defer p.mu.Unlock()
 	return p.forgotten.due(now)
 }
+
+// Recount has the crowd of a retailer counted anew from all histories, soon: for when it is not known whether a change of one
+// was counted.
+func (r *Retailers) Recount(ctx context.Context, retailer string) error {
+	p, err := r.picture(ctx, retailer)
+	if err != nil {
+		return err
+	}
+	p.moved.Store(true)
+	return nil
+}

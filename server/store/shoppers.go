@@ -47,6 +47,7 @@ type Shoppers struct {
 	alone          bool
 	cache          *shopperCache
 	pseudonymizers sync.Pool
+	erased         recentlyErased
 }
 
 // ShoppersConfig is what Shoppers are made of.
@@ -199,6 +200,8 @@ func (s *Shoppers) load(ctx context.Context, key who.Key, partition string) (*kn
 			record.Presence, err = readPresence(d.Body)
 		case toldID:
 			record.Told, err = readTold(d.Body)
+		case erasingID:
+			err = ErrErasing
 		}
 		if err != nil {
 			return nil, fmt.Errorf("partition %q: document %q: %w", partition, d.ID, err)
@@ -411,9 +414,15 @@ func (c *bodies) cut(id string, marks ...Mark) {
 }
 
 // Attach writes and deletes documents of a shopper's partition that are none of Shoppers' own, over whatever is there: a
-// decision record for example. Use it rather than the port, so that the shopper in memory stays current.
+// decision record for example. Use it rather than the port, so that the shopper in memory stays current. What comes for a
+// shopper who was erased within the last minute, and has not come back since, was made before that: it is dropped.
 func (s *Shoppers) Attach(ctx context.Context, key who.Key, put []Document, remove []string, lazy bool) error {
 	partition := s.Partition(key)
+	if s.erased.has(partition) {
+		if k, err := s.find(ctx, key, partition); errors.Is(err, ErrErasing) || err == nil && k.shopper == nil {
+			return nil
+		}
+	}
 	before := s.cache.moves(partition)
 	revision, err := s.documents.Commit(ctx, Batch{Partition: partition, Put: put, Delete: remove, Lazy: lazy})
 	if err != nil {
@@ -421,20 +430,6 @@ func (s *Shoppers) Attach(ctx context.Context, key who.Key, put []Document, remo
 		return err
 	}
 	s.cache.attached(partition, revision, before)
-	return nil
-}
-
-// Forget erases all that is known of a shopper, durably.
-func (s *Shoppers) Forget(ctx context.Context, key who.Key) error {
-	partition := s.Partition(key)
-	for left := true; left; {
-		var err error
-		left, err = s.documents.Erase(ctx, partition)
-		s.cache.forget(partition)
-		if err != nil {
-			return err
-		}
-	}
 	return nil
 }
 

@@ -87,7 +87,7 @@ func attach(t *testing.T, s *store.Shoppers) {
 
 func forget(t *testing.T, s *store.Shoppers) {
 	t.Helper()
-	if err := s.Forget(ctx, anna); err != nil {
+	if _, err := s.Erase(ctx, anna, now); err != nil {
 		t.Error(err)
 	}
 }

@@ -27,7 +27,7 @@ func (s *Shoppers) Marked(ctx context.Context, kind, key string, after Position,
 	}
 	found = make([]MarkedShopper, 0, len(page))
 	for _, m := range page {
-		whose, err := s.keyOf(ctx, m.Partition)
+		whose, err := s.KeyOf(ctx, m.Partition)
 		if errors.Is(err, ErrNotFound) {
 			continue
 		}
@@ -39,8 +39,8 @@ func (s *Shoppers) Marked(ctx context.Context, kind, key string, after Position,
 	return found, more, nil
 }
 
-// keyOf reads whose partition it is, or ErrNotFound.
-func (s *Shoppers) keyOf(ctx context.Context, partition string) (who.Key, error) {
+// KeyOf reads whose partition it is, or ErrNotFound.
+func (s *Shoppers) KeyOf(ctx context.Context, partition string) (who.Key, error) {
 	spelt, _, _ := strings.Cut(partition, "/")
 	retailer, err := url.PathUnescape(spelt)
 	if err != nil {

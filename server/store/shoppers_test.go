@@ -181,7 +181,7 @@ func TestRememberedPresence(t *testing.T) {
 	if n != geo.MaxTail {
 		t.Errorf("%d presences were remembered over one that is stored, want %d", n, geo.MaxTail)
 	}
-	if err := shoppers.Forget(ctx, anna); err != nil {
+	if _, err := shoppers.Erase(ctx, anna, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if shoppers.Remember(anna, latest.Revision(), quiet(1)) {
@@ -561,7 +561,7 @@ func TestForgetErasesEverything(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := shoppers.Forget(ctx, anna); err != nil {
+	if _, err := shoppers.Erase(ctx, anna, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := shoppers.Shopper(ctx, anna); !errors.Is(err, who.ErrUnknown) {

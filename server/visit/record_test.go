@@ -33,7 +33,7 @@ func TestAnswersLeaveRecords(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			w.draw("bakery", nil)
-			permissions := privacy.NewPermissions(w.shoppers, w.retailers)
+			permissions := privacy.NewPermissions(w.shoppers, w.retailers, w.log(t))
 			if _, err := permissions.Decide(t.Context(), anna, map[who.Purpose]bool{who.Loyalty: c.loyalty, who.Location: c.location}, w.now.Add(-time.Minute)); err != nil {
 				t.Fatal(err)
 			}

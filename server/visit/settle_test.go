@@ -14,6 +14,7 @@ import (
 	"satnav/server/decision"
 	"satnav/server/retailer"
 	"satnav/server/store"
+	"satnav/server/store/audit"
 	"satnav/server/store/embedded"
 	"satnav/server/visit"
 )
@@ -35,6 +36,16 @@ type world struct {
 	book      *decision.Book
 	visits    *visit.Visits
 	settler   *visit.Settler
+}
+
+// log is an audit log of the world.
+func (w *world) log(t *testing.T) *audit.Log {
+	t.Helper()
+	key, err := audit.Key(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return audit.New(w.documents, key, func() time.Time { return w.now })
 }
 
 func newWorld(t *testing.T) *world {

@@ -104,7 +104,7 @@ func TestWithdrawnLocationIsForgotten(t *testing.T) {
 	w := newWorld(t)
 	w.draw("bakery", nil)
 	w.walk(w.now, afar, 3)
-	permissions := privacy.NewPermissions(w.shoppers, w.retailers)
+	permissions := privacy.NewPermissions(w.shoppers, w.retailers, w.log(t))
 	decide := func(location bool) {
 		t.Helper()
 		if _, err := permissions.Decide(t.Context(), anna, map[who.Purpose]bool{who.Location: location}, w.now); err != nil {

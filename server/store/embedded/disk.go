@@ -2,6 +2,8 @@ package embedded
 
 import (
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -17,10 +19,30 @@ type disk struct {
 	vfs.FS        // frozen once the store is broken
 	logs   vfs.FS // never frozen
 	store  *Store
+
+	reuse     sync.Mutex    // held while a log that is done with becomes a new one, or is overwritten, see Scrub
+	newest    atomic.Uint64 // number of the log that was begun last
+	manifests atomic.Int64  // how many were begun
 }
 
-func newDisk(fs vfs.FS, s *Store) disk {
-	return disk{FS: errorfs.Wrap(fs, frozen{s}), logs: fs, store: s}
+func newDisk(fs vfs.FS, s *Store) *disk {
+	return &disk{FS: errorfs.Wrap(fs, frozen{s}), logs: fs, store: s}
+}
+
+func (d *disk) newestLog() uint64 { return d.newest.Load() }
+
+// note remembers what files were begun.
+func (d *disk) note(name string) {
+	if d.PathDir(name) != d.store.folder {
+		return
+	}
+	base := d.PathBase(name)
+	if number, ok := logNumber(base); ok && number > d.newest.Load() { // one goroutine begins logs
+		d.newest.Store(number)
+	}
+	if strings.HasPrefix(base, "MANIFEST-") {
+		d.manifests.Add(1)
+	}
 }
 
 // frozen holds back all changes of a broken store.
@@ -40,26 +62,30 @@ func (f frozen) MaybeError(op errorfs.Op) error {
 }
 
 // isLog tells the logs of the folder from other files and from the logs of copies (Checkpoint).
-func (d disk) isLog(name string) bool {
+func (d *disk) isLog(name string) bool {
 	return strings.HasSuffix(name, ".log") && d.PathDir(name) == d.store.folder
 }
 
-func (d disk) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+func (d *disk) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	d.note(name)
 	if !d.isLog(name) {
 		return d.FS.Create(name, category)
 	}
 	return d.begin(func() (vfs.File, error) { return d.logs.Create(name, category) })
 }
 
-func (d disk) ReuseForWrite(from, to string, category vfs.DiskWriteCategory) (vfs.File, error) {
+func (d *disk) ReuseForWrite(from, to string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	if !d.isLog(to) {
 		return d.FS.ReuseForWrite(from, to, category)
 	}
+	d.reuse.Lock()
+	defer d.reuse.Unlock()
+	d.note(to)
 	return d.begin(func() (vfs.File, error) { return d.logs.ReuseForWrite(from, to, category) })
 }
 
 // begin begins a log, or something that looks like one when the store is broken.
-func (d disk) begin(create func() (vfs.File, error)) (vfs.File, error) {
+func (d *disk) begin(create func() (vfs.File, error)) (vfs.File, error) {
 	if d.store.failure.Load() == nil {
 		f, err := create()
 		if err == nil {
@@ -71,7 +97,7 @@ func (d disk) begin(create func() (vfs.File, error)) (vfs.File, error) {
 }
 
 // OpenDir opens a folder, to sync the names in it. A new log is not there before its name is.
-func (d disk) OpenDir(name string) (vfs.File, error) {
+func (d *disk) OpenDir(name string) (vfs.File, error) {
 	f, err := d.logs.OpenDir(name)
 	if err != nil || name != d.store.folder {
 		return f, err
@@ -80,7 +106,7 @@ func (d disk) OpenDir(name string) (vfs.File, error) {
 }
 
 // Unwrap lets Pebble see whether it works on a real disk.
-func (d disk) Unwrap() vfs.FS { return d.logs }
+func (d *disk) Unwrap() vfs.FS { return d.logs }
 
 // logFile is a log, or the folder of the logs.
 type logFile struct {

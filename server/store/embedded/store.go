@@ -79,6 +79,7 @@ type Store struct {
 	cache  *pebble.Cache
 	owner  *owner
 	fs     vfs.FS
+	disk   *disk // what Pebble sees of fs
 	folder string
 	log    *slog.Logger
 
@@ -159,11 +160,11 @@ func (s *Store) open(o Options) error {
 		o.MemTableBytes = defaultMemTableBytes
 	}
 	var err error
-	s.cache = pebble.NewCache(o.CacheBytes)
+	s.cache, s.disk = pebble.NewCache(o.CacheBytes), newDisk(s.fs, s)
 	options := &pebble.Options{
 		Cache:                       s.cache,
 		Comparer:                    comparer,
-		FS:                          newDisk(s.fs, s),
+		FS:                          s.disk,
 		Lock:                        s.owner.lock,
 		FormatMajorVersion:          pebble.FormatValueSeparation, // named, so that a newer Pebble does not migrate folders unasked
 		MemTableSize:                uint64(o.MemTableBytes),
@@ -171,6 +172,7 @@ func (s *Store) open(o Options) error {
 		L0CompactionThreshold:       2,
 		L0StopWritesThreshold:       1000, // sooner or later a stall costs deadlines, a deep level 0 only some time
 		LBaseMaxBytes:               64 << 20,
+		MaxManifestFileSize:         1, // begin a new one as soon as half of one is history, see Scrub
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
 		Logger:                      logger{s},
 		EventListener:               s.listener(),

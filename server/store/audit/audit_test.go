@@ -14,8 +14,8 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"satnav/server/audit"
 	"satnav/server/store"
+	"satnav/server/store/audit"
 	"satnav/server/store/embedded"
 )
 
