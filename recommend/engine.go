@@ -40,6 +40,7 @@ type Request struct {
 	Inside  []Stay
 	Trigger rule.Happening
 	Guard   rule.Guard
+	Why     bool // the record tells of every rule the parts of its condition with their values: not for the path
 }
 
 // Record says what an answer was made of, for the decision record. Its parts are shared with nobody.
@@ -57,6 +58,8 @@ type Record struct {
 	Acted    []*rule.Rule // those that changed what is shown
 	Says     []Said       // messages and reminders that are about no candidate
 	Withheld []Withheld   // candidates that rules kept out, the first ones
+	Stage    string       // of the shopper, one of rule.Lifecycles; empty: not known, or there are no rules
+	Verdicts []rule.Verdict
 }
 
 // Recommend answers a request from a snapshot. It is deterministic and safe for concurrent use, keeps

@@ -604,7 +604,10 @@ func (w *work) say(said rule.Said, c *rule.Candidate) (Said, bool) {
 // recordRules puts what the rules came to into the record of an answer.
 func (w *work) recordRules(record *Record, suggestions []Suggestion) {
 	r := &w.rules
-	record.Rules = r.request.Trace()
+	record.Rules, record.Stage = r.request.Trace(), r.scene.Shopper.Lifecycle
+	if w.request.Why {
+		record.Verdicts = r.request.Why(nil)
+	}
 	for _, said := range r.request.Says(r.said[:0]) {
 		if s, ok := w.say(said, nil); ok {
 			record.Says = append(record.Says, s)

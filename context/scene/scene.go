@@ -65,6 +65,11 @@ func Open(ctx context.Context, shoppers who.Shoppers, retailer *Retailer, call C
 	if err != nil {
 		return Scene{}, err
 	}
+	return of(shopper, retailer, call), nil
+}
+
+// of makes the scene of a shopper.
+func of(shopper *who.Shopper, retailer *Retailer, call Call) Scene {
 	scene := Scene{Shopper: who.NewSubject(shopper, call.Device)}
 	scene.locate(retailer, call)
 	zone := retailer.Zone
@@ -72,7 +77,7 @@ func Open(ctx context.Context, shoppers who.Shoppers, retailer *Retailer, call C
 		zone = store.Zone
 	}
 	scene.Moment = when.At(call.At, zone, retailer.Calendar(scene.Place.Store))
-	return scene, nil
+	return scene
 }
 
 // locate uses the call's position as far as the gate allows, and notes that it did.

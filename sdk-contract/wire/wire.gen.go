@@ -916,6 +916,40 @@ type HoldRequest struct {
 // ID Text without control characters. An id is made by a client or by us.
 type ID = string
 
+// ImaginedPurchase defines model for ImaginedPurchase.
+type ImaginedPurchase struct {
+	// DaysAgo The last time.
+	DaysAgo int `json:"days_ago,omitempty,omitzero"`
+
+	// EveryDays Between two purchases. Default: 7.
+	EveryDays int `json:"every_days,omitempty,omitzero"`
+
+	// Item Text without control characters. An id is made by a client or by us.
+	Item ID `json:"item"`
+
+	// Store Text without control characters. An id is made by a client or by us.
+	Store ID `json:"store,omitempty,omitzero"`
+
+	// Times Default: 1.
+	Times int `json:"times,omitempty,omitzero"`
+}
+
+// ImaginedScene defines model for ImaginedScene.
+type ImaginedScene struct {
+	Basket []ID               `json:"basket,omitempty,omitzero"`
+	Bought []ImaginedPurchase `json:"bought,omitempty,omitzero"`
+
+	// Grants Purposes. Absent: none.
+	Grants []string `json:"grants,omitempty,omitzero"`
+	List   []ID     `json:"list,omitempty,omitzero"`
+	Name   string   `json:"name"`
+	Query  string   `json:"query,omitempty,omitzero"`
+	Screen string   `json:"screen,omitempty,omitzero"`
+
+	// Store Where the shopper is. Absent: nowhere.
+	Store ID `json:"store,omitempty,omitzero"`
+}
+
 // ImportChange defines model for ImportChange.
 type ImportChange struct {
 	// Changed The members that would differ, such as `geometry` or `schedule`. Absent: it is new.
@@ -1109,6 +1143,18 @@ type Next struct {
 
 	// SafeRadiusM Within this many metres of the position nothing can happen. Absent: unknown.
 	SafeRadiusM *float64 `json:"safe_radius_m,omitempty"`
+}
+
+// PastMoments Moments at which shoppers shopped.
+type PastMoments struct {
+	// Scenes At most so many.
+	Scenes int `json:"scenes"`
+
+	// Since Default: a month before `until`.
+	Since time.Time `json:"since,omitempty,omitzero"`
+
+	// Until Default: now.
+	Until time.Time `json:"until,omitempty,omitzero"`
 }
 
 // Permissions defines model for Permissions.
@@ -1505,6 +1551,17 @@ type RuleOffer struct {
 	PercentOff float64 `json:"percent_off,omitempty,omitzero"`
 }
 
+// RulePart A part of the condition. All of them have to hold.
+type RulePart struct {
+	// Fault Why it is neither true nor false.
+	Fault string `json:"fault,omitempty,omitzero"`
+	Holds bool   `json:"holds"`
+	Text  string `json:"text"`
+
+	// Values Of the attributes in it that are known.
+	Values map[string]interface{} `json:"values,omitempty,omitzero"`
+}
+
 // RulePlan defines model for RulePlan.
 type RulePlan struct {
 	Approvals []RuleApproved `json:"approvals"`
@@ -1610,6 +1667,56 @@ type RuleSet struct {
 	Why     string `json:"why,omitempty,omitzero"`
 }
 
+// RuleSimulated defines model for RuleSimulated.
+type RuleSimulated struct {
+	// Changed In which a suggestion, a price or a message is another one.
+	Changed  int              `json:"changed"`
+	Examples []SimulatedScene `json:"examples"`
+
+	// Given What offers take off more than before, counted likewise.
+	//
+	// Examples: 2.49
+	Given Money `json:"given"`
+
+	// Margin By how much the margin of all lists differs, each suggestion counted by how likely it is taken; of products with a cost.
+	//
+	// Examples: 2.49
+	Margin Money           `json:"margin"`
+	Rules  []SimulatedRule `json:"rules"`
+
+	// Scenes That were tried.
+	Scenes int `json:"scenes"`
+
+	// Shoppers Of whom anything changed.
+	Shoppers int              `json:"shoppers"`
+	Stages   []SimulatedStage `json:"stages"`
+}
+
+// RuleSimulation defines model for RuleSimulation.
+type RuleSimulation struct {
+	// Against What they are compared with, as in `rules`. Default: live.
+	Against string `json:"against,omitempty,omitzero"`
+
+	// At The time of every scene. Absent: each has its own, and made-up ones are now.
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// Examples Scenes with a change that are told whole. Default: 3.
+	Examples int `json:"examples,omitempty,omitzero"`
+
+	// Given These rules, in place of `rules`.
+	Given    []Rule          `json:"given,omitempty,omitzero"`
+	Imagined []ImaginedScene `json:"imagined,omitempty,omitzero"`
+
+	// Limit Suggestions in each list. Default: 10.
+	Limit int `json:"limit,omitempty,omitzero"`
+
+	// Past Moments at which shoppers shopped.
+	Past PastMoments `json:"past,omitempty,omitzero"`
+
+	// Rules `drafts` (the default), `live`, `none`, or a version of the live set such as `v41`.
+	Rules string `json:"rules,omitempty,omitzero"`
+}
+
 // RuleTrigger When it is asked. Absent: for every answer.
 type RuleTrigger struct {
 	// Crossing enter, dwell, exit or approach. Absent: any.
@@ -1624,6 +1731,17 @@ type RuleTrigger struct {
 
 	// Kind answer, crossing, event or schedule.
 	Kind string `json:"kind,omitempty,omitzero"`
+}
+
+// RuleVerdict defines model for RuleVerdict.
+type RuleVerdict struct {
+	// Hold Why it was held back: frequency, budget, quiet_hours, …
+	Hold string `json:"hold,omitempty,omitzero"`
+	ID   string `json:"id"`
+
+	// Outcome matched, candidate (the scene fits, candidates decide), condition, unknown, schedule, trigger, fault, held.
+	Outcome string     `json:"outcome"`
+	Parts   []RulePart `json:"parts"`
 }
 
 // RuleVersion defines model for RuleVersion.
@@ -1646,6 +1764,61 @@ type RuleVersions struct {
 
 // Schedule When it is open: the compact text, such as `Mo-Fr 08:00-20:00; 2026-12-25 closed`, or the object.
 type Schedule = json.RawMessage
+
+// SimulatedRule defines model for SimulatedRule.
+type SimulatedRule struct {
+	// Acted Scenes in which it changed what is shown.
+	Acted int    `json:"acted"`
+	ID    string `json:"id"`
+
+	// Matched Scenes in which it held.
+	Matched int `json:"matched"`
+
+	// Outcomes Scenes by what it came to: matched, condition, unknown, schedule, candidate, frequency, budget, …
+	Outcomes map[string]int `json:"outcomes"`
+
+	// Shoppers In whose scenes it acted.
+	Shoppers int `json:"shoppers"`
+}
+
+// SimulatedScene defines model for SimulatedScene.
+type SimulatedScene struct {
+	After    []Suggestion `json:"after"`
+	At       time.Time    `json:"at"`
+	Before   []Suggestion `json:"before"`
+	Messages []Message    `json:"messages,omitempty,omitzero"`
+
+	// Name Of a made-up scene.
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Rules Every rule that was asked, and why or why not.
+	Rules []RuleVerdict `json:"rules"`
+
+	// Shopper A pseudonym, of a real one.
+	Shopper string `json:"shopper,omitempty,omitzero"`
+	Stage   string `json:"stage,omitempty,omitzero"`
+	Store   string `json:"store,omitempty,omitzero"`
+
+	// Withheld What rules kept out.
+	Withheld []SimulatedWithheld `json:"withheld,omitempty,omitzero"`
+}
+
+// SimulatedStage defines model for SimulatedStage.
+type SimulatedStage struct {
+	Changed int `json:"changed"`
+	Scenes  int `json:"scenes"`
+
+	// Stage new, active, at_risk, lapsed, won_back; empty without a history.
+	Stage string `json:"stage"`
+}
+
+// SimulatedWithheld defines model for SimulatedWithheld.
+type SimulatedWithheld struct {
+	// By exclude or cap.
+	By   string `json:"by"`
+	Item string `json:"item"`
+	Rule string `json:"rule"`
+}
 
 // Store defines model for Store.
 type Store struct {
@@ -2386,6 +2559,9 @@ type PublishRulesJSONRequestBody = RulePublication
 
 // RollbackRulesJSONRequestBody defines body for RollbackRules for application/json ContentType.
 type RollbackRulesJSONRequestBody = RuleRollback
+
+// SimulateRulesJSONRequestBody defines body for SimulateRules for application/json ContentType.
+type SimulateRulesJSONRequestBody = RuleSimulation
 
 // PutRuleJSONRequestBody defines body for PutRule for application/json ContentType.
 type PutRuleJSONRequestBody = Rule

@@ -151,6 +151,9 @@ type ServerInterface interface {
 	// RollbackRules Make an earlier version live again
 	// (POST /v1/rules/rollback)
 	RollbackRules(c *fiber.Ctx) error
+	// SimulateRules What would rules do?
+	// (POST /v1/rules/simulate)
+	SimulateRules(c *fiber.Ctx) error
 	// ListRuleVersions What was live, since when, by whom and why
 	// (GET /v1/rules/versions)
 	ListRuleVersions(c *fiber.Ctx) error
@@ -1828,6 +1831,24 @@ func (siw *ServerInterfaceWrapper) RollbackRules(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// SimulateRules operation middleware
+func (siw *ServerInterfaceWrapper) SimulateRules(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.SimulateRules(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // ListRuleVersions operation middleware
 func (siw *ServerInterfaceWrapper) ListRuleVersions(c *fiber.Ctx) error {
 
@@ -2667,6 +2688,8 @@ func RegisterHandlersWithOptions(router fiber.Router, si ServerInterface, option
 	router.Post(options.BaseURL+"/v1/rules/publish", wrapper.PublishRules)
 
 	router.Post(options.BaseURL+"/v1/rules/rollback", wrapper.RollbackRules)
+
+	router.Post(options.BaseURL+"/v1/rules/simulate", wrapper.SimulateRules)
 
 	router.Get(options.BaseURL+"/v1/rules/versions", wrapper.ListRuleVersions)
 

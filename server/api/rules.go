@@ -183,7 +183,10 @@ func ruleProblem(err error) error {
 	if len(faults) > 0 {
 		return refused(faults)
 	}
+	var wrong *retailer.Invalid
 	switch {
+	case errors.As(err, &wrong):
+		return editProblem(err, "", false)
 	case errors.Is(err, retailer.ErrNotApproved), errors.Is(err, retailer.ErrOwnRules), errors.Is(err, retailer.ErrMoved), errors.Is(err, retailer.ErrNothing):
 		return problem(conflict, "%s", err)
 	case errors.Is(err, store.ErrConflict):

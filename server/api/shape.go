@@ -79,6 +79,7 @@ var shapes = map[reflect.Type]*shape{
 	reflect.TypeFor[wire.RulePublication]():    shapeOf[wire.RulePublication](),
 	reflect.TypeFor[wire.RuleRollback]():       shapeOf[wire.RuleRollback](),
 	reflect.TypeFor[wire.Webhook]():            shapeOf[wire.Webhook](),
+	reflect.TypeFor[wire.RuleSimulation]():     shapeOf[wire.RuleSimulation](),
 }
 
 // shapeOf joins a type of wire with the schema of the same name. They are generated from one source, so a

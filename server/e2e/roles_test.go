@@ -88,6 +88,8 @@ func (op operation) bodyOf(role identity.Role) any {
 		return `{"digest":"none"}`
 	case op.path == "/v1/rules/publish":
 		return `{"why":"a test"}`
+	case op.path == "/v1/rules/simulate":
+		return `{"imagined":[{"name":"nobody"}]}`
 	case op.path == "/v1/rules/rollback":
 		return `{"version":0,"why":"a test"}`
 	case strings.HasPrefix(op.path, "/v1/rules"):

@@ -101,6 +101,18 @@ func TestLifeOfARule(t *testing.T) {
 	if !slices.Equal(plan.Needs, []wire.RuleClass{"price"}) || plan.Ready || len(plan.Changes) != 1 || plan.Changes[0].What != "added" {
 		t.Errorf("the plan: got %+v", plan)
 	}
+	// What it would do to a regular, to a stranger, and on the day after.
+	tried := read[wire.RuleSimulated](r.call(t, r.anna, "POST", "/v1/rules/simulate", map[string]any{
+		"past": map[string]any{"scenes": 100, "since": time.Now().AddDate(0, -3, 0)}, "at": time.Now().AddDate(0, 0, 1),
+		"imagined": []any{
+			map[string]any{"name": "regular", "grants": []string{"loyalty"}, "bought": []any{map[string]any{"item": "milk", "times": 5, "days_ago": 6}}},
+			map[string]any{"name": "stranger"}}}).wants(200))
+	if tried.Scenes < 3 || tried.Changed != tried.Scenes-1 || tried.Rules[0].Acted != tried.Changed || len(tried.Examples) != 3 || !strings.HasPrefix(tried.Margin, "-") {
+		t.Errorf("simulated: got %+v", tried)
+	}
+	if part := tried.Examples[0].Rules[0].Parts[0]; part.Text != "shopper.orders > 3" || !part.Holds || part.Values["shopper.orders"] == nil {
+		t.Errorf("the trace: got %+v", tried.Examples[0].Rules)
+	}
 	publish := map[string]any{"why": "Regulars first"}
 	if p := r.call(t, r.anna, "POST", "/v1/rules/publish", publish).problem(409); !strings.Contains(p.Detail, "second person") {
 		t.Errorf("without approval: got %s", p.Detail)

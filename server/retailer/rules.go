@@ -583,3 +583,42 @@ func (r *Retailers) amend(ctx context.Context, retailer string, by Editor, id st
 		}
 	}
 }
+
+// Compile makes a set of rules to be tried. The error is *rule.Invalid, or several joined.
+func (r *Retailers) Compile(ctx context.Context, retailer string, rules []rule.Rule) (*rule.Set, error) {
+	snapshot, err := r.Of(ctx, retailer)
+	if err != nil || len(rules) == 0 {
+		return nil, err
+	}
+	return rule.NewSet("trial", rules, rule.House{FloorMargin: snapshot.Settings.FloorMargin})
+}
+
+// RulesNamed is a set of rules by what it is called: "drafts", "live", "none", or a version such as "v41". It returns
+// store.ErrNotFound for a version that is not there; nil is the set without rules.
+func (r *Retailers) RulesNamed(ctx context.Context, retailer, name string) (*rule.Set, error) {
+	switch name {
+	case "none":
+		return nil, nil
+	case "live":
+		snapshot, err := r.Of(ctx, retailer)
+		if err != nil {
+			return nil, err
+		}
+		return snapshot.Suggest.Rules, nil
+	case "drafts":
+		drafts, _, err := r.Drafts(ctx, retailer)
+		if err != nil {
+			return nil, err
+		}
+		return r.Compile(ctx, retailer, drafts)
+	}
+	version, err := strconv.ParseInt(strings.TrimPrefix(name, "v"), 10, 64)
+	if err != nil {
+		return nil, invalid([]Fault{{"", fmt.Sprintf("got %q, want drafts, live, none or a version such as v41", name)}})
+	}
+	set, _, err := r.RuleVersion(ctx, retailer, version)
+	if err != nil {
+		return nil, err
+	}
+	return r.Compile(ctx, retailer, set.Rules)
+}

@@ -26,7 +26,7 @@ type Settings struct {
 	// FloorMargin is the least share of a price lowered by a rule that must be left over the cost, 0 to under 1.
 	FloorMargin float64 `json:"floor_margin,omitempty"`
 	// Approve are the risk classes of rules that a second person approves; nil: DefaultApprove.
-	Approve []rule.Class `json:"approve,omitempty"`
+	Approve []rule.Class `json:"approve,omitzero"`
 }
 
 // Jurisdictions are the profiles of law that a retailer may be under. Those that want a decision before

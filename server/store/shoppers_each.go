@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -74,3 +75,32 @@ func (s *Shoppers) history(ctx context.Context, partition string, names *who.Nam
 	}
 	return history, nil
 }
+
+// Sample calls fn with the shoppers of a retailer, in an order that has nothing to do with them and is always the same, until fn
+// returns false or an error.
+func (s *Shoppers) Sample(ctx context.Context, retailer string, fn func(key who.Key) (more bool, err error)) error {
+	prefix := string(appendRetailer(nil, retailer))
+	for from, to := prefix, prefix+"~"; from != ""; { // in order of their pseudonyms, which are as good as drawn by lot
+		partitions, next, err := s.documents.Partitions(ctx, from, to, sampled)
+		if err != nil {
+			return err
+		}
+		for _, partition := range partitions {
+			key, err := s.keyOf(ctx, partition)
+			if errors.Is(err, ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if more, err := fn(key); err != nil || !more {
+				return err
+			}
+		}
+		from = next
+	}
+	return nil
+}
+
+// sampled is how many partitions Sample lists at once.
+const sampled = 200

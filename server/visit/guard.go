@@ -46,7 +46,7 @@ func (v *Visits) newGuard(retailer string, s *who.Subject) *guard {
 // Hold says why a rule must not act now.
 func (g *guard) Hold(r *rule.Rule, s *rule.Scene) rule.Hold {
 	limits := &r.Guards
-	g.day = uint32(s.Moment.Year*10_000 + s.Moment.Month*100 + s.Moment.Day)
+	g.day = dayOf(s)
 	if limits.PerShopperDay > 0 && (!g.may || g.told.Times(r.ID, g.day) >= limits.PerShopperDay) {
 		return rule.HeldByCount
 	}
