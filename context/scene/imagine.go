@@ -8,10 +8,8 @@ import (
 // Imagine makes the scene of somebody who does not exist: with these grants, on a phone that allows what the call needs, after these
 // events. It is for trying rules; nothing of it is kept.
 func Imagine(retailer *Retailer, names *who.Names, call Call, grants []who.Purpose, events []who.Event) Scene {
-	history := (*who.History)(nil).With(names, events...)
 	if call.Fix != nil || call.Cell != 0 {
 		call.Device.Location = geo.Precise
 	}
-	shopper := who.New(who.Record{Key: call.Key, Grants: who.Defaults(grants, call.At), History: history})
-	return of(shopper, retailer, call)
+	return of(who.Imagined(call.Key, who.Defaults(grants, call.At), names, events), retailer, call)
 }

@@ -67,6 +67,17 @@ func (v View) Presence() geo.Presence {
 	return v.subject.shopper.presence
 }
 
+// Proposals are what the newest crossings suggested, the newest last; none unless the purpose is Location.
+func (v View) Proposals() []Proposal {
+	if v.subject == nil || v.purpose != Location {
+		return nil
+	}
+	if len(v.subject.shopper.proposed) > 0 {
+		v.subject.note(Location)
+	}
+	return v.subject.shopper.proposed
+}
+
 // Told is how often rules acted for the shopper. It is kept under either purpose: under neither, nobody may count.
 func (v View) Told() Told {
 	if v.subject == nil {

@@ -16,12 +16,13 @@ import (
 
 // behindTheGate lists the names of this package that let personal data around the gate, and the only
 // folders that may use them: the store, which writes and reads what is kept; scene, which brings the
-// device's own permissions; privacy, which works where there is no device and allows none; and visit, whose
+// device's own permissions and makes up people to try rules on; privacy, which works where there is no device and allows none; and visit, whose
 // worker settles what no device will tell. Tests make shoppers as they need them.
 var behindTheGate = map[string][]string{
 	"New":        {"server/store"},
 	"Record":     {"server/store"},
 	"NewSubject": {"context/scene", "server/privacy", "server/visit"},
+	"Imagined":   {"context/scene"},
 }
 
 const thisPackage = "satnav/context/who"

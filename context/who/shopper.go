@@ -33,6 +33,7 @@ type Shopper struct {
 	history  *History
 	presence geo.Presence
 	told     Told
+	proposed []Proposal
 }
 
 // Record is the stored form of a shopper: what a store reads and writes. Everyone else has a Shopper
@@ -45,6 +46,7 @@ type Record struct {
 	History  *History // nil: empty
 	Presence geo.Presence
 	Told     Told
+	Proposed []Proposal // the newest last
 }
 
 // New makes a shopper of a stored record.
@@ -52,11 +54,17 @@ func New(r Record) *Shopper {
 	if r.History == nil {
 		r.History = &History{}
 	}
-	return &Shopper{key: r.Key, since: r.Since, revision: r.Revision, grants: r.Grants, history: r.History, presence: r.Presence, told: r.Told}
+	return &Shopper{key: r.Key, since: r.Since, revision: r.Revision, grants: r.Grants, history: r.History, presence: r.Presence, told: r.Told, proposed: r.Proposed}
 }
 
 // Stranger is a shopper of whom nothing is stored yet, with the grants that the retailer presumes.
 func Stranger(key Key, defaults Grants) *Shopper { return New(Record{Key: key, Grants: defaults}) }
+
+// Imagined is a shopper who does not exist, of whom these events are known. It takes events, not a history, so that what is known of
+// somebody cannot be read under grants that somebody else made up.
+func Imagined(key Key, grants Grants, names *Names, events []Event) *Shopper {
+	return New(Record{Key: key, Grants: grants, History: (*History)(nil).With(names, events...)})
+}
 
 // Key names the shopper.
 func (s *Shopper) Key() Key { return s.key }

@@ -1396,6 +1396,9 @@ type Retailer struct {
 	// FloorMargin The least share of a price lowered by a rule that is left over the cost. Default: 0.
 	FloorMargin float64 `json:"floor_margin,omitempty,omitzero"`
 
+	// InterruptionsDay How often a day rules may speak to a shopper who did not ask. Default: 3.
+	InterruptionsDay int `json:"interruptions_day,omitempty,omitzero"`
+
 	// Jurisdiction Whose law holds. It decides what a shopper must be asked first.
 	Jurisdiction Jurisdiction `json:"jurisdiction,omitempty,omitzero"`
 
@@ -1913,10 +1916,11 @@ type StoredProduct struct {
 
 // StoredRetailer defines model for StoredRetailer.
 type StoredRetailer struct {
-	Approve       []RuleClass `json:"approve,omitempty,omitzero"`
-	Currency      string      `json:"currency,omitempty,omitzero"`
-	DefaultGrants []string    `json:"default_grants"`
-	FloorMargin   float64     `json:"floor_margin,omitempty,omitzero"`
+	Approve          []RuleClass `json:"approve,omitempty,omitzero"`
+	Currency         string      `json:"currency,omitempty,omitzero"`
+	DefaultGrants    []string    `json:"default_grants"`
+	FloorMargin      float64     `json:"floor_margin,omitempty,omitzero"`
+	InterruptionsDay int         `json:"interruptions_day,omitempty,omitzero"`
 
 	// Jurisdiction Whose law holds. It decides what a shopper must be asked first.
 	Jurisdiction Jurisdiction `json:"jurisdiction"`
@@ -2064,6 +2068,9 @@ type Trigger struct {
 
 	// Reason Why, when it is not the shopper who moved: closed, deleted, edited, ended, silence. More may come.
 	Reason string `json:"reason,omitempty,omitzero"`
+
+	// Suggestion What a rule of the shop suggests on this occasion, without being asked. The same in every retry and every webhook.
+	Suggestion TriggerSuggestion `json:"suggestion,omitempty,omitzero"`
 }
 
 // TriggerEvent The `data` of a message. More members may come.
@@ -2086,6 +2093,34 @@ type TriggerEvent struct {
 
 // TriggerKind defines model for TriggerKind.
 type TriggerKind string
+
+// TriggerSuggestion What a rule of the shop suggests on this occasion, without being asked. The same in every retry and every webhook.
+type TriggerSuggestion struct {
+	// Item What is suggested.
+	Item string `json:"item,omitempty,omitzero"`
+
+	// Kind What is suggested. More kinds may come.
+	Kind SuggestionKind `json:"kind,omitempty,omitzero"`
+
+	// Offer The price is lower than the list says, by a rule of the shop. Show `disclosure` beside it where it is there: the law asks for it.
+	Offer SuggestedOffer `json:"offer,omitempty,omitzero"`
+
+	// Price A decimal amount in the retailer's currency.
+	//
+	// Examples: 2.49
+	Price   Money    `json:"price,omitempty,omitzero"`
+	Reasons []Reason `json:"reasons,omitempty,omitzero"`
+
+	// Rule The rule.
+	Rule string `json:"rule"`
+
+	// Text For the shopper, in the wording of the rule.
+	Text  string `json:"text,omitempty,omitzero"`
+	Title string `json:"title,omitempty,omitzero"`
+
+	// ValidUntil Do not show it after this time.
+	ValidUntil time.Time `json:"valid_until"`
+}
 
 // Used The receipt. It names what was really used, not what might have been.
 type Used struct {

@@ -45,6 +45,9 @@ func (a *API) PostContext(c *fiber.Ctx) error {
 	words := wordsFor(in.Language, snapshot)
 	reply := replyFrom(&answer)
 	reply.Messages = messagesFrom(answer.Says, words)
+	for i := range answer.Triggers {
+		reply.Triggers[i].Suggestion = words.proposal(answer.Triggers[i].Proposal)
+	}
 	return encodeContext(c, reply, answer.Suggestions, words)
 }
 

@@ -189,6 +189,13 @@ func appendTrigger(b []byte, t *wire.Trigger) ([]byte, error) {
 		b = append(b, `,"payload":`...)
 		b = append(b, t.Payload...)
 	}
+	if t.Suggestion.Rule != "" { // few triggers have one
+		told, err := json.Marshal(&t.Suggestion)
+		if err != nil {
+			return nil, fmt.Errorf("encode: suggestion of trigger %q: %w", t.ID, err)
+		}
+		b = append(append(b, `,"suggestion":`...), told...)
+	}
 	return append(b, '}'), nil
 }
 

@@ -46,7 +46,7 @@ func retailerFrom(e store.Entry) (wire.StoredRetailer, error) {
 	if told.Name == "" {
 		told.Name = e.Retailer
 	}
-	told.FloorMargin = kept.FloorMargin
+	told.FloorMargin, told.InterruptionsDay = kept.FloorMargin, kept.Interruptions()
 	for _, class := range kept.Approve {
 		told.Approve = append(told.Approve, wire.RuleClass(class))
 	}
@@ -74,7 +74,7 @@ func (a *API) PutRetailer(c *fiber.Ctx, params wire.PutRetailerParams) error {
 		return err
 	}
 	settings := retailer.Settings{Name: in.Name, Zone: in.Zone, Currency: in.Currency, Languages: in.Languages, Region: in.Region, Jurisdiction: string(in.Jurisdiction)}
-	settings.FloorMargin = in.FloorMargin
+	settings.FloorMargin, settings.InterruptionsDay = in.FloorMargin, in.InterruptionsDay
 	if in.Approve != nil {
 		settings.Approve = []rule.Class{}
 		for _, class := range in.Approve {

@@ -9,11 +9,13 @@ import (
 
 	"golang.org/x/text/language"
 
+	"satnav/context/who"
 	"satnav/recommend"
 	"satnav/recommend/rule"
 	"satnav/sdk-contract/wire"
 	"satnav/server/money"
 	"satnav/server/retailer"
+	"satnav/server/visit"
 )
 
 // phrases are the texts of reasons in one language. The engine knows codes and values; what a shopper reads
@@ -169,16 +171,32 @@ func (w words) pick(text map[string]string) string {
 
 // offer tells a lowered price; its id is empty where there is none.
 func (w words) offer(s *recommend.Suggestion) (o wire.SuggestedOffer) {
-	r := s.Ruled
-	if r.Offer == nil {
+	return w.offered(s.Ruled.Offer, s.Ruled.Was, s.Ruled.Personal)
+}
+
+func (w words) offered(offer *rule.Offer, was who.Money, personal bool) (o wire.SuggestedOffer) {
+	if offer == nil {
 		return o
 	}
-	o = wire.SuggestedOffer{ID: r.Offer.ID, Was: money.Format(r.Was, w.exponent), Neutral: r.Offer.Neutral}
-	if r.Personal {
+	o = wire.SuggestedOffer{ID: offer.ID, Was: money.Format(was, w.exponent), Neutral: offer.Neutral}
+	if personal {
 		base, _, _ := strings.Cut(w.wanted, "-")
 		o.Disclosure = rule.Disclosure(w.snapshot.Settings.Jurisdiction, base)
 	}
 	return o
+}
+
+// proposal tells what a trigger suggests; its rule is empty where it suggests nothing.
+func (w words) proposal(p *visit.Proposal) (s wire.TriggerSuggestion) {
+	if p == nil || p.Held != rule.Free {
+		return s
+	}
+	s = wire.TriggerSuggestion{Rule: p.Rule, Kind: wire.SuggestionKind(p.Kind), Item: p.Item, Title: p.Title, Text: w.pick(p.Text),
+		Price: money.Format(p.Price, w.exponent), Offer: w.offered(p.Offer, p.Was, p.Personal), ValidUntil: p.ValidUntil}
+	for i := range p.Reasons {
+		s.Reasons = append(s.Reasons, w.reason(&p.Reasons[i]))
+	}
+	return s
 }
 
 // message is what a rule says beside a suggestion.

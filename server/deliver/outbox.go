@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"satnav/context/who"
+	"satnav/recommend/rule"
+	"satnav/server/money"
 	"satnav/server/retailer"
 	"satnav/server/store"
 	"satnav/server/visit"
@@ -35,6 +37,42 @@ type trigger struct {
 	DecidedAt time.Time       `json:"decided_at"`
 	Reason    string          `json:"reason,omitempty"`
 	Payload   json.RawMessage `json:"payload,omitempty"`
+	// Suggestion is what a rule of the shop suggests on this occasion.
+	Suggestion *suggestion `json:"suggestion,omitempty"`
+}
+
+// suggestion is a visit.Proposal in the words of a message. Texts are by language: the receiver knows the shopper's.
+type suggestion struct {
+	Rule       string            `json:"rule"`
+	Kind       string            `json:"kind,omitempty"`
+	Item       string            `json:"item,omitempty"`
+	Title      string            `json:"title,omitempty"`
+	Text       map[string]string `json:"text,omitempty"`
+	Reasons    []string          `json:"reasons,omitempty"` // codes
+	Price      string            `json:"price,omitempty"`
+	Was        string            `json:"was,omitempty"`
+	Offer      string            `json:"offer,omitempty"`
+	Disclosure string            `json:"disclosure,omitempty"` // in English
+	ValidUntil time.Time         `json:"valid_until"`
+}
+
+// suggestionOf is what a trigger suggests; nil: nothing.
+func suggestionOf(snapshot *retailer.Snapshot, p *visit.Proposal) *suggestion {
+	if p == nil || p.Held != rule.Free {
+		return nil
+	}
+	s := &suggestion{Rule: p.Rule, Kind: string(p.Kind), Item: p.Item, Title: p.Title, Text: p.Text,
+		Price: money.Format(p.Price, snapshot.Settings.Exponent()), ValidUntil: p.ValidUntil.UTC()}
+	for _, reason := range p.Reasons {
+		s.Reasons = append(s.Reasons, string(reason.Code))
+	}
+	if p.Offer != nil {
+		s.Offer, s.Was = p.Offer.ID, money.Format(p.Was, snapshot.Settings.Exponent())
+		if p.Personal {
+			s.Disclosure = rule.Disclosure(snapshot.Settings.Jurisdiction, "en")
+		}
+	}
+	return s
 }
 
 // Letters are those that tell a retailer's endpoints of triggers, in order. Where nobody wants to be told there are none, at no cost.
@@ -47,6 +85,7 @@ func (o *Outbox) Letters(snapshot *retailer.Snapshot, key who.Key, triggers []vi
 	for _, t := range triggers {
 		data, err := json.Marshal(trigger{
 			Shopper: key.Shopper, Geofence: t.Geofence, Kind: string(t.Kind), At: t.At.UTC(), DecidedAt: t.DecidedAt.UTC(), Reason: t.Reason, Payload: t.Payload,
+			Suggestion: suggestionOf(snapshot, t.Proposal),
 		})
 		if err != nil { // a payload was checked when it was saved
 			data, _ = json.Marshal(trigger{Shopper: key.Shopper, Geofence: t.Geofence, Kind: string(t.Kind), At: t.At.UTC(), DecidedAt: t.DecidedAt.UTC(), Reason: t.Reason})

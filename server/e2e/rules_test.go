@@ -202,3 +202,31 @@ func TestRulePlanned(t *testing.T) {
 		t.Errorf("edited drafts went live: %+v", set)
 	}
 }
+
+// TestRuleOnACrossing walks into a geofence whose rule suggests something without being asked.
+func TestRuleOnACrossing(t *testing.T) {
+	t.Parallel()
+	r := newRuledRetailer(t, city.house, "rule-crossing")
+	admin := city.role(t, identity.Admin, r.name)
+	city.call(t, admin, "PUT", "/v1/geofences/bakery", plaza(`,"tags":["bread"]`)).wants(201)
+	r.put("croissant", `{"uses":["loyalty"],"trigger":{"kind":"crossing","crossing":"enter","geofence":"bakery"},"when":"shopper.orders > 2 && candidate.item == \"jam\"",
+		"then":[{"kind":"include","items":["jam"]},{"kind":"pin","position":1},{"kind":"message","text":{"en":"{candidate.item} for the bread"}}]}`)
+	r.publish("at the bakery")
+	now := time.Now()
+	lat, lng := 38.7075, -9.1364
+	body := wire.ContextRequest{Where: &wire.Where{Lat: &lat, Lng: &lng, AccuracyM: 6}, At: now}
+	for i := range 3 {
+		body.Trail = append(body.Trail, wire.Fix{Lat: lat, Lng: lng, AccuracyM: 6, At: now.Add(time.Duration(i-4) * 15 * time.Second)})
+	}
+	first, again := r.ask(t, r.eve, body), r.ask(t, r.eve, body)
+	if len(first.Triggers) != 1 || len(again.Triggers) != 1 {
+		t.Fatalf("told %+v, then %+v", first.Triggers, again.Triggers)
+	}
+	s := first.Triggers[0].Suggestion
+	if s.Rule != "croissant" || s.Item != "jam" || s.Text != "jam for the bread" || s.Price != "10.00" || len(s.Reasons) == 0 || s.Reasons[0].Text == "" {
+		t.Errorf("got %+v", s)
+	}
+	if other := again.Triggers[0].Suggestion; other.Item != s.Item || other.Text != s.Text || !other.ValidUntil.Equal(s.ValidUntil) {
+		t.Errorf("the retry tells %+v", other)
+	}
+}

@@ -1,6 +1,7 @@
 package retailer
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,6 +28,8 @@ type Settings struct {
 	FloorMargin float64 `json:"floor_margin,omitempty"`
 	// Approve are the risk classes of rules that a second person approves; nil: DefaultApprove.
 	Approve []rule.Class `json:"approve,omitzero"`
+	// InterruptionsDay is how often a day rules may speak to a shopper who did not ask; 0: DefaultInterruptions.
+	InterruptionsDay int `json:"interruptions_day,omitempty"`
 }
 
 // Jurisdictions are the profiles of law that a retailer may be under. Those that want a decision before
@@ -70,6 +73,12 @@ func (s Settings) Complete() Settings {
 	}
 	return s
 }
+
+// DefaultInterruptions is how often a day a shopper may be interrupted where the retailer says nothing.
+const DefaultInterruptions = 3
+
+// Interruptions is how often a day a shopper may be interrupted.
+func (s Settings) Interruptions() int { return cmp.Or(s.InterruptionsDay, DefaultInterruptions) }
 
 // Check says everything that is wrong with the settings.
 func (s Settings) Check() []Fault {

@@ -88,6 +88,7 @@ const (
 	presenceID       = "now/presence"
 	profileID        = "now/profile"
 	toldID           = "now/told"
+	proposalsID      = "now/proposals"
 	afterHistoryID   = "now/i"
 	shopperDocuments = 8 // more than there are under now/
 )
@@ -202,6 +203,8 @@ func (s *Shoppers) load(ctx context.Context, key who.Key, partition string) (*kn
 			record.Told, err = readTold(d.Body)
 		case erasingID:
 			err = ErrErasing
+		case proposalsID:
+			record.Proposed, err = readProposals(d.Body)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("partition %q: document %q: %w", partition, d.ID, err)
@@ -221,10 +224,11 @@ type Change struct {
 	Defaults  who.Grants // become the grants of a shopper of whom nothing is stored yet
 	Grants    []who.Grant
 	Presence  *geo.Presence
-	Told      *who.Told      // how often rules acted, in place of what was counted before
-	Marks     []Mark         // of the presence: when it is due, where the shopper is. They replace the ones before
-	Crossings []geo.Crossing // decided by the presence; one that is kept already is written again, the same
-	Late      []geo.Fix      // came too late for the presence: kept for the diary, as a cell
+	Told      *who.Told       // how often rules acted, in place of what was counted before
+	Proposals *[]who.Proposal // what crossings suggested, in place of what was kept before
+	Marks     []Mark          // of the presence: when it is due, where the shopper is. They replace the ones before
+	Crossings []geo.Crossing  // decided by the presence; one that is kept already is written again, the same
+	Late      []geo.Fix       // came too late for the presence: kept for the diary, as a cell
 	// Events are added to the diary and to the history. Their ids must be new: ask Known, or use Record.
 	Events []who.Event
 	// Letters are what endpoints are to be told of this change, in this order.
@@ -349,6 +353,11 @@ func (s *Shoppers) commit(ctx context.Context, key who.Key, partition string, k 
 		record.Presence.Changed, record.Presence.Odd = false, nil // they say what one call did, and is not stored
 		batch.b = appendPresence(batch.b, change.Presence)
 		batch.cut(presenceID, change.Marks...)
+	}
+	if change.Proposals != nil {
+		record.Proposed = *change.Proposals
+		batch.b = appendProposals(batch.b, record.Proposed)
+		batch.cut(proposalsID)
 	}
 	if change.Told != nil {
 		record.Told = *change.Told

@@ -55,6 +55,9 @@ func (k *known) bytes() uint32 {
 	n += uintptr(cap(p.Tail))*unsafe.Sizeof(geo.Fix{}) + uintptr(cap(p.Recent))*(unsafe.Sizeof(geo.Crossing{})+256) +
 		uintptr(cap(p.Now.Stays)+cap(p.Base.Stays))*(unsafe.Sizeof(geo.Stay{})+64)
 	n += uintptr(cap(k.record.Told)) * (unsafe.Sizeof(who.Tell{}) + 32)
+	for i := range k.record.Proposed {
+		n += 64 + uintptr(len(k.record.Proposed[i].Body))
+	}
 	n += uintptr(len(k.record.Grants)) * (unsafe.Sizeof(who.Grant{}) + 64)
 	return uint32(n)
 }

@@ -533,6 +533,10 @@ func TestToldCodec(t *testing.T) {
 			t.Fatalf("got %v, %v, want %v", got, err, told)
 		}
 	})
+	proposals := []who.Proposal{{Crossing: "c1", Body: []byte(`{"rule":"a"}`)}, {Crossing: "c2", Body: []byte(`{}`)}}
+	if got, err := readProposals(appendProposals(nil, proposals)); err != nil || !reflect.DeepEqual(got, proposals) {
+		t.Errorf("proposals: got %v, %v", got, err)
+	}
 	if got, err := readTold(appendTold(nil, nil)); err != nil || len(got) > 0 {
 		t.Errorf("of nothing: got %v, %v", got, err)
 	}
@@ -545,7 +549,7 @@ func TestCodecsKnowEveryField(t *testing.T) {
 	for give, want := range map[reflect.Type]int{
 		reflect.TypeFor[who.History](): 6, reflect.TypeFor[who.Basket](): 4, reflect.TypeFor[who.Bought](): 5,
 		reflect.TypeFor[who.Visit](): 2, reflect.TypeFor[who.Signal](): 4, reflect.TypeFor[who.Event](): 13,
-		reflect.TypeFor[who.Grant](): 6, reflect.TypeFor[who.Record](): 7, reflect.TypeFor[who.Tell](): 3,
+		reflect.TypeFor[who.Grant](): 6, reflect.TypeFor[who.Record](): 8, reflect.TypeFor[who.Tell](): 3, reflect.TypeFor[who.Proposal](): 2,
 	} {
 		if got := give.NumField(); got != want {
 			t.Errorf("%v has %d fields, its codec knows %d", give, got, want)

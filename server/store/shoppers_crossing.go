@@ -31,6 +31,8 @@ type KeptCrossing struct {
 	Told     bool      `bson:"told"`
 	Withheld string    `bson:"withheld,omitempty"`
 	Rule     string    `bson:"rule"`
+	// Proposal is what a rule of the shop suggested on this occasion, or why it was held back, in JSON; empty: no rule was about it.
+	Proposal string `bson:"proposal,omitempty"`
 }
 
 // LateFix is a fix that came too late.
@@ -54,10 +56,21 @@ func crossingDocuments(change *Change) ([]Document, error) {
 		documents = append(documents, Document{ID: id, Body: body})
 		return nil
 	}
+	proposed := func(crossing string) string {
+		if change.Proposals != nil {
+			for _, p := range *change.Proposals {
+				if p.Crossing == crossing {
+					return string(p.Body)
+				}
+			}
+		}
+		return ""
+	}
 	for _, c := range change.Crossings {
 		err := put(diaryID(c.At, diaryCrossing+c.ID), KeptCrossing{
 			ID: c.ID, Geofence: c.Geofence, Version: c.Version, Kind: string(c.Kind), At: c.At, Decided: c.DecidedAt,
 			Told: c.Told, Withheld: string(c.Withheld), Rule: string(c.Reason.Rule),
+			Proposal: proposed(c.ID),
 		})
 		if err != nil {
 			return nil, err

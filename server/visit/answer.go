@@ -37,6 +37,7 @@ type Trigger struct {
 	DecidedAt time.Time // the fix that made it certain
 	Reason    string    // why, when it is not the shopper who moved; empty: it is
 	Payload   []byte    // JSON of the geofence; nil: none
+	Proposal  *Proposal // what it suggests, or why it does not; nil: no rule was about it
 }
 
 // Used is the receipt of an answer: what it was really made of.

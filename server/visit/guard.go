@@ -20,13 +20,14 @@ type guard struct {
 	// interruptions is how many a shopper may have a day; 0: no limit.
 	interruptions int
 	reserved      []reservation
+	counted       bool // told is another one than the shopper has
 }
 
 type reservation struct {
 	rule  *rule.Rule
 	quota store.Quota
 	n     int64
-	spent bool // money that was shown: it stays spent unless the answer is not given
+	spent bool // it stays spent unless the answer is not given
 }
 
 var _ rule.Guard = (*guard)(nil)
@@ -85,12 +86,13 @@ func (g *guard) Spend(r *rule.Rule, minor int64) bool {
 	return true
 }
 
-// settle gives back what the rules that did not act had reserved, and returns the shopper's counts after those that did; nil:
-// nothing is counted.
-func (g *guard) settle(acted []*rule.Rule, interrupted bool) *who.Told {
+// settle gives back what the rules that did not act had reserved, and counts those that did. It may be asked for several times:
+// for what crossings suggest, then for the answer.
+func (g *guard) settle(acted []*rule.Rule, interrupted bool) {
 	kept := g.reserved[:0]
 	for _, r := range g.reserved {
 		if r.spent || slices.Contains(acted, r.rule) {
+			r.spent = true
 			kept = append(kept, r)
 		} else {
 			g.quotas.Return(r.quota, r.n)
@@ -106,12 +108,9 @@ func (g *guard) settle(acted []*rule.Rule, interrupted bool) *who.Told {
 	if interrupted && g.interruptions > 0 {
 		counted = append(counted, "")
 	}
-	if len(counted) == 0 || !g.may {
-		return nil
+	if len(counted) > 0 && g.may {
+		g.told, g.counted = g.told.With(g.day, counted...), true
 	}
-	told := g.told.With(g.day, counted...)
-	g.told = told
-	return &told
 }
 
 // undo gives back all: the answer is not given.

@@ -110,7 +110,11 @@ func (v *Visits) settle(ctx context.Context, m store.MarkedShopper, now time.Tim
 		after, crossings := geo.Settle(snapshot.Fences, before, until)
 		drafted(snapshot.Drafts, &after, crossings)
 		change.Presence, change.Crossings = &after, fresh(before, crossings)
-		change.Letters = v.letters(snapshot, m.Key, triggers(snapshot.Fences, change.Crossings), change.Crossings, now)
+		told := triggers(snapshot.Fences, change.Crossings)
+		if err := v.proposeSettled(ctx, snapshot, shopper, &change, told); err != nil {
+			return err
+		}
+		change.Letters = v.letters(snapshot, m.Key, told, change.Crossings, now)
 		change.Lazy = !after.Changed && len(change.Crossings) == 0
 		change.Marks = marks(m.Key.Retailer, &after, now, late)
 		if due, waits := after.Due(); waits && !due.After(until) {

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,7 +73,9 @@ func draftRules(random *rand.Rand, n int) []rule.Rule {
 	rules := make([]rule.Rule, n)
 	for i := range rules {
 		condition := conditions[random.IntN(len(conditions))]
-		condition = fmt.Sprintf(condition, random.IntN(8))
+		if strings.Contains(condition, "%d") {
+			condition = fmt.Sprintf(condition, random.IntN(5))
+		}
 		actions := []rule.Action{
 			{Kind: rule.Boost, Factor: 1 + 5*random.Float64()}, {Kind: rule.Bury, Factor: 0.2}, {Kind: rule.Pin, Position: 1 + random.IntN(6)}, {Kind: rule.Exclude},
 			{Kind: rule.Cap, Most: 1 + random.IntN(3), PerCategory: random.IntN(2) == 0}, {Kind: rule.Price, Offer: &rule.Offer{ID: "o", PercentOff: float64(1 + random.IntN(30)), Neutral: "list"}},

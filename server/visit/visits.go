@@ -84,8 +84,14 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 		answer.Open = now.Place.Store.OpenAt(now.Moment.Instant)
 	}
 	change, quiet := v.advance(snapshot, s, &now, &answer)
-	var made recommend.Record
 	var guard *guard
+	if snapshot.Suggest.Rules != nil {
+		guard = v.newGuard(s.Key.Retailer, now.Shopper)
+	}
+	if err := v.proposeAll(ctx, snapshot, s, &now, change, answer.Triggers, guard); err != nil {
+		return Answer{}, err
+	}
+	var made recommend.Record
 	_, known := who.Access(who.Loyalty, now.Shopper) // what a stranger was shown is not remembered
 	if s.Limit > 0 {
 		request := recommend.Request{
@@ -93,7 +99,6 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 			Basket: numbers(snapshot.Names.Items, s.Basket), List: numbers(snapshot.Names.Items, s.List), Query: s.Query, Screen: s.Screen,
 		}
 		if rules := snapshot.Suggest.Rules; rules != nil {
-			guard = v.newGuard(s.Key.Retailer, now.Shopper)
 			request.Guard, request.Inside = guard, inside(snapshot, rules, &now, change)
 		}
 		if known && s.Explore {
@@ -104,11 +109,11 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 	}
 	answer.Used = used(&now, made, answer.Used.Distrust)
 	if guard != nil {
-		if told := guard.settle(made.Acted, false); told != nil { // what limits is never lazy
+		if guard.settle(made.Acted, false); guard.counted { // what limits is never lazy
 			if change == nil {
 				change = &store.Change{At: s.Arrived, Defaults: snapshot.Scene.Defaults}
 			}
-			change.Told, change.Lazy, quiet = told, false, false
+			change.Told, change.Lazy, quiet = &guard.told, false, false
 		}
 	}
 	if change != nil && !(quiet && v.shoppers.Remember(s.Key, now.Shopper.Shopper().Revision(), change.Presence)) {
@@ -141,6 +146,11 @@ func inside(snapshot *retailer.Snapshot, rules *rule.Set, now *scene.Scene, chan
 	if change != nil {
 		presence = *change.Presence
 	}
+	return staysOf(snapshot, &presence)
+}
+
+// staysOf are the live geofences that hold the shopper.
+func staysOf(snapshot *retailer.Snapshot, presence *geo.Presence) (stays []recommend.Stay) {
 	for i := range presence.Now.Stays {
 		stay := &presence.Now.Stays[i]
 		if n, live := snapshot.Fences.Lookup(stay.Geofence); stay.Inside && live {
