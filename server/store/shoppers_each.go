@@ -86,7 +86,7 @@ func (s *Shoppers) Sample(ctx context.Context, retailer string, fn func(key who.
 			return err
 		}
 		for _, partition := range partitions {
-			key, err := s.keyOf(ctx, partition)
+			key, err := s.KeyOf(ctx, partition)
 			if errors.Is(err, ErrNotFound) {
 				continue
 			}
