@@ -19,6 +19,7 @@ import (
 	"satnav/server/deliver"
 	"satnav/server/diary"
 	"satnav/server/importer"
+	"satnav/server/keyring"
 	"satnav/server/observe"
 	"satnav/server/privacy"
 	"satnav/server/retailer"
@@ -129,7 +130,7 @@ func (a *App) joinPrivacy() error {
 	scrubber, _ := a.Documents.(privacy.Scrubber) // a database cleans its disks itself
 	a.Erasures = privacy.NewErasures(privacy.Erasing{
 		Shoppers: a.Shoppers, Retailers: a.Retailers, Erasures: store.NewErasures(a.Documents), Audit: a.Audit,
-		Scrubber: scrubber, Now: a.now, Log: a.log,
+		Scrubber: scrubber, Shredder: keyring.New(a.Config.KeyFolder()), Now: a.now, Log: a.log,
 	})
 	a.Erasures.Forget(a.Decisions.Forget)
 	return nil

@@ -18,7 +18,7 @@ import (
 )
 
 // controlSocket stands in the data folder while a process serves it: who may read the folder may ask that process for a
-// backup, and nobody else.
+// backup, for an erasure, or to verify the audit log, and nobody else.
 const controlSocket = "control.sock"
 
 // ErrNotServed says that no process serves the data folder.
@@ -46,7 +46,7 @@ func (a *App) announce(ctx context.Context) error {
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "unix", path)
 	if err != nil { // some paths are too long for a socket
-		a.log.Warn("no backup can be asked for while this process serves", "err", err)
+		a.log.Warn("no command can ask this process for anything while it serves", "err", err)
 		return nil
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
@@ -67,44 +67,67 @@ func (a *App) announce(ctx context.Context) error {
 	return nil
 }
 
-// control answers POST /backup.
+// control answers what commands ask of the process that serves their folder.
 func (a *App) control(w http.ResponseWriter, r *http.Request) {
-	var asked backupRequest
-	if r.Method != http.MethodPost || r.URL.Path != "/backup" {
-		http.Error(w, "want POST /backup", http.StatusNotFound)
+	answers, known := map[string]func(context.Context, json.RawMessage) (any, error){
+		"/backup": a.backUp, "/erase": a.eraseFor, "/audit": a.auditFor,
+	}[r.URL.Path]
+	if r.Method != http.MethodPost || !known {
+		http.Error(w, "want POST /backup, /erase or /audit", http.StatusNotFound)
 		return
 	}
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&asked); err != nil {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 16<<20))
+	if err == nil && !json.Valid(body) {
+		err = errors.New("the request is not JSON")
+	}
+	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	if err := a.checkpoint(r.Context(), asked.Folder); err != nil {
+	answer, err := answers(r.Context(), body)
+	if err == nil {
+		body, err = json.Marshal(answer)
+	}
+	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
+	_, _ = w.Write(body) // who does not read it any more has gone
+}
+
+func (a *App) backUp(ctx context.Context, request json.RawMessage) (any, error) {
+	var asked backupRequest
+	if err := json.Unmarshal(request, &asked); err != nil {
+		return nil, err
+	}
+	if err := a.checkpoint(ctx, asked.Folder); err != nil {
+		return nil, err
+	}
 	a.log.Info("backup", "folder", asked.Folder)
-	w.WriteHeader(http.StatusNoContent)
+	return struct{}{}, nil
 }
 
 // AskBackup asks the process that serves a data folder to copy its store into another folder, which must not exist yet. It
 // returns ErrNotServed when there is none.
 func AskBackup(ctx context.Context, data, folder string) error {
-	body, err := json.Marshal(backupRequest{folder})
+	return ask(ctx, data, "/backup", backupRequest{folder}, &struct{}{})
+}
+
+// ask asks the process that serves a data folder.
+func ask(ctx context.Context, data, path string, request, answer any) error {
+	body, err := json.Marshal(request)
 	if err != nil {
 		return err
 	}
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(data, controlSocket))
 	}
-	return ask(ctx, &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}, body)
-}
-
-func ask(ctx context.Context, client *http.Client, body []byte) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://satnav/backup", bytes.NewReader(body))
+	client := &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
+	call, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://satnav"+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
-	answer, err := client.Do(request)
+	got, err := client.Do(call)
 	if err != nil {
 		var dialled *net.OpError
 		if errors.As(err, &dialled) && dialled.Op == "dial" {
@@ -112,10 +135,10 @@ func ask(ctx context.Context, client *http.Client, body []byte) error {
 		}
 		return err
 	}
-	defer answer.Body.Close()
-	if answer.StatusCode == http.StatusNoContent {
-		return nil
+	defer got.Body.Close()
+	if got.StatusCode == http.StatusOK {
+		return json.NewDecoder(got.Body).Decode(answer)
 	}
-	why, err := io.ReadAll(io.LimitReader(answer.Body, 4<<10))
+	why, err := io.ReadAll(io.LimitReader(got.Body, 4<<10))
 	return errors.Join(fmt.Errorf("the serving process: %s", bytes.TrimSpace(why)), err)
 }
