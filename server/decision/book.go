@@ -25,9 +25,15 @@ import (
 
 // Timing of the worker.
 const (
-	flushEvery  = 500 * time.Millisecond // with the time of a round, a record is committed within a second
+	flushEvery  = 250 * time.Millisecond // with the time of a round, a record is committed within a second
 	expireEvery = time.Minute
-	writers     = 8 // shoppers at once
+)
+
+// Shoppers who are written at once: on the store of this process few, for calls want the processors; on a database many, for
+// each waits for the network.
+const (
+	writersAlone  = 2
+	writersRemote = 16
 )
 
 // Config is what a Book is made of.
@@ -193,7 +199,10 @@ func (b *Book) Flush(ctx context.Context) error {
 	b.flushing.Lock()
 	defer b.flushing.Unlock()
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(writers)
+	group.SetLimit(writersRemote)
+	if b.Alone {
+		group.SetLimit(writersAlone)
+	}
 	for i := range b.shards {
 		if q := &b.shards[i]; q.depart() {
 			group.Go(func() error { return b.commit(ctx, q) })
