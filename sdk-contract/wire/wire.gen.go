@@ -380,6 +380,24 @@ func (e PostImportParamsContentEncoding) Valid() bool {
 	}
 }
 
+// Defines values for GetMyExportParamsFormat.
+const (
+	GetMyExportParamsFormatCsv  GetMyExportParamsFormat = "csv"
+	GetMyExportParamsFormatJSON GetMyExportParamsFormat = "json"
+)
+
+// Valid indicates whether the value is a known member of the GetMyExportParamsFormat enum.
+func (e GetMyExportParamsFormat) Valid() bool {
+	switch e {
+	case GetMyExportParamsFormatCsv:
+		return true
+	case GetMyExportParamsFormatJSON:
+		return true
+	default:
+		return false
+	}
+}
+
 // Accuracy Metres around the position that hold the true one with a probability of 68 %, as both phone platforms report it. 0 or absent: unknown.
 type Accuracy = float64
 
@@ -803,6 +821,50 @@ type EventsResponse struct {
 	Results []EventResult `json:"results"`
 }
 
+// Fact One kind of thing that is known.
+type Fact struct {
+	// Count How many.
+	Count int `json:"count,omitempty,omitzero"`
+
+	// Ends When it goes, in plain words.
+	Ends string `json:"ends"`
+
+	// EveryDays Of a rhythm.
+	EveryDays float64 `json:"every_days,omitempty,omitzero"`
+
+	// Inferred Satnav worked it out; it was not given.
+	Inferred bool `json:"inferred"`
+
+	// Item What it is about.
+	Item string `json:"item,omitempty,omitzero"`
+
+	// Newest The latest.
+	Newest time.Time `json:"newest,omitempty,omitzero"`
+
+	// Place An H3 cell.
+	//
+	// Examples: 8a195da49d47fff
+	Place Cell `json:"place,omitempty,omitzero"`
+
+	// Purpose What it is for. Absent: to keep the promise itself.
+	Purpose string `json:"purpose,omitempty,omitzero"`
+
+	// Sources Where it is from: app, backend, import, shopper, retailer_default, satnav. More may come.
+	Sources []string `json:"sources"`
+
+	// Text The same in plain words.
+	Text string `json:"text"`
+
+	// Until It is deleted by then. Absent: see ends.
+	Until time.Time `json:"until,omitempty,omitzero"`
+
+	// Used It may be used now. Without the permission it is kept until it is deleted, and not used.
+	Used bool `json:"used"`
+
+	// What A word for it: the kind of an event (purchase, view …), crossing, fix, grant, place, answer, rhythm. More may come.
+	What string `json:"what"`
+}
+
 // Fix A position that the device had at a time.
 type Fix struct {
 	// AccuracyM Metres around the position that hold the true one with a probability of 68 %, as both phone platforms report it. 0 or absent: unknown.
@@ -826,6 +888,15 @@ type Fix struct {
 
 // Floor The storey; 0 is the ground floor. Absent: unknown.
 type Floor = int
+
+// Gap defines model for Gap.
+type Gap struct {
+	From  time.Time `json:"from"`
+	Until time.Time `json:"until"`
+
+	// Why stopped: the service ended without warning, and at most the last second of what it noted is missing. crowded: there was more than could be noted. More may come.
+	Why string `json:"why"`
+}
 
 // Geofence A GeoJSON Feature. Foreign members are kept.
 type Geofence = json.RawMessage
@@ -1035,6 +1106,15 @@ type MatchResponse struct {
 	Matches [][]string `json:"matches"`
 }
 
+// Me What is known of a shopper.
+type Me struct {
+	Facts   []Fact `json:"facts"`
+	Shopper string `json:"shopper"`
+
+	// Since First seen. Absent: nothing is kept.
+	Since time.Time `json:"since,omitempty,omitzero"`
+}
+
 // Mended defines model for Mended.
 type Mended struct {
 	// At A JSON Pointer into the Feature.
@@ -1135,6 +1215,20 @@ type Moment struct {
 //
 // Examples: 2.49
 type Money = string
+
+// MyExport defines model for MyExport.
+type MyExport struct {
+	// Events As `POST /v1/events` takes them.
+	Events     []Event   `json:"events"`
+	ExportedAt time.Time `json:"exported_at"`
+	Facts      []Fact    `json:"facts"`
+	Grants     []Grant   `json:"grants"`
+
+	// Others The other entries of the diary.
+	Others  []DiaryEntry `json:"others"`
+	Shopper string       `json:"shopper"`
+	Uses    []Use        `json:"uses"`
+}
 
 // Next When to call again. Until then the phone may sleep.
 type Next struct {
@@ -2122,6 +2216,47 @@ type TriggerSuggestion struct {
 	ValidUntil time.Time `json:"valid_until"`
 }
 
+// Use One answer that something known of the shopper was used for.
+type Use struct {
+	// Arms The side of each experiment.
+	Arms map[string]string `json:"arms,omitempty,omitzero"`
+	At   time.Time         `json:"at"`
+
+	// Cell Where, as an H3 cell of about 350 m or more.
+	//
+	// Examples: 8a195da49d47fff
+	Cell Cell `json:"cell,omitempty,omitzero"`
+
+	// Distrust Why the position was not trusted fully.
+	Distrust []string `json:"distrust,omitempty,omitzero"`
+
+	// History The history was used.
+	History bool `json:"history"`
+
+	// ID Of the answer: the ids of its suggestions begin with it.
+	ID string `json:"id"`
+
+	// Location How precisely the position was used, as in `used`.
+	Location string `json:"location"`
+
+	// Model Version of the model.
+	Model string `json:"model,omitempty,omitzero"`
+
+	// Permissions Of the device.
+	Permissions []string `json:"permissions"`
+	Purposes    []string `json:"purposes"`
+
+	// Rules Ids of the rules that acted.
+	Rules []string `json:"rules,omitempty,omitzero"`
+	Store string   `json:"store,omitempty,omitzero"`
+
+	// Suggestions How many there were.
+	Suggestions int `json:"suggestions"`
+
+	// Triggers How many there were.
+	Triggers int `json:"triggers"`
+}
+
 // Used The receipt. It names what was really used, not what might have been.
 type Used struct {
 	// Arms Experiments that could matter, and the arm of each.
@@ -2150,6 +2285,18 @@ type Used struct {
 
 	// Rules The version of the live rules that were asked. Absent: there are none, or nothing was suggested.
 	Rules string `json:"rules,omitempty,omitzero"`
+}
+
+// Uses defines model for Uses.
+type Uses struct {
+	// Gaps Times of which uses may be missing.
+	Gaps []Gap `json:"gaps"`
+
+	// KeptDays For how long uses are kept.
+	KeptDays float64 `json:"kept_days"`
+
+	// Uses Newest first.
+	Uses []Use `json:"uses"`
 }
 
 // Webhook defines model for Webhook.
@@ -2188,6 +2335,64 @@ type Where struct {
 	Lat       *float64 `json:"lat,omitempty"`
 	Lng       *float64 `json:"lng,omitempty"`
 	Mocked    bool     `json:"mocked,omitempty,omitzero"`
+}
+
+// Why defines model for Why.
+type Why struct {
+	// Candidates Among how many it was chosen.
+	Candidates int    `json:"candidates"`
+	Item       string `json:"item"`
+	Kind       string `json:"kind"`
+
+	// Position In the list, from 1.
+	Position int `json:"position"`
+
+	// Probability With which it stood here; 1 where nothing was left to chance.
+	Probability float64 `json:"probability"`
+
+	// Reasons The largest first.
+	Reasons []Reason `json:"reasons"`
+
+	// Rules What rules came to in this answer.
+	Rules []WhyRule `json:"rules"`
+	Score float64   `json:"score"`
+
+	// Suggestion The id.
+	Suggestion string `json:"suggestion"`
+
+	// Title As it is called now.
+	Title string `json:"title,omitempty,omitzero"`
+
+	// Use One answer that something known of the shopper was used for.
+	Use Use `json:"use"`
+
+	// Versions What the answer was made of. A time says, with every edit up to then.
+	Versions WhyVersions `json:"versions"`
+}
+
+// WhyRule defines model for WhyRule.
+type WhyRule struct {
+	// Here It did something with this suggestion.
+	Here bool `json:"here"`
+
+	// Outcome matched, schedule, condition, unknown, fault, held or candidate. More may come.
+	Outcome string `json:"outcome"`
+	Rule    string `json:"rule"`
+
+	// Text In plain words.
+	Text string `json:"text"`
+}
+
+// WhyVersions What the answer was made of. A time says, with every edit up to then.
+type WhyVersions struct {
+	Catalogue time.Time `json:"catalogue,omitempty,omitzero"`
+
+	// Crowd Counts of what all shoppers do.
+	Crowd     int64     `json:"crowd,omitempty,omitzero"`
+	Geofences time.Time `json:"geofences,omitempty,omitzero"`
+	Model     string    `json:"model,omitempty,omitzero"`
+	Rules     string    `json:"rules,omitempty,omitzero"`
+	Stores    time.Time `json:"stores,omitempty,omitzero"`
 }
 
 // Cursor defines model for Cursor.
@@ -2381,11 +2586,44 @@ type GetMyDiaryParams struct {
 	// Until Only entries before this time.
 	Until time.Time `form:"until,omitempty" json:"until,omitempty,omitzero"`
 
+	// Type Only entries of this type: event, crossing, fix, grant or gap. A page may be short, and even empty, while there is a next one.
+	Type string `form:"type,omitempty" json:"type,omitempty,omitzero"`
+
+	// Kind Only events or crossings of this kind: purchase, enter …
+	Kind string `form:"kind,omitempty" json:"kind,omitempty,omitzero"`
+
 	// Limit How many entries on a page.
 	Limit int `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
 
 	// Cursor `next` of the page before. Without it, the first page.
 	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+}
+
+// GetMyExportParams defines parameters for GetMyExport.
+type GetMyExportParams struct {
+	// Format json has everything, csv the events.
+	Format GetMyExportParamsFormat `form:"format,omitempty" json:"format,omitempty,omitzero"`
+}
+
+// GetMyExportParamsFormat defines parameters for GetMyExport.
+type GetMyExportParamsFormat string
+
+// GetMyUsesParams defines parameters for GetMyUses.
+type GetMyUsesParams struct {
+	// From Only uses at or after this time.
+	From time.Time `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// Until Only uses before this time.
+	Until time.Time `form:"until,omitempty" json:"until,omitempty,omitzero"`
+
+	// Limit How many uses on a page; the next page ends where this one does.
+	Limit int `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// GetMyWhyParams defines parameters for GetMyWhy.
+type GetMyWhyParams struct {
+	// Language Of the reasons: a BCP 47 tag. Default: the first of the retailer.
+	Language string `form:"language,omitempty" json:"language,omitempty,omitzero"`
 }
 
 // ListProductsParams defines parameters for ListProducts.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"satnav/server/decision"
 	"satnav/server/deliver"
 	"satnav/server/diary"
 	"satnav/server/identity"
@@ -32,6 +33,8 @@ type Parts struct {
 	Permissions *privacy.Permissions
 	Erasures    *privacy.Erasures
 	Audit       *audit.Log
+	Files       *privacy.Files
+	Decisions   *decision.Book
 	Shoppers    *store.Shoppers
 	Retailers   *retailer.Retailers
 	Desk        *deliver.Desk

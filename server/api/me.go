@@ -112,8 +112,34 @@ func (a *API) GetMyDiary(c *fiber.Ctx, params wire.GetMyDiaryParams) error {
 		}
 		out.Entries = append(out.Entries, diaryEntryFrom(e, snapshot.Settings.Exponent()))
 	}
-	c.Set(fiber.HeaderCacheControl, "private, no-store")
+	out.Entries = append(out.Entries, a.gapEntries(params, out.Next)...)
+	slices.SortStableFunc(out.Entries, func(a, b wire.DiaryEntry) int { return b.At.Compare(a.At) })
+	out.Entries = slices.DeleteFunc(out.Entries, func(e wire.DiaryEntry) bool {
+		return params.Type != "" && e.Type != params.Type || params.Kind != "" && e.Kind != params.Kind
+	})
+	private(c)
 	return encode(c, out)
+}
+
+// gapEntries are the gaps that begin within a page of the diary: pages follow each other without one between.
+func (a *API) gapEntries(params wire.GetMyDiaryParams, next string) (entries []wire.DiaryEntry) {
+	within := func(at time.Time) bool {
+		newest, continued := store.DiaryTime(params.Cursor)
+		oldest, continues := store.DiaryTime(next)
+		switch ms := at.UnixMilli(); {
+		case continued && ms > newest, continues && ms <= oldest:
+			return false
+		case !params.From.IsZero() && at.Before(params.From), !continued && !params.Until.IsZero() && !at.Before(params.Until):
+			return false
+		}
+		return true
+	}
+	for _, g := range a.Decisions.Gaps(time.Time{}, time.Time{}) {
+		if within(g.From) {
+			entries = append(entries, wire.DiaryEntry{Type: "gap", ID: "gap-" + strconv.FormatInt(g.From.UnixMilli(), 10), At: g.From, Until: g.Until, Reason: g.Why})
+		}
+	}
+	return entries
 }
 
 func diaryEntryFrom(e store.DiaryEntry, exponent int) wire.DiaryEntry {

@@ -43,6 +43,7 @@ type App struct {
 	Desk        *deliver.Desk
 	Erasures    *privacy.Erasures
 	Audit       *audit.Log
+	Files       *privacy.Files
 
 	now     func() time.Time
 	log     *slog.Logger
@@ -133,6 +134,7 @@ func (a *App) joinPrivacy() error {
 		Scrubber: scrubber, Shredder: keyring.New(a.Config.KeyFolder()), Now: a.now, Log: a.log,
 	})
 	a.Erasures.Forget(a.Decisions.Forget)
+	a.Files = privacy.NewFiles(a.Shoppers, a.Retailers, a.Decisions)
 	return nil
 }
 

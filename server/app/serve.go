@@ -77,8 +77,8 @@ func (a *App) Serve(ctx context.Context, ready func(net.Addr)) (err error) {
 // server makes the HTTP application.
 func (a *App) server(verifier *identity.Verifier) *api.Server {
 	return api.New(api.Parts{
-		Verifier: verifier, Visits: a.Visits, Diary: a.Diary, Permissions: a.Permissions, Shoppers: a.Shoppers, Retailers: a.Retailers,
-		Erasures: a.Erasures, Audit: a.Audit, Desk: a.Desk, Import: a.Import, Health: a.health, Metrics: a.metrics, Log: a.log, Now: a.now,
+		Verifier: verifier, Visits: a.Visits, Diary: a.Diary, Permissions: a.Permissions, Files: a.Files, Decisions: a.Decisions, Shoppers: a.Shoppers,
+		Retailers: a.Retailers, Erasures: a.Erasures, Audit: a.Audit, Desk: a.Desk, Import: a.Import, Health: a.health, Metrics: a.metrics, Log: a.log, Now: a.now,
 		Limits: api.Limits{
 			ShopperCalls: a.Config.Limits.ShopperCalls, ServiceCalls: a.Config.Limits.ServiceCalls, RetailerCalls: a.Config.Limits.RetailerCalls,
 			Body: int(a.Config.Limits.Body), InFlight: a.Config.Limits.InFlight, Deadline: a.Config.Limits.Deadline,

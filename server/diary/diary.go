@@ -225,3 +225,25 @@ func (d *Diary) complete(snapshot *retailer.Snapshot, event who.Event, now time.
 	}
 	return event
 }
+
+// Remove deletes the entries of a shopper's diary that are chosen, and what the history and the crowd knew by them. It
+// returns how many there were.
+func (d *Diary) Remove(ctx context.Context, key who.Key, chosen func(store.DiaryEntry) bool) (removed int, err error) {
+	err = d.retailers.Record(ctx, key.Retailer, func() ([]store.Step, error) {
+		var step *store.Step
+		var err error
+		removed, step, err = d.shoppers.Remove(ctx, key, chosen)
+		if err != nil || step == nil {
+			return nil, err
+		}
+		shopper, err := d.shoppers.Shopper(ctx, key)
+		if err != nil || !shopper.Grants().Holds(who.Loyalty) { // the crowd does not know the history of who withdrew
+			return nil, err
+		}
+		return []store.Step{*step}, nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("remove from the diary: %w", err)
+	}
+	return removed, nil
+}

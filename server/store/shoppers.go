@@ -481,14 +481,17 @@ func (s *Shoppers) eventName(id string) string {
 // diaryID puts what is later before what is earlier.
 func diaryID(at time.Time, name string) string { return diaryFrom + diaryPosition(at) + name }
 
-// positionLength is the length of what diaryPosition returns.
-const positionLength = 17
+// positionLength is the length of what diaryPosition returns, which counts down from diaryEnd.
+const (
+	positionLength = 17
+	diaryEnd       = uint64(math.MaxInt64)
+)
 
 // diaryPosition is where in the diary the entries of a millisecond begin.
 func diaryPosition(at time.Time) string {
 	const digits = "0123456789abcdef"
 	var b [positionLength]byte
-	left := uint64(math.MaxInt64 - at.UnixMilli())
+	left := diaryEnd - uint64(at.UnixMilli())
 	for i := 15; i >= 0; i-- {
 		b[i] = digits[left&15]
 		left >>= 4

@@ -188,6 +188,9 @@ func (s *Shoppers) keepRecords(ctx context.Context, key who.Key, partition strin
 	buffer := buffers.Get().(*[]byte)
 	for range recordTries {
 		k, err := s.find(ctx, key, partition)
+		if errors.Is(err, ErrErasing) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
