@@ -95,6 +95,8 @@ type Delivery struct {
 	GiveUp  time.Duration `koanf:"give_up"` // a message is tried for at least so long; receivers are promised a day
 	AtOnce  int           `koanf:"at_once"` // messages under way at once, of one webhook
 	Allow   []string      `koanf:"allow"`   // networks that are not public and are reached all the same, also over http
+	NATS    string        `koanf:"nats"`    // URL of a NATS server with JetStream, or several; empty: none
+	Subject string        `koanf:"subject"` // beginning of the subjects there
 }
 
 // Log says how much is written to stderr, and in which form.
@@ -143,6 +145,7 @@ func Default() Config {
 			GiveUp:  72 * time.Hour,
 			AtOnce:  32,
 			Allow:   []string{},
+			Subject: "satnav",
 		},
 		Log: Log{Level: "info", Format: "text"},
 	}

@@ -66,6 +66,11 @@ func (c Config) problems() Problems {
 		_, err := netip.ParsePrefix(network)
 		v.want(err == nil, "delivery.allow", quoted(network), "a network such as 10.1.0.0/16 or 127.0.0.1/32")
 	}
+	for _, server := range strings.Split(c.Delivery.NATS, ",") {
+		u, err := url.Parse(server)
+		v.want(server == "" || err == nil && (u.Scheme == "nats" || u.Scheme == "tls") && u.Host != "", "delivery.nats", quoted(hideSecrets(server)), "nats://host:port or tls://host:port, or several with commas")
+	}
+	v.want(c.Delivery.Subject != "" && !strings.ContainsAny(c.Delivery.Subject, " \t*>"), "delivery.subject", quoted(c.Delivery.Subject), "a subject such as satnav, without * and >")
 
 	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	v.oneOf("log.format", c.Log.Format, "text", "json")

@@ -2737,6 +2737,15 @@ type PutStoreParams struct {
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
 }
 
+// StreamTriggersParams defines parameters for StreamTriggers.
+type StreamTriggersParams struct {
+	// ForS Close the stream after so many seconds. Default: never.
+	ForS int `form:"for_s,omitempty" json:"for_s,omitempty,omitzero"`
+
+	// LastEventID The `id` of the last event that was seen.
+	LastEventID string `json:"Last-Event-ID,omitempty,omitzero"`
+}
+
 // ListWebhooksParams defines parameters for ListWebhooks.
 type ListWebhooksParams struct {
 	// Limit How many to return on a page.

@@ -38,6 +38,8 @@ type Parts struct {
 	Shoppers    *store.Shoppers
 	Retailers   *retailer.Retailers
 	Desk        *deliver.Desk
+	Feed        *deliver.Feed
+	Ending      context.Context // ends when streams are to be closed, since the process is told to stop
 	Import      Import
 	Health      *observe.Health
 	Metrics     *observe.Metrics
@@ -70,6 +72,7 @@ type API struct {
 	operation map[string]*operation // by method and path, see operationKey
 	paths     []string              // those without a parameter
 	meters    *meters
+	streams   streams
 }
 
 var _ ServerInterface = (*API)(nil)

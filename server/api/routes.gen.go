@@ -199,6 +199,9 @@ type ServerInterface interface {
 	// PutStore Replace a store, or create it under this id
 	// (PUT /v1/stores/{id})
 	PutStore(c *fiber.Ctx, id ID, params PutStoreParams) error
+	// StreamTriggers Triggers as they happen
+	// (GET /v1/stream)
+	StreamTriggers(c *fiber.Ctx, params StreamTriggersParams) error
 	// PostSuggestionsBatch Suggestions for many shoppers at once
 	// (POST /v1/suggestions/batch)
 	PostSuggestionsBatch(c *fiber.Ctx) error
@@ -2499,6 +2502,62 @@ func (siw *ServerInterfaceWrapper) PutStore(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// StreamTriggers operation middleware
+func (siw *ServerInterfaceWrapper) StreamTriggers(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StreamTriggersParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return fiber.NewError(fiber.StatusBadRequest, fmt.Errorf("Invalid format for query string: %w", err).Error())
+	}
+
+	// ------------- Optional query parameter "for_s" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "for_s", query, &params.ForS, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return fiber.NewError(fiber.StatusBadRequest, fmt.Errorf("Invalid format for parameter for_s: %w", err).Error())
+	}
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID string
+		n := len(valueList)
+		if n != 1 {
+			return fiber.NewError(fiber.StatusBadRequest, fmt.Sprintf("Too many values for ParamName Last-Event-ID, 1 is required, but %d found", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return fiber.NewError(fiber.StatusBadRequest, fmt.Errorf("Invalid format for parameter Last-Event-ID: %w", err).Error())
+		}
+
+		params.LastEventID = LastEventID
+
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.StreamTriggers(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // PostSuggestionsBatch operation middleware
 func (siw *ServerInterfaceWrapper) PostSuggestionsBatch(c *fiber.Ctx) error {
 
@@ -2944,6 +3003,8 @@ func RegisterHandlersWithOptions(router fiber.Router, si ServerInterface, option
 	router.Get(options.BaseURL+"/v1/stores/:id", wrapper.GetStore)
 
 	router.Put(options.BaseURL+"/v1/stores/:id", wrapper.PutStore)
+
+	router.Get(options.BaseURL+"/v1/stream", wrapper.StreamTriggers)
 
 	router.Post(options.BaseURL+"/v1/suggestions/batch", wrapper.PostSuggestionsBatch)
 

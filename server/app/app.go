@@ -116,7 +116,9 @@ func (a *App) join(ctx context.Context) error {
 	})
 	a.metrics.Registry.MustRegister(decisionWatch{a.Decisions})
 	a.Visits = visit.New(a.Shoppers, a.Retailers, a.quotas, a.Decisions)
-	a.deliveries()
+	if err := a.deliveries(); err != nil {
+		return err
+	}
 	return a.joinPrivacy()
 }
 

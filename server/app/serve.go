@@ -9,6 +9,7 @@ import (
 
 	"satnav/config"
 	"satnav/server/api"
+	"satnav/server/deliver"
 	"satnav/server/identity"
 	"satnav/server/observe"
 	"satnav/server/store"
@@ -44,7 +45,7 @@ func (a *App) Serve(ctx context.Context, ready func(net.Addr)) (err error) {
 			}
 		}()
 	}
-	server := a.server(verifier)
+	server := a.server(ctx, verifier)
 	listener, err := net.Listen("tcp", a.Config.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
@@ -74,11 +75,12 @@ func (a *App) Serve(ctx context.Context, ready func(net.Addr)) (err error) {
 	return nil
 }
 
-// server makes the HTTP application.
-func (a *App) server(verifier *identity.Verifier) *api.Server {
+// server makes the HTTP application. Streams end with the context.
+func (a *App) server(ending context.Context, verifier *identity.Verifier) *api.Server {
 	return api.New(api.Parts{
 		Verifier: verifier, Visits: a.Visits, Diary: a.Diary, Permissions: a.Permissions, Files: a.Files, Decisions: a.Decisions, Shoppers: a.Shoppers,
-		Retailers: a.Retailers, Erasures: a.Erasures, Audit: a.Audit, Desk: a.Desk, Import: a.Import, Health: a.health, Metrics: a.metrics, Log: a.log, Now: a.now,
+		Retailers: a.Retailers, Erasures: a.Erasures, Audit: a.Audit, Desk: a.Desk, Feed: deliver.NewFeed(a.Shoppers, a.now), Ending: ending,
+		Import: a.Import, Health: a.health, Metrics: a.metrics, Log: a.log, Now: a.now,
 		Limits: api.Limits{
 			ShopperCalls: a.Config.Limits.ShopperCalls, ServiceCalls: a.Config.Limits.ServiceCalls, RetailerCalls: a.Config.Limits.RetailerCalls,
 			Body: int(a.Config.Limits.Body), InFlight: a.Config.Limits.InFlight, Deadline: a.Config.Limits.Deadline,

@@ -1,11 +1,13 @@
 package e2e
 
 import (
+	"bufio"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -204,4 +206,80 @@ func TestWaitingDeliveryIsShown(t *testing.T) {
 	if left := read[wire.DeliveryList](h.call(t, admin, "GET", "/v1/deliveries?webhook=orders", nil).wants(200)); len(left.Deliveries) > 0 {
 		t.Errorf("after the deletion: got %+v", left)
 	}
+}
+
+// TestStream holds that who looks on is told of what happens, that a stream goes on where another one ended, and that it
+// does not keep a process from ending.
+func TestStream(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, plan{})
+	const retailer = "streamed"
+	admin := h.role(t, identity.Admin, retailer)
+	h.call(t, admin, "PUT", "/v1/geofences/bakery", `{"type":"Feature","geometry":{"type":"Point","coordinates":[-9.14,38.71]},"properties":{"radius_m":80,"triggers":["enter","exit"]}}`).wants(201)
+	h.call(t, admin, "GET", "/v1/stream", nil, "Last-Event-ID", "yesterday").problem(400)
+	open := func(after string) (*http.Response, *bufio.Scanner) {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), "GET", h.url+"/v1/stream", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+admin)
+		if after != "" {
+			request.Header.Set("Last-Event-ID", after)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kind := response.Header.Get("Content-Type"); response.StatusCode != 200 || kind != "text/event-stream; charset=utf-8" {
+			t.Fatalf("got %d %s", response.StatusCode, kind)
+		}
+		return response, bufio.NewScanner(response.Body)
+	}
+	next := func(lines *bufio.Scanner) (id string, told struct{ ID, Shopper, Geofence, Kind string }) {
+		t.Helper()
+		for lines.Scan() {
+			if text, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
+				id = text
+			}
+			if text, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+				if err := json.Unmarshal([]byte(text), &told); err != nil {
+					t.Fatal(err)
+				}
+				return id, told
+			}
+		}
+		t.Fatalf("the stream ended: %v", lines.Err())
+		return "", told
+	}
+	response, lines := open("")
+	cleo := h.as(t, identity.Claims{Role: identity.Shopper, Retailer: retailer, Subject: canary("cleo-of-stream")})
+	var ids []string
+	for _, fix := range walk(time.Now().Add(-20*time.Minute), [2]float64{38.71, -9.14}, [2]float64{38.73, -9.14}) {
+		for _, trigger := range h.ask(t, cleo, fix).Triggers {
+			ids = append(ids, trigger.ID)
+		}
+	}
+	if len(ids) < 2 {
+		t.Fatalf("the walk made %d triggers", len(ids))
+	}
+	first, told := next(lines)
+	if told.ID != ids[0] || told.Shopper != "cleo-of-stream" || told.Geofence != "bakery" || told.Kind != "enter" {
+		t.Errorf("got %+v, want the trigger %s", told, ids[0])
+	}
+	if err := response.Body.Close(); err != nil {
+		t.Error(err)
+	}
+	response, lines = open(first)
+	for told.ID != ids[1] { // the first may come again
+		_, told = next(lines)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- h.stop() }()
+	for lines.Scan() { // the process closes it
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	_ = response.Body.Close()
 }

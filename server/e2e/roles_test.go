@@ -111,6 +111,8 @@ func (op operation) request(id string) string {
 		path += "?lat=38.7&lng=-9.1"
 	case "/v1/geofences/{id}/restore":
 		path += "?version=1"
+	case "/v1/stream":
+		path += "?for_s=1"
 	case "/v1/deliveries", "/v1/deliveries/replay":
 		path += "?webhook=id"
 	}

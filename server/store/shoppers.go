@@ -373,7 +373,7 @@ func (s *Shoppers) commit(ctx context.Context, key who.Key, partition string, k 
 			s.putEvent(&batch, &change.Events[i])
 		}
 	}
-	crossings, err := crossingDocuments(&change)
+	crossings, err := crossingDocuments(partition, &change)
 	if err != nil {
 		return nil, fmt.Errorf("partition %q: %w", partition, err)
 	}

@@ -1,11 +1,15 @@
 package store
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"satnav/context/who"
 	"satnav/geo"
 )
 
@@ -43,17 +47,17 @@ type LateFix struct {
 }
 
 // crossingDocuments are the documents of what a change tells of the crossing machine.
-func crossingDocuments(change *Change) ([]Document, error) {
+func crossingDocuments(partition string, change *Change) ([]Document, error) {
 	if len(change.Crossings) == 0 && len(change.Late) == 0 {
 		return nil, nil
 	}
 	documents := make([]Document, 0, len(change.Crossings)+len(change.Late))
-	put := func(id string, value any) error {
+	put := func(id string, value any, marks ...Mark) error {
 		body, err := bson.Marshal(value)
 		if err != nil {
 			return fmt.Errorf("%s: %w", id, err)
 		}
-		documents = append(documents, Document{ID: id, Body: body})
+		documents = append(documents, Document{ID: id, Body: body, Marks: marks})
 		return nil
 	}
 	proposed := func(crossing string) string {
@@ -66,12 +70,17 @@ func crossingDocuments(change *Change) ([]Document, error) {
 		}
 		return ""
 	}
+	retailer, _, _ := strings.Cut(partition, "/")
 	for _, c := range change.Crossings {
+		var told []Mark
+		if c.Told {
+			told = []Mark{{Kind: toldMark, Key: retailer, At: change.At}}
+		}
 		err := put(diaryID(c.At, diaryCrossing+c.ID), KeptCrossing{
 			ID: c.ID, Geofence: c.Geofence, Version: c.Version, Kind: string(c.Kind), At: c.At, Decided: c.DecidedAt,
 			Told: c.Told, Withheld: string(c.Withheld), Rule: string(c.Reason.Rule),
 			Proposal: proposed(c.ID),
-		})
+		}, told...)
 		if err != nil {
 			return nil, err
 		}
@@ -82,4 +91,40 @@ func crossingDocuments(change *Change) ([]Document, error) {
 		}
 	}
 	return documents, nil
+}
+
+// toldMark is on crossings that were told, in order of the commits that did: a stream follows them.
+const toldMark = "told"
+
+// ToldCrossing is a crossing of a retailer's shopper that was told.
+type ToldCrossing struct {
+	KeptCrossing
+	Key      who.Key
+	Position Position // in the listing, from which to continue after it
+}
+
+// Told lists the crossings of a retailer that were told, in order of time, after a position, and whether more follow. One of
+// a shopper who was forgotten meanwhile is left out. Commits become visible out of order: read the last seconds again.
+func (s *Shoppers) Told(ctx context.Context, retailer string, after Position, limit int) (found []ToldCrossing, next Position, more bool, err error) {
+	spelt := strings.TrimSuffix(string(appendRetailer(nil, retailer)), "/")
+	page, more, err := s.documents.Marked(ctx, toldMark, spelt, after, time.Time{}, limit)
+	if err != nil {
+		return nil, after, false, err
+	}
+	next = after
+	for _, m := range page {
+		next = m.Position()
+		told := ToldCrossing{Position: next}
+		if told.Key, err = s.keyOf(ctx, m.Partition); errors.Is(err, ErrNotFound) {
+			continue
+		} else if err != nil {
+			return nil, after, false, err
+		}
+		if err := bson.Unmarshal(m.Body, &told.KeptCrossing); err != nil {
+			return nil, after, false, fmt.Errorf("partition %q: document %q: %w", m.Partition, m.ID, err)
+		}
+		told.At, told.Decided = told.At.UTC(), told.Decided.UTC()
+		found = append(found, told)
+	}
+	return found, next, more, nil
 }

@@ -1,0 +1,114 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"satnav/context/who"
+	"satnav/geo"
+	"satnav/server/store"
+)
+
+// Feed follows the triggers of a retailer as they become durable, in any process, for those who look on for a while. It
+// promises less than a webhook: who is away for longer than the store keeps triggers misses some. It is safe for concurrent use.
+type Feed struct {
+	shoppers *store.Shoppers
+	now      func() time.Time
+}
+
+// NewFeed makes a feed.
+func NewFeed(shoppers *store.Shoppers, now func() time.Time) *Feed { return &Feed{shoppers, now} }
+
+// Told is a trigger that was told.
+type Told struct {
+	Cursor    string // Follow goes on after it
+	ID        string
+	Key       who.Key
+	Geofence  string
+	Kind      geo.Kind
+	At        time.Time
+	DecidedAt time.Time
+}
+
+const (
+	feedEvery   = 250 * time.Millisecond
+	feedOverlap = 5 * time.Second // commits become visible out of order
+	feedPage    = 200
+)
+
+// ErrFeedCursor says that a cursor is none of Follow's.
+var ErrFeedCursor = errors.New("not a cursor of this stream")
+
+// CheckCursor tells whether Follow can go on after a cursor; empty is from now on.
+func (f *Feed) CheckCursor(cursor string) error {
+	_, err := f.begin(cursor)
+	return err
+}
+
+func (f *Feed) begin(cursor string) (time.Time, error) {
+	if cursor == "" {
+		return f.now(), nil
+	}
+	text, _, _ := strings.Cut(cursor, "-")
+	milliseconds, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || milliseconds < 0 || milliseconds > f.now().Add(24*time.Hour).UnixMilli() {
+		return time.Time{}, ErrFeedCursor
+	}
+	return time.UnixMilli(milliseconds).Add(-feedOverlap), nil
+}
+
+// Follow calls emit with each trigger after a cursor, and idle each time that there are no more for now, until the context ends
+// or one of them returns an error, which it returns. After a cursor some triggers of the seconds before it come again.
+func (f *Feed) Follow(ctx context.Context, retailer, cursor string, emit func(Told) error, idle func() error) error {
+	since, err := f.begin(cursor)
+	if err != nil {
+		return err
+	}
+	known := map[string]time.Time{} // by id, those that are read again
+	ticker := time.NewTicker(feedEvery)
+	defer ticker.Stop()
+	for {
+		newest := since
+		for position, more := (store.Position{At: since}), true; more; {
+			var found []store.ToldCrossing
+			found, position, more, err = f.shoppers.Told(ctx, retailer, position, feedPage)
+			if err != nil {
+				return err
+			}
+			for i := range found {
+				c := &found[i]
+				at := c.Position.At
+				if from := at.Add(-feedOverlap); from.After(newest) {
+					newest = from
+				}
+				if _, ok := known[c.ID]; ok {
+					continue
+				}
+				known[c.ID] = at
+				err := emit(Told{
+					Cursor: strconv.FormatInt(at.UnixMilli(), 10) + "-" + c.ID, ID: c.ID, Key: c.Key, Geofence: c.Geofence, Kind: geo.Kind(c.Kind), At: c.At, DecidedAt: c.Decided,
+				})
+				if err != nil {
+					return err
+				}
+			}
+		}
+		since = newest
+		for id, at := range known {
+			if at.Before(since) {
+				delete(known, id)
+			}
+		}
+		if err := idle(); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}
