@@ -32,6 +32,7 @@ type Config struct {
 	Data           string        `koanf:"data"`            // folder of the embedded store and of the development key
 	Store          string        `koanf:"store"`           // Embedded, or a mongodb:// URL
 	Keys           string        `koanf:"keys"`            // folder of the keys that sign the audit log and seal backups; empty: "keys" in Data
+	Roles          []string      `koanf:"roles"`           // what this process does, some of Roles
 	Poll           time.Duration `koanf:"poll"`            // how often edits of other replicas are looked for; they must be live within 1 s
 	Drain          time.Duration `koanf:"drain"`           // how long calls under way may take to end when the process is told to stop
 	Identity       Identity      `koanf:"identity"`
@@ -53,6 +54,12 @@ func (c Config) KeyFolder() string {
 
 // Embedded is the value of Store that keeps everything in the data folder.
 const Embedded = "embedded"
+
+// What a process may do. Workers share the work by leases: any number may run.
+const (
+	RoleAPI    = "api"    // answers calls
+	RoleWorker = "worker" // delivers, settles visits, learns
+)
 
 // Identity says whose tokens are believed.
 type Identity struct {
@@ -112,6 +119,7 @@ func Default() Config {
 		Listen: "127.0.0.1:8080",
 		Data:   "satnav-data",
 		Store:  Embedded,
+		Roles:  []string{RoleAPI, RoleWorker},
 		Poll:   500 * time.Millisecond,
 		Drain:  10 * time.Second,
 		Identity: Identity{

@@ -115,7 +115,7 @@ func TestLoadRefuses(t *testing.T) {
 		want string
 	}{
 		{"misspelt variable", Sources{Environ: []string{"SATNAV_LIMITS_BODDY=9"}}, `SATNAV_LIMITS_BODDY: no such knob, did you mean "SATNAV_LIMITS_BODY"? (environment)`},
-		{"unknown variable", Sources{Environ: []string{"SATNAV_COFFEE=black"}}, `SATNAV_COFFEE: no such knob (environment)`},
+		{"unknown variable", Sources{Environ: []string{"SATNAV_TEAPOT_SPOUT=black"}}, `SATNAV_TEAPOT_SPOUT: no such knob (environment)`},
 		{"unknown flag", Sources{Flags: map[string]string{"listne": "x"}}, `listne: no such knob, did you mean "listen"? (flag)`},
 		{"variable of a wrong type", Sources{Environ: []string{"SATNAV_DRAIN=soon"}}, `drain: got "soon", want a duration such as 500ms, 10s or 5m (environment SATNAV_DRAIN)`},
 		{"flag out of range", Sources{Flags: map[string]string{"operator_listen": "9090"}}, `operator_listen: got "9090", want host:port, such as 127.0.0.1:8080 (flag --operator-listen)`},
@@ -165,6 +165,9 @@ func TestValidate(t *testing.T) {
 		{"same address twice", func(c *Config) { c.OperatorListen = c.Listen }, "operator_listen: got 127.0.0.1:8080, want an address other than listen"},
 		{"free ports", func(c *Config) { c.Listen, c.OperatorListen = "127.0.0.1:0", "127.0.0.1:0" }, ""},
 		{"no folder", func(c *Config) { c.Data = "" }, `data: got "", want a folder`},
+		{"half a house", func(c *Config) { c.Roles = []string{"worker"} }, "roles: got worker, want both, since the embedded store belongs to one process"},
+		{"a worker on a database", func(c *Config) { c.Store, c.Roles = "mongodb://db1/", []string{"worker"} }, ""},
+		{"an unknown role", func(c *Config) { c.Roles = []string{"api", "cook"} }, `roles: got "cook", want api or worker`},
 		{"a network that is none", func(c *Config) { c.Delivery.Allow = []string{"10.0.0.0/8", "10.0.0.1"} }, `delivery.allow: got "10.0.0.1", want a network such as 10.1.0.0/16 or 127.0.0.1/32`},
 		{"MongoDB", func(c *Config) { c.Store = "mongodb://db1,db2/?replicaSet=rs" }, ""},
 	}

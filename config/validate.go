@@ -34,6 +34,12 @@ func (c Config) problems() Problems {
 	}
 	v.want(c.Data != "", "data", quoted(c.Data), "a folder")
 	v.want(c.Store == Embedded || isMongo(c.Store), "store", quoted(hideSecrets(c.Store)), "embedded or a mongodb:// URL")
+	v.want(len(c.Roles) > 0, "roles", "none", "api, worker or both")
+	for i, role := range c.Roles {
+		v.oneOf("roles", role, RoleAPI, RoleWorker)
+		v.want(slices.Index(c.Roles, role) == i, "roles", role+" twice", "each once")
+	}
+	v.want(c.Store != Embedded || len(c.Roles) != 1, "roles", strings.Join(c.Roles, ", "), "both, since the embedded store belongs to one process")
 	within(&v, "poll", c.Poll, 50*time.Millisecond, time.Second)
 	within(&v, "drain", c.Drain, 0, 10*time.Second)
 

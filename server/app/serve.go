@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"satnav/config"
@@ -12,8 +13,6 @@ import (
 	"satnav/server/deliver"
 	"satnav/server/identity"
 	"satnav/server/observe"
-	"satnav/server/store"
-	"satnav/server/visit"
 )
 
 // operatorGrace is what a scrape may take that is under way; a profile is cut.
@@ -25,6 +24,43 @@ const operatorGrace = 500 * time.Millisecond
 func (a *App) Serve(ctx context.Context, ready func(net.Addr)) (err error) {
 	defer func() { err = errors.Join(err, a.Close()) }()
 	restCollector(a.log)
+	if slices.Contains(a.Config.Roles, config.RoleAPI) {
+		return a.answerCalls(ctx, ready)
+	}
+	stop, err := a.operate(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	if err := a.announce(ctx); err != nil {
+		return err
+	}
+	a.work()
+	ready(nil)
+	<-ctx.Done()
+	return nil
+}
+
+// operate answers on the operator's address, if one is configured, until the function that it returns is called.
+func (a *App) operate(ctx context.Context) (stop func(), err error) {
+	if a.Config.OperatorListen == "" {
+		return func() {}, nil
+	}
+	operator, err := observe.ListenOperator(a.Config.OperatorListen, a.metrics.Registry, a.health)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), operatorGrace)
+		defer cancel()
+		if stopped := operator.Shutdown(grace); stopped != nil {
+			a.log.Warn("operator's calls were cut", "err", stopped)
+		}
+	}, nil
+}
+
+// answerCalls is Serve of a process with the role api.
+func (a *App) answerCalls(ctx context.Context, ready func(net.Addr)) error {
 	verifier, keys, err := a.verifier(ctx)
 	if err != nil {
 		return err
@@ -32,19 +68,11 @@ func (a *App) Serve(ctx context.Context, ready func(net.Addr)) (err error) {
 	defer keys.Close()
 	defer verifier.Close()
 	a.health.Check("keys", func(context.Context) error { return keys.Ready() })
-	if a.Config.OperatorListen != "" {
-		operator, err := observe.ListenOperator(a.Config.OperatorListen, a.metrics.Registry, a.health)
-		if err != nil {
-			return err
-		}
-		defer func() {
-			grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), operatorGrace)
-			defer cancel()
-			if stopped := operator.Shutdown(grace); stopped != nil {
-				a.log.Warn("operator's calls were cut", "err", stopped)
-			}
-		}()
+	stop, err := a.operate(ctx)
+	if err != nil {
+		return err
 	}
+	defer stop()
 	server := a.server(ctx, verifier)
 	listener, err := net.Listen("tcp", a.Config.Listen)
 	if err != nil {
@@ -55,12 +83,9 @@ func (a *App) Serve(ctx context.Context, ready func(net.Addr)) (err error) {
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	a.running.Go(func() { a.Retailers.LearnWhenDue(a.background) })
-	a.running.Go(func() { a.Erasures.Run(a.background) })
-	a.running.Go(func() {
-		visit.NewSettler(a.Visits, store.NewEntries(a.Documents), store.NewNotes(a.Documents), a.now, a.log).Run(a.background)
-	})
-	a.running.Go(func() { a.Deliverer.Run(a.background) })
+	if slices.Contains(a.Config.Roles, config.RoleWorker) {
+		a.work()
+	}
 	ready(listener.Addr())
 	select {
 	case err := <-served:

@@ -266,3 +266,20 @@ func (r *Retailers) LearnWhenDue(ctx context.Context) {
 		}
 	}
 }
+
+// Recount counts the crowds of all loaded retailers anew from what every process recorded, and notes what is to be learnt from.
+func (r *Retailers) Recount(ctx context.Context) error {
+	for _, p := range r.loaded() {
+		if p.failed != nil {
+			continue
+		}
+		if err := r.count(ctx, p); err != nil {
+			return err
+		}
+		p.mu.Lock()
+		model := p.model
+		p.mu.Unlock()
+		p.debt.owe(model)
+	}
+	return nil
+}

@@ -115,7 +115,7 @@ func (s *Shoppers) Told(ctx context.Context, retailer string, after Position, li
 	for _, m := range page {
 		next = m.Position()
 		told := ToldCrossing{Position: next}
-		if told.Key, err = s.keyOf(ctx, m.Partition); errors.Is(err, ErrNotFound) {
+		if told.Key, err = s.KeyOf(ctx, m.Partition); errors.Is(err, ErrNotFound) {
 			continue
 		} else if err != nil {
 			return nil, after, false, err

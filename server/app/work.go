@@ -1,0 +1,57 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"satnav/config"
+	"satnav/server/store"
+	"satnav/server/visit"
+)
+
+// recountEvery is how often a worker beside other processes counts anew what they recorded, to know when to learn.
+const recountEvery = 10 * time.Minute
+
+// work starts what runs in the background until Close: learning, settling, delivery, what erasures leave to do. Of several processes one does each,
+// by a lease; a process that is alone needs none.
+func (a *App) work() {
+	works := map[string]func(context.Context){
+		"learning": a.learn,
+		"settling": func(ctx context.Context) {
+			visit.NewSettler(a.Visits, store.NewEntries(a.Documents), store.NewNotes(a.Documents), a.now, a.log).Run(ctx)
+		},
+		"delivery": a.Deliverer.Run,
+		"erasures": a.Erasures.Run,
+	}
+	leases := store.NewLeases(a.Documents, a.log)
+	for name, work := range works {
+		a.running.Go(func() {
+			if a.Config.Store == config.Embedded {
+				work(a.background)
+				return
+			}
+			leases.Hold(a.background, name, func(ctx context.Context, _ int64) { work(ctx) })
+		})
+	}
+}
+
+// learn learns when enough is new. Beside other processes it looks now and then at what they recorded.
+func (a *App) learn(ctx context.Context) {
+	if a.Config.Store != config.Embedded {
+		a.running.Go(func() {
+			ticker := time.NewTicker(recountEvery)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					if err := a.Retailers.Recount(ctx); err != nil && ctx.Err() == nil {
+						a.log.Warn("what other processes recorded cannot be counted", "err", err)
+					}
+				}
+			}
+		})
+	}
+	a.Retailers.LearnWhenDue(ctx)
+}
