@@ -46,7 +46,7 @@ func (a *App) learn(ctx context.Context) {
 				case <-ctx.Done():
 					return
 				case <-ticker.C:
-					if err := a.Retailers.Recount(ctx); err != nil && ctx.Err() == nil {
+					if err := a.Retailers.CountAnew(ctx); err != nil && ctx.Err() == nil {
 						a.log.Warn("what other processes recorded cannot be counted", "err", err)
 					}
 				}

@@ -267,8 +267,8 @@ func (r *Retailers) LearnWhenDue(ctx context.Context) {
 	}
 }
 
-// Recount counts the crowds of all loaded retailers anew from what every process recorded, and notes what is to be learnt from.
-func (r *Retailers) Recount(ctx context.Context) error {
+// CountAnew counts the crowds of all loaded retailers anew from what every process recorded, and notes what is to be learnt from.
+func (r *Retailers) CountAnew(ctx context.Context) error {
 	for _, p := range r.loaded() {
 		if p.failed != nil {
 			continue
