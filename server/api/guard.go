@@ -57,7 +57,10 @@ func (a *API) guard(c *fiber.Ctx) (err error) {
 		defer cancel()
 		c.SetUserContext(ctx)
 	}
-	return c.Next()
+	if err := c.Next(); err != nil {
+		return err
+	}
+	return a.log(c, op)
 }
 
 // callerLocal is where the claims of the caller are kept during a call.
