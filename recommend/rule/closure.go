@@ -507,6 +507,9 @@ func (c *compiler) compareTexts(operator string, left, right ast.Expr) condition
 func (c *compiler) compareWholes(operator string, left, right ast.Expr) condition {
 	x, holds := c.integer(left), ordered[int64](operator)
 	if constant, ok := whole64(right); ok {
+		if number, ok := plain(left, Whole); ok {
+			return against(operator, attributes[number].whole, (unknown + fault(number)).truth(), constant)
+		}
 		return func(f *frame) truth {
 			n, fault := x(f)
 			if fault != none {
@@ -532,6 +535,9 @@ func (c *compiler) compareWholes(operator string, left, right ast.Expr) conditio
 func (c *compiler) compareReals(operator string, left, right ast.Expr) condition {
 	x, holds := c.number(left), ordered[float64](operator)
 	if constant, ok := real64(right); ok {
+		if number, ok := plain(left, Real); ok {
+			return against(operator, attributes[number].real, (unknown + fault(number)).truth(), constant)
+		}
 		return func(f *frame) truth {
 			n, fault := x(f)
 			if fault != none {
@@ -551,6 +557,69 @@ func (c *compiler) compareReals(operator string, left, right ast.Expr) condition
 			return fault.truth()
 		}
 		return truthOf(holds(m, n))
+	}
+}
+
+// plain is the number of the attribute of an expression that is nothing else.
+func plain(e ast.Expr, kind Type) (int, bool) {
+	if e.Kind() != ast.IdentKind {
+		return 0, false
+	}
+	number, ok := byName[e.AsIdent()]
+	return number, ok && attributes[number].Type == kind
+}
+
+// against compares an attribute with a constant: most of what conditions do, in one closure in place of three.
+func against[T int64 | float64](operator string, get func(*frame) (T, bool), missing truth, constant T) condition {
+	switch operator {
+	case operators.Equals:
+		return func(f *frame) truth {
+			v, ok := get(f)
+			if !ok {
+				return missing
+			}
+			return truthOf(v == constant)
+		}
+	case operators.NotEquals:
+		return func(f *frame) truth {
+			v, ok := get(f)
+			if !ok {
+				return missing
+			}
+			return truthOf(v != constant)
+		}
+	case operators.Less:
+		return func(f *frame) truth {
+			v, ok := get(f)
+			if !ok {
+				return missing
+			}
+			return truthOf(v < constant)
+		}
+	case operators.LessEquals:
+		return func(f *frame) truth {
+			v, ok := get(f)
+			if !ok {
+				return missing
+			}
+			return truthOf(v <= constant)
+		}
+	case operators.Greater:
+		return func(f *frame) truth {
+			v, ok := get(f)
+			if !ok {
+				return missing
+			}
+			return truthOf(v > constant)
+		}
+	default:
+		return func(f *frame) truth {
+			v, ok := get(f)
+			if !ok {
+				return missing
+			}
+			return truthOf(v >= constant)
+		}
 	}
 }
 

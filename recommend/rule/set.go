@@ -20,6 +20,7 @@ type Set struct {
 	members []member // the first goes first
 	byKind  map[TriggerKind][]int32
 	parts   []condition // scene parts, each once however many rules have it
+	asked   []condition // candidate parts, likewise
 	index   index
 	reads   []bool   // by attribute: a rule reads it
 	caps    bool     // a rule caps
@@ -35,11 +36,11 @@ type member struct {
 	quiet    span
 	isQuiet  bool
 
-	scene     []int32     // numbers of its scene parts
-	candidate []condition // its candidate parts
-	keyed     bool        // the index finds it
-	acts      bool        // it does more with a candidate than to speak beside it
-	personal  bool        // its condition reads what is known of the shopper
+	scene     []int32 // numbers of its scene parts
+	candidate []int32 // numbers of its candidate parts
+	keyed     bool    // the index finds it
+	acts      bool    // it does more with a candidate than to speak beside it
+	personal  bool    // its condition reads what is known of the shopper
 }
 
 // health counts what a rule came to.
@@ -75,7 +76,7 @@ func NewSet(version string, rules []Rule, house House) (*Set, error) {
 	}
 	s.health = make([]health, len(s.members))
 	s.pool.New = func() any {
-		return &Request{set: s, memo: make([]truth, len(s.parts)), active: make([]bool, len(s.members)), counts: make([]uint32, len(s.members)),
+		return &Request{set: s, memo: make([]truth, len(s.parts)), answers: make([]answer, len(s.asked)), active: make([]bool, len(s.members)), counts: make([]uint32, len(s.members)),
 			reached: make([]reached, len(s.members))}
 	}
 	return s, nil
@@ -103,7 +104,13 @@ func (s *Set) add(n int32, numbers map[string]int32) {
 	}
 	for _, t := range m.formula.terms {
 		if t.candidate {
-			m.candidate = append(m.candidate, t.condition)
+			part, ok := numbers[t.text]
+			if !ok {
+				part = int32(len(s.asked))
+				numbers[t.text] = part
+				s.asked = append(s.asked, t.condition)
+			}
+			m.candidate = append(m.candidate, part)
 			continue
 		}
 		part, ok := numbers[t.text]
@@ -166,11 +173,14 @@ func (s *Set) Health() map[string]Health {
 
 // Request is one scene before a set's rules. It belongs to one goroutine, until Release.
 type Request struct {
-	set    *Set
-	frame  frame
-	guard  Guard
-	memo   []truth // of the set's parts, shifted; see part
-	active []bool  // by member: its scene part holds
+	set   *Set
+	frame frame
+	guard Guard
+	memo  []truth // of the set's parts, shifted; see part
+	// answers are those of the candidate parts, for the candidate with the number now: others are of an earlier one.
+	answers []answer
+	now     uint32
+	active  []bool // by member: its scene part holds
 
 	reached    []reached // by member: how far its scene parts came
 	held       []held
@@ -188,6 +198,12 @@ type Request struct {
 type held struct {
 	member int32
 	hold   Hold
+}
+
+// answer is what a candidate part came to for one candidate.
+type answer struct {
+	candidate uint32 // its number in the life of the request's memory
+	truth     truth
 }
 
 // memo values: 0 is not evaluated yet, the others are a truth plus evaluated.
@@ -356,6 +372,10 @@ type Capped struct {
 func (r *Request) Candidate(c *Candidate, e *Effect) {
 	*e = Effect{Factor: 1, Price: c.Price}
 	r.frame.candidate = c
+	if r.now++; r.now == 0 {
+		clear(r.answers)
+		r.now = 1
+	}
 	hits := append(r.hits[:0], r.everywhere...)
 	for _, n := range r.open {
 		if r.matches(n) {
@@ -405,9 +425,13 @@ func insert(hits []int32, n int32) []int32 {
 
 // matches runs a rule's candidate parts.
 func (r *Request) matches(n int32) bool {
-	for _, holds := range r.set.members[n].candidate {
-		if t := holds(&r.frame); t != yes {
-			r.set.fault(n, t)
+	for _, part := range r.set.members[n].candidate {
+		a := &r.answers[part]
+		if a.candidate != r.now {
+			*a = answer{r.now, r.set.asked[part](&r.frame)}
+		}
+		if a.truth != yes {
+			r.set.fault(n, a.truth)
 			return false
 		}
 	}
