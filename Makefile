@@ -15,7 +15,7 @@ COSTLY    = Killed|PowerCut|TornLog
 PLAIN     = $(filter-out $(RACED),$(shell $(GO) list $(PACKAGES)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-geo bench-recommend test-long test-crash generate tidy build lint
+.PHONY: help demo test check bench bench-geo bench-recommend bench-rules test-long test-crash generate tidy build lint
 
 help: ## list what can be run
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,10 @@ bench-recommend: ## suggestions, learning and ingest, and the heap of a million 
 	$(GO) test -run '^$$' -bench . -benchmem ./recommend/...
 	$(GO) test -run '^$$' -bench 'Heap' -benchtime 1x ./context/who
 	$(GO) test -run '^$$' -bench 'Ingest|Batch' ./server/app ./server/visit
+
+bench-rules: ## scene and candidate parts of 200 and 2,000 rules, and a simulation of 200 rules on 1,000 scenes
+	$(GO) test -run '^$$' -bench . -benchmem ./recommend/rule/
+	$(GO) test -run '^$$' -bench Try -benchtime 3x ./server/visit/
 
 test-long: ## the suites with their long forms (hours on a small machine)
 	SATNAV_TEST_LONG=1 $(GO) test -timeout 6h $(PACKAGES)
