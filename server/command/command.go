@@ -42,21 +42,7 @@ type line struct {
 	Audit    auditCommand `cmd:"" help:"Verify the audit log."`
 	Restore  restore      `cmd:"" help:"Restore a backup into an empty data folder."`
 	Replay   replay       `cmd:"" help:"Take a recorded track through geofences: every crossing with its reason."`
-	Serve    serve       `cmd:"" help:"Serve the API."`
-	Demo     demoCommand `cmd:"" help:"Seed the demo city, serve it, and print what to try."`
-	Import   importFile  `cmd:"" help:"Import a file of stores, geofences, products, stock, purchases or events."`
-	Token    token       `cmd:"" help:"Print a token, or make a key set for containers."`
-	Check    check       `cmd:"" help:"Check the configuration, and geofence files if any are named."`
-	Bench    benchmark   `cmd:"" help:"Measure /v1/context beside a bare handler, on the demo city."`
-	Convert  convert     `cmd:"" help:"Convert a public data set into files for import."`
-	Export   export      `cmd:"" help:"Write geofences as GeoJSON, NDJSON, WKT, CSV or KML."`
-	Simulate simulate    `cmd:"" help:"Tell what rules would do, on moments at which shoppers shopped."`
-	Match    match       `cmd:"" help:"Tell which geofences hold each point of a file."`
-	Evaluate evaluation  `cmd:"" help:"Measure suggestions on what happened."`
-	Copy     copyStore   `cmd:"" help:"Copy an installation into another folder or database, and verify it."`
-	Backup   backup      `cmd:"" help:"Back up the embedded store, while it serves or not, and verify it."`
-	Restore  restore     `cmd:"" help:"Restore a backup into an empty data folder."`
-	Replay   replay      `cmd:"" help:"Take a recorded track through geofences: every crossing with its reason."`
+	Simulate simulate     `cmd:"" help:"Tell what rules would do, on moments at which shoppers shopped."`
 }
 
 // exit is an error with an exit code of its own.
