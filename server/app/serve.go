@@ -11,6 +11,7 @@ import (
 	"satnav/config"
 	"satnav/server/api"
 	"satnav/server/deliver"
+	"satnav/server/heap"
 	"satnav/server/identity"
 	"satnav/server/observe"
 )
@@ -23,7 +24,7 @@ const operatorGrace = 500 * time.Millisecond
 // calls are answered, with the address.
 func (a *App) Serve(ctx context.Context, ready func(net.Addr)) (err error) {
 	defer func() { err = errors.Join(err, a.Close()) }()
-	restCollector(a.log)
+	heap.RestCollector(a.log)
 	if slices.Contains(a.Config.Roles, config.RoleAPI) {
 		return a.answerCalls(ctx, ready)
 	}

@@ -1,4 +1,4 @@
-package app
+package heap
 
 import (
 	"log/slog"
@@ -13,7 +13,7 @@ func TestRestCollector(t *testing.T) {
 	t.Cleanup(func() { debug.SetGCPercent(percent); debug.SetMemoryLimit(limit) })
 
 	t.Setenv("GOGC", "50")
-	restCollector(slog.New(slog.DiscardHandler))
+	RestCollector(slog.New(slog.DiscardHandler))
 	if got := debug.SetGCPercent(100); got != 100 {
 		t.Errorf("GOGC is set, and the percentage was changed to %d", got)
 	}
@@ -22,14 +22,14 @@ func TestRestCollector(t *testing.T) {
 	}
 
 	t.Setenv("GOGC", "")
-	restCollector(slog.New(slog.DiscardHandler))
+	RestCollector(slog.New(slog.DiscardHandler))
 	if got := debug.SetGCPercent(100); got != collectAt {
 		t.Errorf("percentage %d, want %d", got, collectAt)
 	}
 
 	t.Setenv("GOMEMLIMIT", "1GiB") // Go itself reads it at start
 	debug.SetMemoryLimit(1 << 30)
-	restCollector(slog.New(slog.DiscardHandler))
+	RestCollector(slog.New(slog.DiscardHandler))
 	if got := debug.SetMemoryLimit(-1); got != 1<<30 {
 		t.Errorf("GOMEMLIMIT is set, and the limit was changed to %d", got)
 	}
