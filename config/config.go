@@ -87,7 +87,7 @@ type Limits struct {
 // Cache bounds the memory that is spent to spare the disk.
 type Cache struct {
 	Shoppers Size `koanf:"shoppers"` // decoded shoppers
-	Blocks   Size `koanf:"blocks"`   // blocks of the embedded store
+	Blocks   Size `koanf:"blocks"`   // blocks of the embedded store; 0: an eighth of what the machine or container has
 }
 
 // Decisions bounds what is kept of answers, see store.DecisionRecord.
@@ -142,7 +142,6 @@ func Default() Config {
 		},
 		Cache: Cache{
 			Shoppers: 512 << 20,
-			Blocks:   256 << 20,
 		},
 		Decisions: Decisions{
 			Keep:  14 * 24 * time.Hour,

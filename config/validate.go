@@ -61,7 +61,9 @@ func (c Config) problems() Problems {
 	within(&v, "limits.in_flight", c.Limits.InFlight, 1, 1_000_000)
 
 	within(&v, "cache.shoppers", c.Cache.Shoppers, 1<<20, 1<<40)
-	within(&v, "cache.blocks", c.Cache.Blocks, 1<<20, 1<<40)
+	if c.Cache.Blocks != 0 {
+		within(&v, "cache.blocks", c.Cache.Blocks, 1<<20, 1<<40)
+	}
 
 	within(&v, "decisions.keep", c.Decisions.Keep, time.Hour, 90*24*time.Hour)
 	within(&v, "decisions.queue", c.Decisions.Queue, 1, 1_000_000)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"satnav/config"
+	"satnav/server/heap"
 	"satnav/server/store"
 	"satnav/server/store/embedded"
 	"satnav/server/store/mongodb"
@@ -17,7 +18,17 @@ func OpenStore(ctx context.Context, c config.Config, log *slog.Logger) (store.Do
 	if c.Store != config.Embedded {
 		return mongodb.Open(ctx, c.Store, mongodb.Options{Log: log})
 	}
-	return embedded.Open(filepath.Join(c.Data, storeFolder), embedded.Options{Log: log, CacheBytes: int64(c.Cache.Blocks)})
+	return embedded.Open(filepath.Join(c.Data, storeFolder), embedded.Options{Log: log, CacheBytes: blocks(c)})
+}
+
+// blocks is the memory for blocks of the embedded store. A block that is not there is read and unpacked again, 100 µs
+// where one that is costs 5, so by default it grows with the machine.
+func blocks(c config.Config) int64 {
+	if c.Cache.Blocks > 0 {
+		return int64(c.Cache.Blocks)
+	}
+	const part, least = 1. / 8, 64 << 20
+	return heap.Share(part, least)
 }
 
 // storeFolder holds the embedded store, within the data folder.
@@ -33,7 +44,7 @@ func (a *App) openStore(ctx context.Context, o Options) error {
 		a.Documents = s
 		a.watchDatabase(s)
 	} else {
-		o.Store.Log, o.Store.CacheBytes = o.Log, int64(a.Config.Cache.Blocks)
+		o.Store.Log, o.Store.CacheBytes = o.Log, blocks(a.Config)
 		s, err := embedded.Open(filepath.Join(a.Config.Data, storeFolder), o.Store)
 		if err != nil {
 			return err

@@ -39,3 +39,12 @@ func RestCollector(log *slog.Logger) {
 	}
 	log.Debug("garbage collector", "memory_limit", limit)
 }
+
+// Share is a part of the memory of the container or machine, in bytes, and at least the given least.
+func Share(part float64, least int64) int64 {
+	memory, err := available()
+	if err != nil {
+		return least
+	}
+	return max(least, int64(part*float64(memory)))
+}

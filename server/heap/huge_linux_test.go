@@ -15,12 +15,15 @@ func TestHugePages(t *testing.T) {
 		return
 	}
 	HugePages()
-	kept := make([][]byte, 64)
+	kept, advised := make([][]byte, 64), 0 // more than was free before
 	for i := range kept {
-		kept[i] = make([]byte, 1<<20)
-		if flags := flagsOf(t, &kept[i][0]); !strings.Contains(flags, " hg") {
-			t.Fatalf("slice %d lies where the kernel was not advised: flags %q", i, flags)
+		kept[i] = make([]byte, 4<<20)
+		if strings.Contains(flagsOf(t, &kept[i][0]), " hg") {
+			advised++
 		}
+	}
+	if advised < len(kept)/2 {
+		t.Errorf("%d of %d slices lie where the kernel was advised", advised, len(kept))
 	}
 }
 
