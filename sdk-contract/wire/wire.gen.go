@@ -1230,6 +1230,15 @@ type MyExport struct {
 	Uses    []Use        `json:"uses"`
 }
 
+// MyPage defines model for MyPage.
+type MyPage struct {
+	// ExpiresAt It works until then, once.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Path Relative to the API. It opens the page of this shopper: show it to nobody else.
+	Path string `json:"path"`
+}
+
 // Next When to call again. Until then the phone may sleep.
 type Next struct {
 	// CheckAgainS Call again after this many seconds at the latest.
@@ -2449,6 +2458,16 @@ type GetDocsParams struct {
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
 }
 
+// GetPageParams defines parameters for GetPage.
+type GetPageParams struct {
+	// Ticket As told by `POST /v1/me/page`.
+	Ticket string `form:"ticket,omitempty" json:"ticket,omitempty,omitzero"`
+}
+
+// PostPageFormdataBody defines parameters for PostPage.
+type PostPageFormdataBody struct {
+}
+
 // GetContractParams defines parameters for GetContract.
 type GetContractParams struct {
 	// IfNoneMatch On GET: the `ETag` that is already known; 304 when it is still current. On PUT: `*` creates only, and is 412 when the id exists.
@@ -2781,6 +2800,9 @@ type RotateWebhookParams struct {
 	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
+
+// PostPageFormdataRequestBody defines body for PostPage for application/x-www-form-urlencoded ContentType.
+type PostPageFormdataRequestBody PostPageFormdataBody
 
 // PostErasureJSONRequestBody defines body for PostErasure for application/json ContentType.
 type PostErasureJSONRequestBody = ErasureRequest

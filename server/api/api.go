@@ -40,6 +40,7 @@ type Parts struct {
 	Desk        *deliver.Desk
 	Feed        *deliver.Feed
 	Ending      context.Context // ends when streams are to be closed, since the process is told to stop
+	PageKey     []byte          // signs who may look at a shopper's page; replicas share it
 	Import      Import
 	Health      *observe.Health
 	Metrics     *observe.Metrics
@@ -73,6 +74,7 @@ type API struct {
 	paths     []string              // those without a parameter
 	meters    *meters
 	streams   streams
+	pages     *pages
 }
 
 var _ ServerInterface = (*API)(nil)
@@ -103,7 +105,7 @@ func newApp(parts Parts) *fiber.App {
 	if parts.Limits.Body == 0 {
 		parts.Limits.Body = MaxBody
 	}
-	a := &API{Parts: parts, contract: readContract(), operation: map[string]*operation{}, meters: newMeters(parts.Limits)}
+	a := &API{Parts: parts, contract: readContract(), operation: map[string]*operation{}, meters: newMeters(parts.Limits), pages: newPages(parts.PageKey)}
 	server := fiber.New(fiber.Config{
 		AppName:                      "satnav",
 		DisableStartupMessage:        true,

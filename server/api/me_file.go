@@ -278,23 +278,27 @@ func encodeEvents(c *fiber.Ctx, events []wire.Event) error {
 
 // DeleteMyDiaryEntry deletes what stands in the diary under an id.
 func (a *API) DeleteMyDiaryEntry(c *fiber.Ctx, id string) error {
-	proof := false
-	removed, err := a.Diary.Remove(c.UserContext(), me(c), func(e store.DiaryEntry) bool {
+	removed, proof, err := a.removeEntry(c, id)
+	switch {
+	case err != nil:
+		return err
+	case removed == 0 && proof:
+		return problem(conflict, "what you allowed and took back is kept as its proof; it goes when all that is known of you is deleted")
+	case removed == 0:
+		return problem(notFound, "no entry of your diary has the id %s", quote(id))
+	}
+	private(c)
+	return c.SendStatus(fiber.StatusNoContent)
+}
+
+// removeEntry deletes what stands in the diary under an id. proof: it is a decision, which stays.
+func (a *API) removeEntry(c *fiber.Ctx, id string) (removed int, proof bool, err error) {
+	removed, err = a.Diary.Remove(c.UserContext(), me(c), func(e store.DiaryEntry) bool {
 		if diaryEntryFrom(e, 0).ID != id {
 			return false
 		}
 		proof = proof || e.Grant != nil
 		return e.Grant == nil
 	})
-	if err != nil {
-		return err
-	}
-	if removed == 0 && proof {
-		return problem(conflict, "what you allowed and took back is kept as its proof; it goes when all that is known of you is deleted")
-	}
-	if removed == 0 {
-		return problem(notFound, "no entry of your diary has the id %s", quote(id))
-	}
-	private(c)
-	return c.SendStatus(fiber.StatusNoContent)
+	return removed, proof, err
 }

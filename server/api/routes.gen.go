@@ -25,6 +25,12 @@ type ServerInterface interface {
 	// GetLivez Is the process alive?
 	// (GET /livez)
 	GetLivez(c *fiber.Ctx) error
+	// GetPage The shopper's own page
+	// (GET /me)
+	GetPage(c *fiber.Ctx, params GetPageParams) error
+	// PostPage The forms of the shopper's own page
+	// (POST /me)
+	PostPage(c *fiber.Ctx) error
 	// GetContract This contract
 	// (GET /openapi.yaml)
 	GetContract(c *fiber.Ctx, params GetContractParams) error
@@ -112,6 +118,9 @@ type ServerInterface interface {
 	// GetMyExport Take my data along
 	// (GET /v1/me/export)
 	GetMyExport(c *fiber.Ctx, params GetMyExportParams) error
+	// PostMyPage Open my own page
+	// (POST /v1/me/page)
+	PostMyPage(c *fiber.Ctx) error
 	// GetMyPermissions What did I allow, for what?
 	// (GET /v1/me/permissions)
 	GetMyPermissions(c *fiber.Ctx) error
@@ -300,6 +309,61 @@ func (siw *ServerInterfaceWrapper) GetLivez(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.GetLivez(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GetPage operation middleware
+func (siw *ServerInterfaceWrapper) GetPage(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPageParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return fiber.NewError(fiber.StatusBadRequest, fmt.Errorf("Invalid format for query string: %w", err).Error())
+	}
+
+	// ------------- Optional query parameter "ticket" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket", query, &params.Ticket, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return fiber.NewError(fiber.StatusBadRequest, fmt.Errorf("Invalid format for parameter ticket: %w", err).Error())
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetPage(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// PostPage operation middleware
+func (siw *ServerInterfaceWrapper) PostPage(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.PostPage(c)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -1405,6 +1469,24 @@ func (siw *ServerInterfaceWrapper) GetMyExport(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.GetMyExport(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// PostMyPage operation middleware
+func (siw *ServerInterfaceWrapper) PostMyPage(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.PostMyPage(c)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -2888,6 +2970,10 @@ func RegisterHandlersWithOptions(router fiber.Router, si ServerInterface, option
 
 	router.Get(options.BaseURL+"/livez", wrapper.GetLivez)
 
+	router.Get(options.BaseURL+"/me", wrapper.GetPage)
+
+	router.Post(options.BaseURL+"/me", wrapper.PostPage)
+
 	router.Get(options.BaseURL+"/openapi.yaml", wrapper.GetContract)
 
 	router.Get(options.BaseURL+"/readyz", wrapper.GetReadyz)
@@ -2945,6 +3031,8 @@ func RegisterHandlersWithOptions(router fiber.Router, si ServerInterface, option
 	router.Delete(options.BaseURL+"/v1/me/diary/:id", wrapper.DeleteMyDiaryEntry)
 
 	router.Get(options.BaseURL+"/v1/me/export", wrapper.GetMyExport)
+
+	router.Post(options.BaseURL+"/v1/me/page", wrapper.PostMyPage)
 
 	router.Get(options.BaseURL+"/v1/me/permissions", wrapper.GetMyPermissions)
 

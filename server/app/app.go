@@ -7,6 +7,8 @@ package app
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"path/filepath"
@@ -45,6 +47,7 @@ type App struct {
 	Audit       *audit.Log
 	Files       *privacy.Files
 
+	pageKey []byte
 	now     func() time.Time
 	log     *slog.Logger
 	quotas  *store.Quotas
@@ -99,6 +102,9 @@ func (a *App) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	page := hmac.New(sha256.New, key)
+	page.Write([]byte("the shopper's own page"))
+	a.pageKey = page.Sum(nil)
 	names := retailer.NewNames()
 	a.Shoppers = store.NewShoppers(a.Documents, store.ShoppersConfig{
 		Secret: key, Names: names.Of, CacheBytes: uint64(a.Config.Cache.Shoppers),

@@ -64,6 +64,10 @@ func (op operation) bodyOf(role identity.Role) any {
 	case op.path == "/v1/events":
 		named["id"], named["kind"], named["item"] = "e", "view", "i"
 		return map[string]any{"events": []any{named}}
+	case op.path == "/v1/me/page":
+		return nil
+	case op.path == "/me":
+		return "do=decide"
 	case op.path == "/v1/me/permissions":
 		return `{"grants":{"location":true}}`
 	case op.path == "/v1/admin/erasures":
@@ -138,6 +142,9 @@ func TestRoles(t *testing.T) {
 				var headers []string
 				if op.path == "/v1/import/{kind}" {
 					headers = []string{"Content-Type", "application/x-ndjson"}
+				}
+				if op.path == "/me" {
+					headers = []string{"Content-Type", "application/x-www-form-urlencoded"}
 				}
 				got := city.call(t, token, op.method, op.request("id"), op.bodyOf(role), headers...).status
 				switch {
