@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"satnav/server/money"
+	"satnav/server/sensitive"
 )
 
 // Product is one row of products.csv.
@@ -96,18 +97,12 @@ func (d *productDecoder) decode(c *cells) Product {
 		Currency:   currency,
 		Attributes: c.object(productAttributes),
 		VariantOf:  c.optionalID(productVariantOf),
-		Sensitive:  c.text(productSensitive),
+		Sensitive:  string(sensitive.Of(c.text(productSensitive))),
 		Status:     ProductStatus(strings.ToLower(c.values[productStatus])),
 	}
 	p.Stock, p.StockKnown = c.amount(productStock)
 	if p.Title == "" {
 		p.Title = p.Item
-	}
-	switch strings.ToLower(p.Sensitive) {
-	case "no", "false", "0":
-		p.Sensitive = ""
-	case "yes", "true", "1":
-		p.Sensitive = "yes"
 	}
 	switch p.Status {
 	case "":

@@ -11,6 +11,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"satnav/geo"
+	"satnav/server/sensitive"
 	"satnav/server/store"
 )
 
@@ -132,7 +133,7 @@ func (r *Retailers) SaveProducts(ctx context.Context, retailer string, by Editor
 		if c.Value.Title == "" {
 			c.Value.Title = c.ID
 		}
-		c.Value.Sensitive = sensitivity(c.Value.Sensitive)
+		c.Value.Sensitive = string(sensitive.Of(c.Value.Sensitive))
 		if _, err := c.Value.Build(snapshot.Names, snapshot.Settings); err != nil {
 			return nil, err
 		}
@@ -170,6 +171,9 @@ func (r *Retailers) SaveGeofences(ctx context.Context, retailer string, by Edito
 		if by.Stores != nil && !slices.Contains(by.Stores, c.Value.Store) {
 			return nil, ErrForbidden
 		}
+		if err := ordinary(c.Value.Tags); err != nil {
+			return nil, err
+		}
 		if c.Value.Name == c.Value.ID {
 			c.Value.Name = c.ID
 		}
@@ -179,6 +183,18 @@ func (r *Retailers) SaveGeofences(ctx context.Context, retailer string, by Edito
 		}
 		return c.Value.AppendFeature(nil), nil
 	})
+}
+
+// ordinary refuses a place of which it would tell too much that somebody was there.
+func ordinary(tags []string) error {
+	var faults []Fault
+	for i, tag := range tags {
+		if category, known := sensitive.Known(tag); known {
+			faults = append(faults, Fault{fmt.Sprintf("/properties/tags/%d", i), fmt.Sprintf(
+				"%q makes it a sensitive place (%s): who crosses its edge is not anybody's business, and no purpose that is declared allows it; leave the geofence out", tag, category)})
+		}
+	}
+	return invalid(faults)
 }
 
 // zoned gives a schedule that names no zone that of the linked store, else that of the place.

@@ -10,6 +10,7 @@ import (
 	"satnav/context/who"
 	"satnav/recommend"
 	"satnav/server/money"
+	"satnav/server/sensitive"
 )
 
 // Product is an article as its retailer describes it: what the API takes and gives, and what is kept.
@@ -51,7 +52,7 @@ func (p Product) Build(names *who.Names, settings Settings) (recommend.Product, 
 	built := recommend.Product{
 		ID: p.Item, Title: p.Title, Category: p.Category, Brand: p.Brand,
 		Price: amount("/price", p.Price), ListPrice: amount("/list_price", p.ListPrice), Cost: amount("/cost", p.Cost),
-		Stock: pieces(p.Stock), VariantOf: p.VariantOf, Sensitive: sensitivity(p.Sensitive) != "", Withdrawn: p.Status != "" && p.Status != "active",
+		Stock: pieces(p.Stock), VariantOf: p.VariantOf, Sensitive: sensitive.Of(p.Sensitive) != sensitive.NoCategory, Withdrawn: p.Status != "" && p.Status != "active",
 	}
 	if p.Currency != "" && settings.Currency != "" && !strings.EqualFold(p.Currency, settings.Currency) {
 		faults = append(faults, Fault{"/currency", fmt.Sprintf("got %q, want the retailer's currency %q", p.Currency, settings.Currency)})
@@ -96,17 +97,6 @@ func tags(value any) (all []string) {
 		}
 	}
 	return all
-}
-
-// sensitivity is the sensitive category that a retailer names, as products.csv reads it: "no" names none.
-func sensitivity(text string) string {
-	switch strings.ToLower(text) {
-	case "no", "false", "0":
-		return ""
-	case "true", "1":
-		return "yes"
-	}
-	return text
 }
 
 // pieces is a stock in whole pieces: half a kilogram is still something to sell.
