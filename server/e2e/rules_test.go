@@ -13,10 +13,9 @@ import (
 // ruledRetailer has a small shop of its own, two people of its product team, and one shopper who buys each week.
 type ruledRetailer struct {
 	*house
-	t                 testing.TB
-	anna, ben, eve    string // tokens: two of the team, and a shopper
-	name              string
-	products, shopper string
+	t              testing.TB
+	anna, ben, eve string // tokens: two of the team, and a shopper
+	name           string
 }
 
 func newRuledRetailer(t testing.TB, h *house, name string) *ruledRetailer {
