@@ -18,6 +18,10 @@ import (
 type lane struct {
 	turn chan struct{} // holds an element while a writer reads, decides and waits to be applied; a channel, so that waiting can end
 
+	// revisions are those that the last commits of some partitions brought, so that the next one need not read the head: a
+	// cold read costs more than the write. Who has the turn may touch them.
+	revisions map[string]store.Revision
+
 	mu       sync.Mutex
 	unsynced map[string]*write // the last durable commit of each partition that is applied and not yet synced
 }
@@ -28,7 +32,8 @@ type write struct {
 	partition string
 	lane      *lane // nil: the write belongs to no partition
 	lazy      bool
-	passed    bool // the lane's turn is with the next one
+	after     store.Revision // of the partition; 0: not known
+	passed    bool           // the lane's turn is with the next one
 
 	done chan struct{} // closed once it is known how it ended
 	err  error         // how, to be read after done
@@ -68,6 +73,7 @@ func (s *Store) Commit(ctx context.Context, b store.Batch) (store.Revision, erro
 		}
 		w.lazy = b.Lazy
 		revision, err = s.fill(w.batch, &b, current)
+		w.after = revision
 		return err
 	})
 	s.leave()
@@ -96,7 +102,11 @@ func (s *Store) inTurn(ctx context.Context, partition string, fill func(w *write
 		return nil, ctx.Err()
 	}
 	w := s.newWrite(partition, l)
-	current, err := s.revision(partition)
+	var err error
+	current, known := l.revisions[partition]
+	if !known {
+		current, err = s.revision(partition)
+	}
 	if err == nil {
 		err = fill(w, current)
 	}
@@ -326,6 +336,7 @@ func (s *Store) applyAll() {
 func (s *Store) apply(w *write) {
 	if w.lazy {
 		err := s.db.Apply(w.batch, pebble.NoSync)
+		w.note(err)
 		s.passTurn(w)
 		s.lazy.Store(true)
 		if err != nil {
@@ -343,12 +354,32 @@ func (s *Store) apply(w *write) {
 		l.mu.Unlock()
 	}
 	err := s.db.ApplyNoSyncWait(w.batch, pebble.Sync)
+	w.note(err)
 	s.passTurn(w)
 	if err != nil {
 		s.finish(w, s.fail(err))
 		return
 	}
 	s.landing <- w
+}
+
+// revisionsKept bounds what a lane remembers: with 1,024 lanes 262,144 partitions, about 30 MB.
+const revisionsKept = 256
+
+// note remembers the revision that a write brought, for the next one of its partition. After it the store and the lane
+// agree, or the lane knows nothing.
+func (w *write) note(err error) {
+	if w.lane == nil {
+		return
+	}
+	if err != nil || w.after == 0 {
+		delete(w.lane.revisions, w.partition)
+		return
+	}
+	if w.lane.revisions == nil || len(w.lane.revisions) >= revisionsKept {
+		w.lane.revisions = make(map[string]store.Revision)
+	}
+	w.lane.revisions[w.partition] = w.after
 }
 
 // refuse ends a write that came after the store broke down.
