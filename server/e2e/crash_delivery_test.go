@@ -195,10 +195,10 @@ func diaryOf(t *testing.T, h *house, token string) (told []string, crossings map
 	for cursor := ""; ; {
 		page := read[wire.Diary](h.call(t, token, "GET", path+cursor, nil).wants(200))
 		for _, e := range page.Entries {
-			switch {
-			case e.Type == "event":
+			switch e.Type {
+			case "event":
 				told = append(told, "event "+e.ID)
-			case e.Type == "crossing":
+			case "crossing":
 				told = append(told, fmt.Sprint("crossing ", e.Kind, " ", e.Geofence, " ", e.At.UTC().Format(time.RFC3339)))
 				crossings[e.ID] = true
 			}

@@ -21,8 +21,6 @@ func HugePages() {
 	if err != nil || memory < 1<<30 {
 		return
 	}
-	ballast := make([]byte, min(memory/2, hugeAtMost))
-	_ = unix.Madvise(ballast, unix.MADV_HUGEPAGE) // a kernel without huge pages keeps small ones
-	ballast = nil
+	_ = unix.Madvise(make([]byte, min(memory/2, hugeAtMost)), unix.MADV_HUGEPAGE) // a kernel without huge pages keeps small ones
 	debug.FreeOSMemory()
 }
