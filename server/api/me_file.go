@@ -67,7 +67,7 @@ var (
 		privacy.FactPlace: "Where you were last", privacy.FactAnswer: "What we suggested to you, and why", privacy.FactRhythm: "How often you buy something",
 	}
 	factEnds = map[string]string{
-		privacy.FactGrant: "it is kept as the proof of what you allowed, and deleted with all else", privacy.FactPlace: "when you take back the permission",
+		privacy.FactGrant: "when you delete everything: until then it proves what you allowed", privacy.FactPlace: "when you take back the permission",
 		privacy.FactAnswer: "by itself after some days, or when you take back the permission", privacy.FactRhythm: "when you delete what it was worked out from",
 	}
 )

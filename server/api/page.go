@@ -41,7 +41,7 @@ const pageCookie = "satnav_me"
 var pageTemplate string
 
 var pageHTML = sync.OnceValue(func() *template.Template {
-	return template.Must(template.New("page").Funcs(template.FuncMap{"when": func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }}).Parse(pageTemplate))
+	return template.Must(template.New("page").Funcs(template.FuncMap{"when": func(zone *time.Location, t time.Time) string { return t.In(zone).Format("2 January 2006, 15:04 MST") }}).Parse(pageTemplate))
 })
 
 // pass says who may look at a page, and until when. It is signed, and says for what it was made: a ticket is no cookie.
@@ -235,6 +235,7 @@ type sheet struct {
 	Receipt, Secret        string // of an erasure; else Secret is that of the forms
 
 	Shop, Shopper string
+	Zone          *time.Location // the shop's
 	Since         time.Time
 	Grants        []wire.Grant
 	Given, Drawn  []wire.Fact // given, and inferred
@@ -275,9 +276,12 @@ func (a *API) fillPage(c *fiber.Ctx, p sheet) error {
 	}
 	p.Secret, _ = a.enterPage(c)
 	p.Shop, p.Shopper, p.Since, p.More = cmp.Or(snapshot.Settings.Name, key.Retailer), key.Shopper, file.Since, next != ""
+	p.Zone = snapshot.Scene.Zone
+	words := wordsFor("", snapshot)
 	p.Grants, p.KeptDays = permissionsFrom(grants).Grants, int(a.Decisions.Keep.Hours()/24)
 	for _, f := range factsFrom(file.Facts) {
 		if f.Inferred {
+			f.Item = words.title(f.Item)
 			p.Drawn = append(p.Drawn, f)
 		} else {
 			p.Given = append(p.Given, f)
@@ -288,13 +292,13 @@ func (a *API) fillPage(c *fiber.Ctx, p sheet) error {
 	}
 	for _, e := range entries {
 		told := diaryEntryFrom(e, snapshot.Settings.Exponent())
-		p.Entries = append(p.Entries, pageEntry{told, entryText(e, told), e.Grant != nil})
+		p.Entries = append(p.Entries, pageEntry{told, entryText(words, e, told), e.Grant != nil})
 	}
 	return a.showPage(c, p)
 }
 
 // entryText says in a few words what an entry is.
-func entryText(e store.DiaryEntry, told wire.DiaryEntry) string {
+func entryText(w words, e store.DiaryEntry, told wire.DiaryEntry) string {
 	switch {
 	case e.Grant != nil && e.Grant.Given:
 		return "allowed: " + told.Purpose
@@ -305,7 +309,7 @@ func entryText(e store.DiaryEntry, told wire.DiaryEntry) string {
 	case e.Late != nil:
 		return "a position that came too late"
 	}
-	return strings.TrimSpace(fmt.Sprintf("%s %s %s", told.Kind, told.Item, told.Store))
+	return strings.TrimSpace(fmt.Sprintf("%s %s %s", told.Kind, w.title(told.Item), w.store(told.Store)))
 }
 
 // showPage writes the page. It loads nothing, runs nothing, and is shown in no frame.
