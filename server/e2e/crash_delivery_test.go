@@ -17,6 +17,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"satnav/sdk-contract/wire"
+	"satnav/server/api/apitest"
 	"satnav/server/identity"
 )
 
@@ -156,6 +157,7 @@ func (l *ledger) walk(t *testing.T, address string) {
 }
 
 func (l *ledger) post(t *testing.T, address, path, body string, into any) {
+	client := apitest.Client(t)
 	for {
 		request, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+address+path, strings.NewReader(body))
 		if err != nil {
@@ -164,7 +166,7 @@ func (l *ledger) post(t *testing.T, address, path, body string, into any) {
 		}
 		request.Header.Set("Authorization", "Bearer "+l.token)
 		request.Header.Set("Content-Type", "application/json")
-		response, err := http.DefaultClient.Do(request)
+		response, err := client.Do(request)
 		if err == nil {
 			var text []byte
 			text, err = io.ReadAll(response.Body)

@@ -11,12 +11,13 @@ import (
 	"testing"
 
 	"satnav/sdk-contract/wire"
+	"satnav/server/api/apitest"
 )
 
 // browser looks at the page of one shopper, and remembers cookies as a browser does.
 type browser struct {
-	t      *testing.T
-	client *http.Client
+	t   *testing.T
+	ask func(*http.Request) (*http.Response, error)
 }
 
 // browse opens the page by a ticket.
@@ -27,7 +28,9 @@ func browse(t *testing.T, token string) (b browser, path string) {
 		t.Fatal(err)
 	}
 	path = read[wire.MyPage](city.call(t, token, "POST", "/v1/me/page", nil).wants(200)).Path
-	return browser{t, &http.Client{Jar: jar}}, path
+	client := apitest.Client(t)
+	client.Jar = jar
+	return browser{t, client.Do}, path
 }
 
 func (b browser) do(request *http.Request, err error) (status int, body string, header http.Header) {
@@ -35,7 +38,7 @@ func (b browser) do(request *http.Request, err error) (status int, body string, 
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	response, err := b.client.Do(request)
+	response, err := b.ask(request)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -166,7 +169,7 @@ func TestPageKeepsOthersOut(t *testing.T) {
 	}
 	unused := read[wire.MyPage](city.call(t, token, "POST", "/v1/me/page", nil).wants(200)).Path
 	request.AddCookie(&http.Cookie{Name: "satnav_me", Value: unused[len("/me?ticket="):]})
-	if response, err := new(http.Client).Do(request); err != nil {
+	if response, err := apitest.Client(t).Do(request); err != nil {
 		t.Error(err)
 	} else if body, _ := io.ReadAll(response.Body); response.Body.Close() != nil || !strings.Contains(string(body), closed) {
 		t.Error("a ticket works as a cookie")
