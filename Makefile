@@ -8,7 +8,7 @@ PACKAGES := ./...
 # Packages in which goroutines share memory run under the race detector, which
 # makes them several times slower. All others, and what starts processes, run plain.
 # The MongoDB engine waits for its test server most of the time: it runs plain, too.
-RACED     = $(shell $(GO) list $(PACKAGES) | grep -E '/(config|server/(identity|observe|store|visit|api|deliver|privacy))(/|$$)' | grep -v /mongodb)
+RACED     = $(shell $(GO) list $(PACKAGES) | grep -E '/(config|server/(identity|observe|store|visit|api|deliver|privacy|decision))(/|$$)' | grep -v /mongodb)
 # Tests that kill writers and cut power hundreds of times look for lost data, not
 # for races: without the detector they take 15 s.
 COSTLY    = Killed|PowerCut|TornLog
