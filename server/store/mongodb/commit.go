@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -37,6 +38,7 @@ func (s *Store) Commit(ctx context.Context, b store.Batch) (store.Revision, erro
 // write moves the head of a partition on, from the expected revision or from whatever is there, to what fill makes of it,
 // and sees to it that the batch is applied.
 func (s *Store) write(ctx context.Context, partition string, expect *store.Revision, fill func(*head)) (store.Revision, error) {
+	partition = strings.Clone(partition) // it is used after the return, see batchOf
 	next := head{Key: headKey(partition), Partition: partition, Name: partition, Commit: bson.NewObjectID()}
 	unsure := false // the last try may have been stored though it was not acknowledged
 	var from store.Revision

@@ -1,6 +1,7 @@
 package mongodb
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -97,18 +98,23 @@ type hintMark struct {
 
 func (h *hint) place() place { return place{int64(h.Mark.At), h.Mark.Partition, h.Mark.ID} }
 
-// batchOf returns a batch in the stored form, and the kinds of its marks.
+// batchOf returns a batch in the stored form, and the kinds of its marks. It shares no memory with what was given: the batch
+// is applied after the commit has returned, when its caller may have filled the same buffers with something else.
 func batchOf(b store.Batch) (*batch, []string) {
 	kinds := []string{}
-	pending := &batch{Delete: slices.Clone(b.Delete), Put: make([]document, len(b.Put))}
+	pending := &batch{Delete: make([]string, len(b.Delete)), Put: make([]document, len(b.Put))}
+	for i, id := range b.Delete {
+		pending.Delete[i] = strings.Clone(id)
+	}
 	for i, d := range b.Put {
-		put := document{ID: d.ID, Marks: make([]mark, len(d.Marks))}
-		if awkward(d.Body) {
-			put.Packed = d.Body
+		put := document{ID: strings.Clone(d.ID), Marks: make([]mark, len(d.Marks))}
+		if body := bytes.Clone(d.Body); awkward(body) {
+			put.Packed = body
 		} else {
-			put.Body = d.Body
+			put.Body = body
 		}
 		for j, m := range d.Marks {
+			m.Kind, m.Key = strings.Clone(m.Kind), strings.Clone(m.Key)
 			put.Marks[j] = mark{m.Kind, m.Key, bson.DateTime(m.At.UnixMilli())}
 			if !slices.Contains(kinds, m.Kind) {
 				kinds = append(kinds, m.Kind)
