@@ -4,7 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -129,5 +134,111 @@ func TestReplicas(t *testing.T) {
 	got, err := store.Summary(t.Context(), from)
 	if err != nil || got != copied || copied.Documents < events {
 		t.Errorf("the source holds %+v, %v, copied were %+v", got, err, copied)
+	}
+}
+
+// TestReplicasInterleave lets replicas answer for the same few shoppers at the same moment, each fix and each event twice at once.
+// In the end each crossing and each event is there exactly once, as if one process had answered in order.
+func TestReplicasInterleave(t *testing.T) {
+	t.Parallel()
+	visits, shoppers := 1, 1 // of 100 fixes each: the test server does a few calls a second
+	if os.Getenv("SATNAV_TEST_LONG") != "" {
+		visits, shoppers = 67, 3
+	}
+	url := mongotest.URL(t)
+	shared := plan{data: t.TempDir(), set: func(c *config.Config) { c.Store = url }}
+	replicas := []*house{newHouse(t, shared), newHouse(t, shared), newHouse(t, shared)}
+	twin := newHouse(t, plan{})
+	const retailer = "interleaved"
+	hall := `{"type":"Feature","geometry":{"type":"Point","coordinates":[-9.14,38.71]},"properties":{"radius_m":80,"triggers":["enter","exit"]}}`
+	for _, h := range []*house{replicas[0], twin} {
+		admin := h.role(t, identity.Admin, retailer)
+		h.call(t, admin, "PUT", "/v1/geofences/hall", hall).wants(201)
+		h.call(t, admin, "PUT", "/v1/products/beans", `{}`).wants(201)
+	}
+	admin := replicas[0].role(t, identity.Admin, retailer)
+	for _, h := range replicas {
+		eventually(t, "the geofence is live everywhere", func() bool {
+			found := read[wire.MatchResponse](h.call(t, admin, "POST", "/v1/geofences/match", `{"points":[[-9.14,38.71]]}`).wants(200)).Matches
+			return len(found[0]) > 0
+		})
+	}
+
+	began := time.Now().Add(-23 * time.Hour)
+	var walkers sync.WaitGroup
+	for s := range shoppers {
+		walkers.Go(func() {
+			name := fmt.Sprint("walker-", s)
+			claims := identity.Claims{Role: identity.Shopper, Retailer: retailer, Subject: name}
+			token, twins := replicas[0].as(t, claims), twin.as(t, claims)
+			var mu sync.Mutex
+			told := map[string]bool{}
+			at := began
+			for visit := range visits {
+				for part := range 10 {
+					lat := 38.71
+					if part%10 >= 5 {
+						lat = 38.73
+					}
+					var trail []map[string]any
+					for range 9 {
+						trail = append(trail, map[string]any{"at": at.UTC().Format(time.RFC3339Nano), "lat": lat, "lng": -9.14, "accuracy_m": 8})
+						at = at.Add(10 * time.Second)
+					}
+					moment := map[string]any{
+						"at": at.UTC().Format(time.RFC3339Nano), "limit": 0, "trail": trail,
+						"where":       map[string]any{"lat": lat, "lng": -9.14, "accuracy_m": 8},
+						"permissions": map[string]any{"location": "precise"},
+					}
+					at = at.Add(10 * time.Second)
+					event := fmt.Sprintf(`{"events":[{"id":"e%d-%d","kind":"view","item":"beans"}]}`, visit, part)
+					var both sync.WaitGroup
+					for n := range 2 {
+						h := replicas[(visit+part+n+s)%len(replicas)]
+						both.Go(func() {
+							answer := patiently(t, h, token, "/v1/context", moment)
+							mu.Lock()
+							defer mu.Unlock()
+							for _, trigger := range read[wire.ContextResponse](answer).Triggers {
+								told[trigger.ID] = true
+							}
+						})
+						if part%5 == 0 {
+							both.Go(func() { patiently(t, h, token, "/v1/events", event) })
+						}
+					}
+					both.Wait()
+					twin.call(t, twins, "POST", "/v1/context", moment).wants(200)
+					if part%5 == 0 {
+						twin.call(t, twins, "POST", "/v1/events", event).wants(200)
+					}
+				}
+			}
+			got, ids := diaryOf(t, replicas[s%len(replicas)], token)
+			want, _ := diaryOf(t, twin, twins)
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: the diary tells %d things, want the %d of one process\n%.2000q\n%.2000q", name, len(got), len(want), got, want)
+			}
+			if len(want) < visits*3 {
+				t.Errorf("%s: one process tells only %d things: the test proves nothing", name, len(want))
+			}
+			if !maps.Equal(ids, told) {
+				t.Errorf("%s: told were the triggers %v, the diary has %v", name, told, ids)
+			}
+		})
+	}
+	walkers.Wait()
+}
+
+// patiently repeats a call that is told to come back.
+func patiently(t *testing.T, h *house, token, path string, body any) reply {
+	t.Helper()
+	for try := 0; ; try++ {
+		r := h.call(t, token, "POST", path, body)
+		if r.status == http.StatusServiceUnavailable && try < 200 {
+			time.Sleep(10 * time.Millisecond)
+			continue
+		}
+		return r.wants(200)
 	}
 }
