@@ -60,7 +60,7 @@ func (v *Visits) Answer(ctx context.Context, s Signal) (Answer, error) {
 		return Answer{}, err
 	}
 	for try := 0; ; try++ {
-		answer, err := v.answer(ctx, snapshot, &s)
+		answer, err := v.answer(ctx, snapshot, &s, try == answerTries)
 		if errors.Is(err, store.ErrConflict) {
 			if try < answerTries {
 				continue
@@ -72,7 +72,8 @@ func (v *Visits) Answer(ctx context.Context, s Signal) (Answer, error) {
 	}
 }
 
-func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Signal) (Answer, error) {
+// answer is one try. The last one does without keeping a fix on which nothing was decided, when another call came first.
+func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Signal, last bool) (Answer, error) {
 	now, err := scene.Open(ctx, v.shoppers, &snapshot.Scene, scene.Call{
 		Key: s.Key, Device: s.Device, At: s.At, Fix: s.Fix, Cell: s.Cell, Trail: s.Trail,
 	})
@@ -119,7 +120,7 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 	if change != nil && !(quiet && v.shoppers.Remember(s.Key, now.Shopper.Shopper().Revision(), change.Presence)) {
 		change.Letters = v.letters(snapshot, s.Key, answer.Triggers, change.Crossings, s.Arrived)
 		_, err := v.shoppers.Commit(ctx, s.Key, now.Shopper.Shopper().Revision(), *change)
-		if err != nil && !(change.Lazy && errors.Is(err, store.ErrConflict)) { // a fix that decides nothing need not be kept
+		if err != nil && !(last && change.Lazy && errors.Is(err, store.ErrConflict)) {
 			if guard != nil {
 				guard.undo()
 			}

@@ -58,6 +58,44 @@ func TestTrackSurvivesARestart(t *testing.T) {
 	}
 }
 
+// overtaken are documents into which somebody else writes before the next lazy commit, as the decision records of another
+// replica do.
+type overtaken struct {
+	store.Documents
+	armed bool
+}
+
+func (o *overtaken) Commit(ctx context.Context, b store.Batch) (store.Revision, error) {
+	if b.Lazy && o.armed {
+		o.armed = false
+		if _, err := o.Documents.Commit(ctx, store.Batch{Partition: b.Partition, Lazy: true}); err != nil {
+			return 0, err
+		}
+	}
+	return o.Documents.Commit(ctx, b)
+}
+
+// TestTrackSurvivesOthersCommits holds that fixes on which nothing is decided are kept although another replica came first.
+func TestTrackSurvivesOthersCommits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.draw("bakery", nil)
+	other := &overtaken{Documents: w.documents}
+	w.documents = other
+	replica := w.afresh()
+	replica.shoppers = store.NewShoppers(w.documents, store.ShoppersConfig{Secret: []byte("secret"), Names: retailer.NewNames().Of, CacheBytes: 1 << 20})
+	replica.visits = visit.New(replica.shoppers, replica.retailers, store.NewQuotas(w.documents, slog.New(slog.DiscardHandler)), replica.book)
+	for range 40 {
+		other.armed = true
+		if told := replica.walk(replica.now, afar, 1); len(told) > 0 {
+			t.Fatalf("told %v far away", told)
+		}
+	}
+	if told := replica.walk(replica.now, bakery, 1); len(told) > 0 {
+		t.Errorf("one fix inside, 550 m from the track of a moment ago, told %v", told)
+	}
+}
+
 // TestFutureIsNotKept holds that geofences see no position from later than our clock, while suggestions may be asked for any
 // instant.
 func TestFutureIsNotKept(t *testing.T) {
