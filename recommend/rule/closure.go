@@ -490,18 +490,7 @@ func (c *compiler) compareTexts(operator string, left, right ast.Expr) condition
 			return truthOf((s == constant) != different)
 		}
 	}
-	y, holds := c.words(right), ordered[string](operator)
-	return func(f *frame) truth {
-		s, fault := x(f)
-		if fault != none {
-			return fault.truth()
-		}
-		t, fault := y(f)
-		if fault != none {
-			return fault.truth()
-		}
-		return truthOf(holds(s, t))
-	}
+	return compared(x, c.words(right), ordered[string](operator))
 }
 
 func (c *compiler) compareWholes(operator string, left, right ast.Expr) condition {
@@ -510,26 +499,9 @@ func (c *compiler) compareWholes(operator string, left, right ast.Expr) conditio
 		if number, ok := plain(left, Whole); ok {
 			return against(operator, attributes[number].whole, (unknown + fault(number)).truth(), constant)
 		}
-		return func(f *frame) truth {
-			n, fault := x(f)
-			if fault != none {
-				return fault.truth()
-			}
-			return truthOf(holds(n, constant))
-		}
+		return comparedTo(x, constant, holds)
 	}
-	y := c.integer(right)
-	return func(f *frame) truth {
-		m, fault := x(f)
-		if fault != none {
-			return fault.truth()
-		}
-		n, fault := y(f)
-		if fault != none {
-			return fault.truth()
-		}
-		return truthOf(holds(m, n))
-	}
+	return compared(x, c.integer(right), holds)
 }
 
 func (c *compiler) compareReals(operator string, left, right ast.Expr) condition {
@@ -538,25 +510,34 @@ func (c *compiler) compareReals(operator string, left, right ast.Expr) condition
 		if number, ok := plain(left, Real); ok {
 			return against(operator, attributes[number].real, (unknown + fault(number)).truth(), constant)
 		}
-		return func(f *frame) truth {
-			n, fault := x(f)
-			if fault != none {
-				return fault.truth()
-			}
-			return truthOf(holds(n, constant))
-		}
+		return comparedTo(x, constant, holds)
 	}
-	y := c.number(right)
+	return compared(x, c.number(right), holds)
+}
+
+// compared reads both sides, the left one first: its fault is the comparison's.
+func compared[T any](x, y func(*frame) (T, fault), holds func(a, b T) bool) condition {
 	return func(f *frame) truth {
-		m, fault := x(f)
+		a, fault := x(f)
 		if fault != none {
 			return fault.truth()
 		}
-		n, fault := y(f)
+		b, fault := y(f)
 		if fault != none {
 			return fault.truth()
 		}
-		return truthOf(holds(m, n))
+		return truthOf(holds(a, b))
+	}
+}
+
+// comparedTo is compared with a constant on the right.
+func comparedTo[T any](x func(*frame) (T, fault), constant T, holds func(a, b T) bool) condition {
+	return func(f *frame) truth {
+		a, fault := x(f)
+		if fault != none {
+			return fault.truth()
+		}
+		return truthOf(holds(a, constant))
 	}
 }
 
