@@ -15,6 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"satnav/config"
+	"satnav/server/app"
 	"satnav/server/observe"
 )
 
@@ -100,6 +101,18 @@ func Run(ctx context.Context, args []string, std IO) int {
 type knobs struct {
 	Config string   `help:"Configuration file (YAML)." placeholder:"FILE" env:"SATNAV_CONFIG"`
 	Set    []string `help:"Set any knob of the configuration: --set limits.body=1MiB." placeholder:"KNOB=VALUE" sep:"none"`
+}
+
+// openFolder opens what a data folder holds. A folder that is not there is not made.
+func (k knobs) openFolder(ctx context.Context, std IO, data string) (*app.App, error) {
+	c, _, err := k.load(std, map[string]string{"data": data})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(c.Data); err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	return app.Open(ctx, app.Options{Config: c, Log: logger(std, c)})
 }
 
 // load reads the configuration; flags holds further knobs, those with an empty value were not given.

@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"satnav/geo"
-	"satnav/server/app"
 	"satnav/server/store"
 )
 
@@ -37,14 +35,7 @@ var errShape = errors.New("this form has no words for its shape")
 
 // Run exports, and says which geofences the form could not hold.
 func (e *exportGeofences) Run(ctx context.Context, std IO) (err error) {
-	c, _, err := e.load(std, map[string]string{"data": e.Data})
-	if err != nil {
-		return err
-	}
-	if _, err := os.Stat(c.Data); err != nil {
-		return fmt.Errorf("data folder: %w", err) // opening would make one
-	}
-	a, err := app.Open(ctx, app.Options{Config: c, Log: logger(std, c)})
+	a, err := e.openFolder(ctx, std, e.Data)
 	if err != nil {
 		return err
 	}

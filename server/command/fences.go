@@ -7,7 +7,6 @@ import (
 	"os"
 
 	"satnav/geo"
-	"satnav/server/app"
 	"satnav/server/importer"
 )
 
@@ -24,14 +23,7 @@ func (f *fences) index(ctx context.Context, std IO) (index *geo.Index, err error
 	if f.Geofences != "live" && f.Geofences != "draft" {
 		return fencesOf(std, f.Geofences)
 	}
-	c, _, err := f.load(std, map[string]string{"data": f.Data})
-	if err != nil {
-		return nil, err
-	}
-	if _, err := os.Stat(c.Data); err != nil {
-		return nil, fmt.Errorf("data folder: %w", err) // opening would make one
-	}
-	a, err := app.Open(ctx, app.Options{Config: c, Log: logger(std, c)})
+	a, err := f.openFolder(ctx, std, f.Data)
 	if err != nil {
 		return nil, err
 	}

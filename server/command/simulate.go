@@ -37,14 +37,7 @@ type simulatedRule struct {
 
 // Run prints one JSON object for each rule, and at the end what changed.
 func (s *simulate) Run(ctx context.Context, std IO) (err error) {
-	c, _, err := s.load(std, map[string]string{"data": s.Data})
-	if err != nil {
-		return err
-	}
-	if _, err := os.Stat(c.Data); err != nil {
-		return fmt.Errorf("data folder: %w", err) // opening would make one
-	}
-	a, err := app.Open(ctx, app.Options{Config: c, Log: logger(std, c)})
+	a, err := s.openFolder(ctx, std, s.Data)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 	"satnav/server/decision"
 	"satnav/server/retailer"
 	"satnav/server/store"
-	"satnav/server/store/embedded"
+	"satnav/server/store/embedded/embeddedtest"
 )
 
 var (
@@ -33,15 +33,7 @@ type shop struct {
 
 func newShop(t *testing.T) *shop {
 	t.Helper()
-	documents, err := embedded.Open(t.TempDir(), embedded.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := documents.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	documents := embeddedtest.Open(t)
 	s := &shop{t: t, at: noon, documents: documents}
 	names := retailer.NewNames()
 	s.shoppers = store.NewShoppers(documents, store.ShoppersConfig{Secret: []byte("test"), Names: names.Of, CacheBytes: 8 << 20, Alone: true})

@@ -25,7 +25,7 @@ import (
 	"satnav/server/deliver"
 	"satnav/server/retailer"
 	"satnav/server/store"
-	"satnav/server/store/embedded"
+	"satnav/server/store/embedded/embeddedtest"
 	"satnav/server/visit"
 )
 
@@ -44,15 +44,7 @@ type house struct {
 
 func newHouse(t *testing.T, config deliver.Config, now func() time.Time) *house {
 	t.Helper()
-	documents, err := embedded.Open(t.TempDir(), embedded.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := documents.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	documents := embeddedtest.Open(t)
 	names := retailer.NewNames()
 	h := &house{shoppers: store.NewShoppers(documents, store.ShoppersConfig{Secret: []byte("secret"), Names: names.Of, CacheBytes: 64 << 20, Alone: true})}
 	log := slog.New(slog.DiscardHandler)

@@ -16,7 +16,7 @@ import (
 	"satnav/server/diary"
 	"satnav/server/retailer"
 	"satnav/server/store"
-	"satnav/server/store/embedded"
+	"satnav/server/store/embedded/embeddedtest"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -32,15 +32,7 @@ type desk struct {
 
 func newDesk(t *testing.T) desk {
 	t.Helper()
-	documents, err := embedded.Open(t.TempDir(), embedded.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := documents.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	documents := embeddedtest.Open(t)
 	names := retailer.NewNames()
 	shoppers := store.NewShoppers(documents, store.ShoppersConfig{Secret: []byte("test"), Names: names.Of, CacheBytes: 8 << 20, Alone: true})
 	retailers := retailer.New(store.NewEntries(documents), shoppers, names, func() time.Time { return noon }, slog.New(slog.DiscardHandler))

@@ -1,13 +1,8 @@
 package e2e
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +14,7 @@ import (
 	"satnav/server/store"
 	"satnav/server/store/audit"
 	"satnav/server/store/embedded"
+	"satnav/server/store/storetest"
 )
 
 // planted are the texts that a shopper leaves wherever a client can put one.
@@ -56,30 +52,7 @@ func (p planted) live(t *testing.T, h *house) {
 // hits lists where any of the texts stands in the files below a folder, or in a text.
 func hits(t *testing.T, folder, log string, texts []string) (found []string) {
 	t.Helper()
-	err := filepath.WalkDir(folder, func(name string, entry fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) || err == nil && !entry.Type().IsRegular() { // the store goes on meanwhile
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		content, err := os.ReadFile(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		for _, text := range texts {
-			if bytes.Contains(content, []byte(text)) {
-				found = append(found, filepath.Base(name)+": "+text)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	found = storetest.Holding(t, folder, texts...)
 	for _, text := range texts {
 		if strings.Contains(log, text) {
 			found = append(found, "log: "+text)

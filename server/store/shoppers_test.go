@@ -19,7 +19,7 @@ import (
 	"satnav/context/who"
 	"satnav/geo"
 	"satnav/server/store"
-	"satnav/server/store/embedded"
+	"satnav/server/store/embedded/embeddedtest"
 )
 
 var (
@@ -32,15 +32,7 @@ var (
 // open makes shoppers over an embedded store in a folder of the test.
 func open(t testing.TB, cacheBytes uint64) (*store.Shoppers, store.Documents) {
 	t.Helper()
-	documents, err := embedded.Open(t.TempDir(), embedded.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := documents.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	documents := embeddedtest.Open(t)
 	return over(documents, cacheBytes, true), documents
 }
 

@@ -15,7 +15,7 @@ import (
 	"satnav/server/retailer"
 	"satnav/server/store"
 	"satnav/server/store/audit"
-	"satnav/server/store/embedded"
+	"satnav/server/store/embedded/embeddedtest"
 	"satnav/server/visit"
 )
 
@@ -50,15 +50,7 @@ func (w *world) log(t *testing.T) *audit.Log {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	documents, err := embedded.Open(t.TempDir(), embedded.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := documents.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	documents := embeddedtest.Open(t)
 	w := &world{t: t, now: start, documents: documents}
 	clock := func() time.Time { return w.now }
 	names, entries, log := retailer.NewNames(), store.NewEntries(documents), slog.New(slog.DiscardHandler)

@@ -14,7 +14,7 @@ import (
 
 	"satnav/server/store"
 	"satnav/server/store/audit"
-	"satnav/server/store/embedded"
+	"satnav/server/store/embedded/embeddedtest"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -28,15 +28,7 @@ type desk struct {
 
 func newDesk(t *testing.T) desk {
 	t.Helper()
-	documents, err := embedded.Open(t.TempDir(), embedded.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := documents.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	documents := embeddedtest.Open(t)
 	folder := t.TempDir()
 	key, err := audit.Key(folder)
 	if err != nil {

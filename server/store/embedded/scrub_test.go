@@ -1,12 +1,7 @@
 package embedded
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -15,37 +10,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"satnav/server/store"
+	"satnav/server/store/storetest"
 )
-
-// found lists the files below a folder in which any of the texts stands.
-func found(t testing.TB, folder string, texts ...string) (files []string) {
-	t.Helper()
-	err := filepath.WalkDir(folder, func(name string, entry fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) || err == nil && entry.IsDir() { // the database goes on meanwhile
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		content, err := os.ReadFile(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		for _, text := range texts {
-			if bytes.Contains(content, []byte(text)) {
-				files = append(files, fmt.Sprintf("%s: %s", filepath.Base(name), text))
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
-}
 
 // fillPartition writes documents whose bodies and ids nobody else has; they do not compress.
 func fillPartition(t testing.TB, s *Store, partition, canary string, n int) {
@@ -111,7 +77,7 @@ func TestScrubLeavesNoByte(t *testing.T) {
 				}
 			}()
 			erase(t, s, "r/erased")
-			if len(found(t, folder, canary)) == 0 {
+			if len(storetest.Holding(t, folder, canary)) == 0 {
 				t.Fatal("erasing alone left nothing: the test shows nothing")
 			}
 			partitions := []string{"r/erased"}
@@ -121,7 +87,7 @@ func TestScrubLeavesNoByte(t *testing.T) {
 			if err := s.Scrub(t.Context(), partitions); err != nil {
 				t.Fatal(err)
 			}
-			if files := found(t, folder, canary, "r/erased"); len(files) > 0 {
+			if files := storetest.Holding(t, folder, canary, "r/erased"); len(files) > 0 {
 				t.Errorf("left in %s", strings.Join(files, ", "))
 			}
 			page, err := s.Scan(t.Context(), "r/stays", "", "", 0)
@@ -164,7 +130,7 @@ func TestScrubBesideWriters(t *testing.T) {
 		if err := s.Scrub(t.Context(), []string{"r/erased"}); err != nil {
 			t.Fatal(err)
 		}
-		if files := found(t, folder, canary); len(files) > 0 {
+		if files := storetest.Holding(t, folder, canary); len(files) > 0 {
 			t.Errorf("left in %s", strings.Join(files, ", "))
 		}
 	}
