@@ -4,6 +4,7 @@
 FROM golang:1.26-trixie AS build
 WORKDIR /src
 COPY go.mod go.sum ./
+COPY server/store/embedded/zstd/go.mod server/store/embedded/zstd/go.sum ./server/store/embedded/zstd/
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \

@@ -120,3 +120,5 @@ require (
 )
 
 tool github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen
+
+replace github.com/DataDog/zstd => ./server/store/embedded/zstd
