@@ -10,7 +10,7 @@ type scorer struct {
 	weights []float32
 	singles []single
 	crosses []crossed
-	trees   []Tree
+	forest  []grove
 	// The tables of a product that the shopper never bought, by what their buckets follow from: from the
 	// request, from the item, or from both. Most candidates are such, and only the last need looking at.
 	request, item, both tables
@@ -35,7 +35,7 @@ type crossed struct {
 
 // newScorer makes a blend ready; it must fit the layout.
 func newScorer(l *Layout, b *Blend) *scorer {
-	s := &scorer{layout: l, bias: b.Bias, trees: b.Trees}
+	s := &scorer{layout: l, bias: b.Bias, forest: newForest(l, b.Trees)}
 	for t, table := range b.Tables {
 		offset := int32(len(s.weights))
 		s.weights = append(s.weights, table...)
@@ -103,11 +103,9 @@ func (s *scorer) logOdds(r *row) float64 {
 }
 
 // boosted adds what the trees say.
-func (s *scorer) boosted(buckets *row) float64 {
-	var sum float64
-	for i := range s.trees {
-		t := &s.trees[i]
-		sum += float64(t.Values[t.leaf(buckets)])
+func (s *scorer) boosted(buckets *row) (sum float64) {
+	for i := range s.forest {
+		sum += s.forest[i].sum(buckets)
 	}
 	return sum
 }
@@ -124,15 +122,8 @@ func (s *scorer) contributions(buckets *row, parts *[groups]float64) {
 		c := &s.crosses[i]
 		parts[c.group] += float64(s.weights[c.offset+int32(buckets[c.a])*c.width+int32(buckets[c.b])])
 	}
-	for i := range s.trees {
-		t := &s.trees[i]
-		n := 1
-		parts[gBase] += float64(t.Values[1])
-		for d, f := range t.Features {
-			below := n<<1 | above(buckets[f], t.Above[d])
-			parts[s.singles[f].group] += float64(t.Values[below]) - float64(t.Values[n])
-			n = below
-		}
+	for i := range s.forest {
+		s.forest[i].contribute(buckets, parts)
 	}
 }
 

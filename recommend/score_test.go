@@ -62,7 +62,7 @@ func someRow(random *rand.Rand, layout *Layout) (r row) {
 }
 
 func someTrees(random *rand.Rand, layout *Layout) []Tree {
-	trees := make([]Tree, random.IntN(9))
+	trees := make([]Tree, random.IntN(9)*random.IntN(9)) // more than a grove, too
 	for i := range trees {
 		for d := range TreeDepth {
 			f := random.IntN(layout.Features())

@@ -16,15 +16,3 @@ type Tree struct {
 	// Place 0 is not used.
 	Values [2 << TreeDepth]float32
 }
-
-// leaf is the node that a candidate's buckets lead to.
-func (t *Tree) leaf(buckets *row) int {
-	n := 1
-	for d := range TreeDepth {
-		n = n<<1 | above(buckets[t.Features[d]&(maxFeatures-1)], t.Above[d])
-	}
-	return n
-}
-
-// above is 1 when the bucket is above the other, without a branch that the processor would have to guess.
-func above(bucket, than uint8) int { return int(uint32(int32(than)-int32(bucket)) >> 31) }
