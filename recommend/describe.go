@@ -101,7 +101,7 @@ func (w *work) describe() {
 		for k, f := range fixed {
 			r[f] = fact.fixed[k]
 		}
-		r[fHour], r[fWeekday] = fact.hours[w.here.hour], fact.weekdays[w.here.weekday]
+		r[fHour], r[fWeekday] = fact.hours.at(w.here.hour), fact.weekdays.at(w.here.weekday)
 		if w.tastes.lines > 0 {
 			if n := catalogue.categoryOf(c.item); n != 0 {
 				r.set(fCategory, w.tastes.categories[n]/w.tastes.lines)

@@ -6,10 +6,24 @@ import "satnav/context/who"
 // each answer: the buckets of features that are the same for all shoppers, side by side in memory.
 type fact struct {
 	share    float32 // of all lines
+	odds     float32 // what the fixed features add to the log-odds of who never bought the item
 	fixed    [len(fixed)]uint8
-	hours    [24]uint8
-	weekdays [7]uint8
+	hours    nibbles24
+	weekdays nibbles8
+	_        [3]uint8 // to half of what a processor reads at once
 }
+
+// nibbles24 and nibbles8 are buckets of features that have at most 16 of them, two in a byte.
+type (
+	nibbles24 [12]uint8
+	nibbles8  [4]uint8
+)
+
+func (n *nibbles24) at(i int) uint8 { return n[i>>1] >> (4 * (i & 1)) & 15 }
+func (n *nibbles8) at(i int) uint8  { return n[i>>1] >> (4 * (i & 1)) & 15 }
+
+func (n *nibbles24) set(i, bucket int) { n[i>>1] |= uint8(bucket) << (4 * (i & 1)) }
+func (n *nibbles8) set(i, bucket int)  { n[i>>1] |= uint8(bucket) << (4 * (i & 1)) }
 
 // fixed are the features whose buckets a fact holds for every moment and place.
 var fixed = [...]feature{fPopular, fRecent, fTrend, fRebuy, fAgain}
@@ -23,13 +37,21 @@ const (
 // lift is how much more often something was seen than expected, drawn to 1 where little was expected.
 func lift(seen, expected float32) float32 { return (seen + liftPrior) / (expected + liftPrior) }
 
-// factsOf works out the facts of all items. The last one stands for items that nobody has bought.
-func factsOf(c *Crowd) []fact {
+// factsOf works out the facts of all items for a scorer. The last one stands for items that nobody has bought.
+func factsOf(c *Crowd, s *scorer) []fact {
 	facts := make([]fact, len(c.Items)+1)
-	for i := range c.Items {
-		c.fact(&c.Items[i], &facts[i])
+	var r row
+	for i := range facts {
+		stats, to := &noItem, &facts[i]
+		if i < len(c.Items) {
+			stats = &c.Items[i]
+		}
+		c.fact(stats, to)
+		for k, f := range fixed {
+			r[f] = to.fixed[k]
+		}
+		to.odds = float32(s.sum(&s.item, &r))
 	}
-	c.fact(&noItem, &facts[len(c.Items)])
 	return facts
 }
 
@@ -58,27 +80,14 @@ func (c *Crowd) fact(stats *ItemStats, to *fact) {
 		return
 	}
 	for h, n := range stats.Rhythm.Hour {
-		to.hours[h] = uint8(productScales[fHour].bucket(lift(n, to.share*c.Rhythm.Hour[h])))
+		to.hours.set(h, productScales[fHour].bucket(lift(n, to.share*c.Rhythm.Hour[h])))
 	}
 	for d, n := range stats.Rhythm.Weekday {
-		to.weekdays[d] = uint8(productScales[fWeekday].bucket(lift(n, to.share*c.Rhythm.Weekday[d])))
+		to.weekdays.set(d, productScales[fWeekday].bucket(lift(n, to.share*c.Rhythm.Weekday[d])))
 	}
 }
 
 // fact is what the crowd says of an item.
 func (s *Snapshot) fact(item who.Item) *fact {
 	return &s.facts[min(int(item), len(s.facts)-1)]
-}
-
-// oddsOf tells what the facts of each item add to the log-odds of a shopper who never bought it.
-func (s *scorer) oddsOf(facts []fact) []float32 {
-	odds := make([]float32, len(facts))
-	var r row
-	for i := range facts {
-		for k, f := range fixed {
-			r[f] = facts[i].fixed[k]
-		}
-		odds[i] = float32(s.sum(&s.item, &r))
-	}
-	return odds
 }

@@ -134,7 +134,7 @@ func (w *work) score() {
 	for i := range w.candidates {
 		c := &w.candidates[i]
 		if c.kind == aProduct && c.own < 0 {
-			c.logOdds = plain + float64(w.snapshot.odds[min(int(c.item), len(w.snapshot.odds)-1)]) + s.sum(&s.both, &w.rows[i])
+			c.logOdds = plain + float64(w.snapshot.fact(c.item).odds) + s.sum(&s.both, &w.rows[i])
 		} else {
 			c.logOdds = w.scorer(c).logOdds(&w.rows[i])
 		}

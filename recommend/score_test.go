@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"unsafe"
 
 	"pgregory.net/rapid"
 
@@ -126,6 +127,26 @@ func TestScaleBuckets(t *testing.T) {
 			if got := s.bucket(float32(s.middle(bucket))); got != bucket {
 				t.Errorf("%s: the middle of bucket %d, %v, falls into %d", s.name, bucket, s.middle(bucket), got)
 			}
+		}
+	}
+}
+
+// What a fact keeps in half a byte has at most 16 buckets, and a fact is half of what a processor reads at once.
+func TestFactsArePacked(t *testing.T) {
+	t.Parallel()
+	if h, d := productScales[fHour].buckets(), productScales[fWeekday].buckets(); h > 16 || d > 16 {
+		t.Errorf("%d and %d buckets, want at most 16", h, d)
+	}
+	if got := unsafe.Sizeof(fact{}); got != 32 {
+		t.Errorf("a fact has %d bytes, want 32", got)
+	}
+	var hours nibbles24
+	for i := range 24 {
+		hours.set(i, i*7%16)
+	}
+	for i := range 24 {
+		if got := hours.at(i); int(got) != i*7%16 {
+			t.Errorf("hour %d: got %d, want %d", i, got, i*7%16)
 		}
 	}
 }

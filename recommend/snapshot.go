@@ -21,7 +21,6 @@ type Snapshot struct {
 
 	products, places *scorer
 	facts            []fact         // by item number, and one for all others
-	odds             []float32      // what the facts add to the log-odds of who never bought the item
 	stores           []*where.Store // by number in Names.Stores; nil: not known
 	points           []flat         // where they are
 	listed           []who.Item     // the numbers of the stores that are known
@@ -56,20 +55,42 @@ func (s *Snapshot) With(crowd *Crowd, model *Model) *Snapshot {
 	if crowd == nil {
 		next.Crowd = &noCrowd
 	}
-	if s.facts == nil || next.Crowd != s.Crowd {
-		next.facts = factsOf(next.Crowd)
-	}
 	if model == nil || model.Check() != nil {
 		next.Model = builtIn
 	}
 	if s.products == nil || next.Model != s.Model {
 		next.products, next.places = newScorer(Products, next.Model.Product), newScorer(Places, next.Model.Store)
 	}
-	if s.odds == nil || next.Crowd != s.Crowd || next.products != s.products {
-		next.odds = next.products.oddsOf(next.facts)
+	if s.facts == nil || next.Crowd != s.Crowd || next.products != s.products {
+		next.facts = factsOf(next.Crowd, next.products)
 	}
 	next.open = next.uncovered()
 	return &next
+}
+
+// Stores lists the numbers of the stores that are known.
+func (s *Snapshot) Stores() []who.Item { return s.listed }
+
+// Under returns the snapshot under other names, which know its stores already, without its counts. Where products are sold out is
+// left out, too: it says nothing of what was bought.
+func (s *Snapshot) Under(names *who.Names) *Snapshot {
+	var catalogue *Catalogue
+	if s.Catalogue != nil {
+		rows := make([]Product, 0, s.Catalogue.Len())
+		for p := range s.Catalogue.All {
+			row := *p
+			row.SoldOut = nil
+			rows = append(rows, row)
+		}
+		catalogue = NewCatalogue(names, rows)
+	}
+	stores := make([]*where.Store, len(s.listed))
+	for i, number := range s.listed {
+		stores[i] = s.stores[number]
+	}
+	next := NewSnapshot(names, catalogue, stores, nil, s.Model)
+	next.MinorPerUnit, next.blind = s.MinorPerUnit, s.blind
+	return next
 }
 
 func (s *Snapshot) uncovered() bool {

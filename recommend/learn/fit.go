@@ -34,10 +34,13 @@ const (
 //
 // Catalogue, stores, zone and the model in service come from the snapshot; its counts are not used,
 // because they have seen what is to be guessed. The caller names the version and says when it is. The
-// error says why there is nothing to learn from; the model in service then stays.
+// error says why there is nothing to learn from; the model in service then stays. What is learnt does not depend on the order of
+// the histories, nor on the order in which this process met items and stores: the same purchases make the same model.
 func Fit(snapshot *recommend.Snapshot, histories []*who.History, version string, now time.Time) (*recommend.Model, error) {
-	learners, tested, before := baskets(snapshot.Crowd.Zone, histories)
-	learnStores, testStores, beforeVisits := visits(snapshot.Crowd.Zone, histories)
+	zone := snapshot.Crowd.Zone
+	snapshot, histories = numbered(snapshot, histories)
+	learners, tested, before := baskets(zone, histories)
+	learnStores, testStores, beforeVisits := visits(zone, histories)
 	enough := len(learners) >= minLearners && len(tested) > 0
 	enoughVisits := len(learnStores) >= minLearners && len(testStores) > 0
 	if !enough && !enoughVisits {
@@ -156,14 +159,15 @@ func baskets(zone *time.Location, histories []*who.History) (learners, tested []
 		}
 	}
 	each := min(basketLessons, (enoughLessons+shoppers)/max(shoppers, 1))
-	for i, h := range histories {
+	for _, h := range histories {
 		if h == nil || len(h.Baskets) == 0 {
 			continue
 		}
+		dice := digest(h)
 		k := max(1, min(each, len(h.Baskets)/basketsALesson))
 		before.replace(recommend.PastBefore(nil, 0), recommend.PastBefore(h, k))
 		for ; k > 0; k-- {
-			l := lesson{past: recommend.PastBefore(h, k), dice: scatter(uint64(i)), at: time.Unix(int64(h.Baskets[len(h.Baskets)-k].At), 0)}
+			l := lesson{past: recommend.PastBefore(h, k), dice: dice, at: time.Unix(int64(h.Baskets[len(h.Baskets)-k].At), 0)}
 			for _, b := range h.Items {
 				if b.Recent>>(k-1)&1 != 0 {
 					l.target = append(l.target, b.Item)
@@ -188,15 +192,16 @@ const visitLessons = 30
 // visits makes lessons of each shopper's last visits, and the crowd as it was before the first of them.
 func visits(zone *time.Location, histories []*who.History) (learners, tested []lesson, before *Crowd) {
 	before = NewCrowd(zone)
-	for i, h := range histories {
+	for _, h := range histories {
 		if h == nil || len(h.Visits) < 2 {
 			continue
 		}
+		dice := digest(h)
 		from := max(1, len(h.Visits)-visitLessons, len(h.Visits)/2)
 		before.replace(recommend.PastBefore(nil, 0), recommend.PastAt(h, h.Visits[from].At-1))
 		for k := from; k < len(h.Visits); k++ {
 			v := h.Visits[k]
-			l := lesson{past: recommend.PastAt(h, v.At-1), at: time.Unix(int64(v.At), 0), target: []who.Item{v.Store}, store: true, dice: scatter(uint64(i))}
+			l := lesson{past: recommend.PastAt(h, v.At-1), at: time.Unix(int64(v.At), 0), target: []who.Item{v.Store}, store: true, dice: dice}
 			switch {
 			case len(l.past.Visits()) == 0:
 			case l.tests():

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -60,6 +61,63 @@ func TestFitLearnsWhatIsBoughtAgain(t *testing.T) {
 	again, err := Fit(snapshot, histories, "v1", start)
 	if err != nil || !reflect.DeepEqual(again, m) {
 		t.Error("learning twice from the same gave two models")
+	}
+}
+
+// The same purchases make the same model, in whichever order they were read and items were met.
+func TestFitDoesNotDependOnOrder(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(3, 3))
+	var shoppers [][]who.Event
+	var products []recommend.Product
+	for i := range 60 {
+		products = append(products, recommend.Product{ID: fmt.Sprint("p", i), Category: fmt.Sprint("c", i%7), Brand: fmt.Sprint("b", i%5)})
+	}
+	for range 150 {
+		var events []who.Event
+		for day := range 3 + random.IntN(9) {
+			at := start.AddDate(0, 0, 3*day+random.IntN(3))
+			for range 1 + random.IntN(6) {
+				item := products[min(random.IntN(60), random.IntN(60))].ID
+				events = append(events, who.Event{Kind: who.Purchased, Item: item, At: at, Quantity: 1, Store: fmt.Sprint("s", random.IntN(4))})
+			}
+			events = append(events, who.Event{Kind: who.Viewed, Item: products[random.IntN(60)].ID, At: at},
+				who.Event{Kind: who.Visited, Store: fmt.Sprint("s", random.IntN(4)), At: at.Add(time.Hour)})
+		}
+		shoppers = append(shoppers, events)
+	}
+	stores := []*where.Store{{ID: "s0"}, {ID: "s1", Point: geo.Point{Lat: 1}}, {ID: "s2", Point: geo.Point{Lng: 1}}, {ID: "s3"}}
+	learnt := func(order []int) *recommend.Model {
+		names := who.NewNames()
+		names.Items.Number("never bought")
+		crowd := NewCrowd(nil)
+		histories := make([]*who.History, 0, len(order))
+		for _, i := range order {
+			h := (*who.History)(nil).With(names, shoppers[i]...)
+			histories = append(histories, h)
+			crowd.Replace(nil, h)
+		}
+		rows := slices.Clone(products)
+		if order[0] != 0 {
+			slices.Reverse(rows)
+		}
+		m, err := Fit(recommend.NewSnapshot(names, recommend.NewCatalogue(names, rows), stores, crowd.View(), nil), histories, "v1", start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	order := make([]int, len(shoppers))
+	for i := range order {
+		order[i] = i
+	}
+	want := learnt(order)
+	for range 3 {
+		slices.Reverse(order[:1+random.IntN(len(order)-1)])
+		random.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+		if got := learnt(order); !reflect.DeepEqual(got, want) {
+			t.Fatalf("got a model with figures %+v, want %+v", got.Figures, want.Figures)
+		}
 	}
 }
 

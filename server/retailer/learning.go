@@ -1,12 +1,10 @@
 package retailer
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -192,7 +190,6 @@ func (r *Retailers) learn(ctx context.Context, p *picture) (*recommend.Model, er
 	if err != nil {
 		return nil, fmt.Errorf("retailer %q: read histories to learn from: %w", retailer, err)
 	}
-	slices.SortFunc(histories, byBaskets)
 	before := p.snapshot.Load().Suggest.WithRules(nil) // what a model is worth by itself
 	if remembers {                                     // the model in service is no rival: it goes, whatever comes
 		before = before.With(before.Crowd, nil)
@@ -233,16 +230,6 @@ func (r *Retailers) learn(ctx context.Context, p *picture) (*recommend.Model, er
 		r.log.Info("learnt", "retailer", retailer, "model", model.Version, "method", f.Method, "recall10", f.Recall10, "ndcg10", f.NDCG10)
 	}
 	return model, nil
-}
-
-// byBaskets puts histories into an order that does not depend on how they were read, because learning sets
-// some of them aside to test on.
-func byBaskets(a, b *who.History) int {
-	if len(a.Baskets) == 0 || len(b.Baskets) == 0 {
-		return cmp.Compare(len(a.Baskets), len(b.Baskets))
-	}
-	return cmp.Or(cmp.Compare(a.Baskets[0].Key, b.Baskets[0].Key), cmp.Compare(a.Baskets[0].At, b.Baskets[0].At),
-		cmp.Compare(len(a.Baskets), len(b.Baskets)), cmp.Compare(len(a.Items), len(b.Items)))
 }
 
 // LearnWhenDue learns again, one retailer after the other, whenever enough was recorded since, or somebody was
