@@ -43,6 +43,9 @@ type Retailer struct {
 	// region that is missing. nil: no special days.
 	Calendars map[string]when.Calendar
 	Defaults  who.Grants // of a shopper who has decided nothing yet
+	// Finest is the H3 resolution of a cell by which a place is used to suggest, at most; 0: that of the cell that came. Coarser than
+	// where.PreciseResolution it holds for a fix too; geofences see what the device gave.
+	Finest int
 }
 
 // Calendar is that of a store's region, of the retailer where the store is nil.
@@ -88,6 +91,11 @@ func (s *Scene) locate(retailer *Retailer, call Call) {
 	}
 	precision := s.Shopper.Device().Location
 	s.Place = where.Locate(retailer.Stores, call.Fix, call.Cell, precision)
+	if finest := retailer.Finest; finest > 0 && max(s.Place.Cell.Resolution(), s.Place.Resolution) > finest {
+		trust, distrust := s.Place.Trust, s.Place.Distrust
+		s.Place = where.Locate(retailer.Stores, nil, s.Place.Cell.Parent(finest), precision)
+		s.Place.Trust, s.Place.Distrust = trust, distrust
+	}
 	for _, earlier := range call.Trail {
 		if fix, ok := where.Permit(earlier, precision); ok {
 			s.Fixes = append(s.Fixes, fix)

@@ -18,12 +18,14 @@ const (
 // Grant is one decision about one purpose: given, or withdrawn. It is a record, never edited: a later
 // decision is another grant.
 type Grant struct {
-	Purpose Purpose
-	Given   bool
-	At      time.Time
-	Source  Source
-	Notice  string // version of the notice that was shown
-	Basis   string // legal basis that an import named; empty for all others
+	Purpose  Purpose
+	Given    bool
+	At       time.Time
+	Source   Source
+	Notice   string // version of the notice that was shown
+	Language string // of the notice; empty: not known
+	Hash     string // of its words, see Notice.Hash; empty: not known
+	Basis    string // legal basis that an import named; empty for all others
 }
 
 // Grants is the decision in force for each purpose that was ever decided: at most one a purpose,
@@ -61,10 +63,17 @@ func (g Grants) With(decision Grant) Grants {
 
 // Defaults are the grants of a shopper who has decided nothing yet.
 func Defaults(purposes []Purpose, at time.Time) Grants {
+	return NewRegistry(nil).Defaults(purposes, at)
+}
+
+// Defaults are the grants of a shopper who has decided nothing yet, with the notices of the registry.
+func (r Registry) Defaults(purposes []Purpose, at time.Time, languages ...string) Grants {
 	var g Grants
 	for _, p := range purposes {
-		if d, ok := Declared(p); ok {
-			g = g.With(Grant{Purpose: p, Given: true, At: at, Source: ByRetailerDefault, Notice: d.Version})
+		if d, ok := r.Of(p); ok {
+			grant := d.Decide(true, languages...)
+			grant.At, grant.Source = at, ByRetailerDefault
+			g = g.With(grant)
 		}
 	}
 	return g

@@ -61,8 +61,8 @@ func TestDefaults(t *testing.T) {
 	t.Parallel()
 	got := Defaults([]Purpose{Location, Loyalty, "never declared", Location}, noon)
 	want := Grants{
-		{Location, true, noon, ByRetailerDefault, "2026-11", ""},
-		{Loyalty, true, noon, ByRetailerDefault, "2026-11", ""},
+		{Location, true, noon, ByRetailerDefault, "2026-11", "en", declarations[1].Notices[0].Hash(), ""},
+		{Loyalty, true, noon, ByRetailerDefault, "2026-11", "en", declarations[0].Notices[0].Hash(), ""},
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)

@@ -664,7 +664,7 @@ type DiaryEntry struct {
 	// Properties As they came.
 	Properties json.RawMessage `json:"properties,omitempty,omitzero"`
 
-	// Purpose Of a grant.
+	// Purpose Of a grant; of an event, where it is not loyalty.
 	Purpose  string   `json:"purpose,omitempty,omitzero"`
 	Quantity *float64 `json:"quantity,omitempty"`
 
@@ -778,11 +778,17 @@ type Event struct {
 	// Properties Anything else. It is kept as it came.
 	Properties json.RawMessage `json:"properties,omitempty,omitzero"`
 
+	// Purpose What it is kept for, one of `/v1/purposes`. Default: loyalty.
+	Purpose string `json:"purpose,omitempty,omitzero"`
+
 	// Quantity How many; below 0 is brought back. 0 is refused. Default 1, of a purchase.
 	Quantity *float64 `json:"quantity,omitempty"`
 
 	// Shopper Who. A backend token must name one; a shopper token names none but its own.
 	Shopper ID `json:"shopper,omitempty,omitzero"`
+
+	// Source The partner that told it, as `partner:name`; a backend token alone may name one. Refused with `source_off` until the retailer turned it on.
+	Source string `json:"source,omitempty,omitzero"`
 
 	// Store Where. Needed by visit.
 	Store ID `json:"store,omitempty,omitzero"`
@@ -957,6 +963,12 @@ type Grant struct {
 
 	// Notice What the shopper reads before deciding.
 	Notice string `json:"notice,omitempty,omitzero"`
+
+	// NoticeHash Of the words that were read before the decision: SHA-256 over language, title and notice, a newline between them. Absent: not known.
+	NoticeHash string `json:"notice_hash,omitempty,omitzero"`
+
+	// NoticeLanguage Of the notice.
+	NoticeLanguage string `json:"notice_language,omitempty,omitzero"`
 
 	// NoticeVersion Of the notice.
 	NoticeVersion string `json:"notice_version,omitempty,omitzero"`
@@ -1248,6 +1260,18 @@ type Next struct {
 	SafeRadiusM *float64 `json:"safe_radius_m,omitempty"`
 }
 
+// Notice defines model for Notice.
+type Notice struct {
+	// Language A BCP 47 tag.
+	Language string `json:"language"`
+
+	// Text What a shopper reads before deciding.
+	Text string `json:"text"`
+
+	// Title A few words.
+	Title string `json:"title"`
+}
+
 // PastMoments Moments at which shoppers shopped.
 type PastMoments struct {
 	// Scenes At most so many.
@@ -1270,6 +1294,9 @@ type Permissions struct {
 type PermissionsRequest struct {
 	// Grants The decision for each purpose: true grants, false withdraws.
 	Grants map[string]bool `json:"grants"`
+
+	// Language Of the notices that the shopper read: a BCP 47 tag. Kept with the decision. Default: the first of the retailer.
+	Language string `json:"language,omitempty,omitzero"`
 }
 
 // Place Where the shopper is, as far as it may be known. Empty when it may not.
@@ -1383,6 +1410,87 @@ type ProductList struct {
 // ProductStatus active: suggested. draft: not yet. withdrawn: no longer.
 type ProductStatus string
 
+// Purpose What is promised before any data is collected for it.
+type Purpose struct {
+	// Basis consent, explicit_consent, contract, legal_obligation or legitimate_interest. More may come.
+	Basis string `json:"basis"`
+
+	// Categories Data categories of the Fides taxonomy.
+	Categories []string `json:"categories"`
+
+	// DefaultGranted It holds until a shopper decides otherwise.
+	DefaultGranted bool `json:"default_granted"`
+
+	// Kinds The kinds of events that are collected for it.
+	Kinds []string `json:"kinds"`
+
+	// Language Of title and notice.
+	Language string `json:"language"`
+
+	// Notice What the shopper reads before deciding.
+	Notice string `json:"notice"`
+
+	// NoticeHash SHA-256 over language, title and notice, a newline between them, in hexadecimal.
+	NoticeHash    string `json:"notice_hash"`
+	NoticeVersion string `json:"notice_version"`
+
+	// Own The retailer declared it: its events are kept for the shopper to see, and used for nothing else.
+	Own bool `json:"own"`
+
+	// Purpose Examples: loyalty
+	Purpose string `json:"purpose"`
+
+	// Recipients Who gets data besides the retailer.
+	Recipients []string `json:"recipients"`
+
+	// Region Where the data lives. Absent: anywhere.
+	Region string `json:"region,omitempty,omitzero"`
+
+	// Resolution The finest H3 resolutions in which a place is known. Absent: places are not used so, or as finely as anywhere (10, 9, 8).
+	Resolution Resolution `json:"resolution"`
+
+	// Title The purpose in a few words.
+	Title string `json:"title"`
+
+	// Use Data use of the Fides taxonomy.
+	Use string `json:"use"`
+}
+
+// PurposeSetting What the retailer says of a purpose. Of `loyalty` and `location` it may replace notices, basis and recipients, and make the
+// resolution coarser. Any other one is the retailer's own; it needs everything but recipients and resolution.
+type PurposeSetting struct {
+	// Basis consent, explicit_consent, contract, legal_obligation or legitimate_interest.
+	Basis string `json:"basis,omitempty,omitzero"`
+
+	// Categories Data categories of the Fides taxonomy.
+	Categories []string `json:"categories,omitempty,omitzero"`
+
+	// Kinds The kinds of events that are collected for it.
+	Kinds []EventKind `json:"kinds,omitempty,omitzero"`
+
+	// NoticeVersion A new one whenever a word changes.
+	NoticeVersion string `json:"notice_version,omitempty,omitzero"`
+
+	// Notices One for each language; the first serves whoever reads none of the others.
+	Notices []Notice `json:"notices,omitempty,omitzero"`
+	Purpose string   `json:"purpose"`
+
+	// Recipients Who gets data besides the retailer.
+	Recipients []string `json:"recipients,omitempty,omitzero"`
+
+	// Resolution The finest H3 resolutions in which a place is known. Absent: places are not used so, or as finely as anywhere (10, 9, 8).
+	Resolution Resolution `json:"resolution,omitempty,omitzero"`
+
+	// Use Data use of the Fides taxonomy.
+	Use string `json:"use,omitempty,omitzero"`
+}
+
+// Purposes defines model for Purposes.
+type Purposes struct {
+	// Purposes In the order in which a shopper reads them.
+	Purposes []Purpose `json:"purposes"`
+}
+
 // Reason A true reason.
 type Reason struct {
 	// Code Stable. More codes may come.
@@ -1483,6 +1591,18 @@ type ReplayedCrossing struct {
 	Withheld string `json:"withheld,omitempty,omitzero"`
 }
 
+// Resolution The finest H3 resolutions in which a place is known. Absent: places are not used so, or as finely as anywhere (10, 9, 8).
+type Resolution struct {
+	// Analytics In counts over many shoppers.
+	Analytics int `json:"analytics,omitempty,omitzero"`
+
+	// Stored Beside what is remembered of a visit under way.
+	Stored int `json:"stored,omitempty,omitzero"`
+
+	// Suggest To answer a call.
+	Suggest int `json:"suggest,omitempty,omitzero"`
+}
+
 // Retailer defines model for Retailer.
 type Retailer struct {
 	// Approve Classes of rules that a second person approves before they are live. Absent: price and sensitive.
@@ -1511,11 +1631,17 @@ type Retailer struct {
 	// Name Default: the id.
 	Name string `json:"name,omitempty,omitzero"`
 
+	// Purposes What the retailer says of purposes.
+	Purposes []PurposeSetting `json:"purposes,omitempty,omitzero"`
+
 	// Region Where the data lives.
 	Region string `json:"region,omitempty,omitzero"`
 
 	// Retailer The id; that of the token.
 	Retailer ID `json:"retailer,omitempty,omitzero"`
+
+	// Sources Partners whose data is taken, as `partner:name`. All others are off.
+	Sources []string `json:"sources,omitempty,omitzero"`
 
 	// Zone IANA time zone. Default: UTC.
 	Zone string `json:"zone,omitempty,omitzero"`
@@ -2026,11 +2152,13 @@ type StoredRetailer struct {
 	InterruptionsDay int         `json:"interruptions_day,omitempty,omitzero"`
 
 	// Jurisdiction Whose law holds. It decides what a shopper must be asked first.
-	Jurisdiction Jurisdiction `json:"jurisdiction"`
-	Languages    []string     `json:"languages"`
-	Name         string       `json:"name"`
-	Region       string       `json:"region,omitempty,omitzero"`
-	Retailer     string       `json:"retailer"`
+	Jurisdiction Jurisdiction     `json:"jurisdiction"`
+	Languages    []string         `json:"languages"`
+	Name         string           `json:"name"`
+	Purposes     []PurposeSetting `json:"purposes,omitempty,omitzero"`
+	Region       string           `json:"region,omitempty,omitzero"`
+	Retailer     string           `json:"retailer"`
+	Sources      []string         `json:"sources,omitempty,omitzero"`
 
 	// UpdatedAt The last edit.
 	UpdatedAt time.Time `json:"updated_at,omitempty,omitzero"`
@@ -2676,6 +2804,12 @@ type PutProductParams struct {
 
 	// IfNoneMatch On GET: the `ETag` that is already known; 304 when it is still current. On PUT: `*` creates only, and is 412 when the id exists.
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
+}
+
+// GetPurposesParams defines parameters for GetPurposes.
+type GetPurposesParams struct {
+	// Language Of the notices: a BCP 47 tag. Default: the first of the retailer.
+	Language string `form:"language,omitempty" json:"language,omitempty,omitzero"`
 }
 
 // GetRetailerParams defines parameters for GetRetailer.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,10 +78,16 @@ func entryFrom(c *fiber.Ctx, claims *identity.Claims, snapshot *retailer.Snapsho
 	}
 	event := who.Event{
 		ID: e.ID, Kind: who.EventKind(e.Kind), At: e.At, Item: e.Item, Basket: e.Basket, Price: price, Store: e.Store, Place: e.Place,
-		Properties: e.Properties, Source: "app",
+		Properties: e.Properties, Source: "app", Purpose: who.Purpose(e.Purpose),
 	}
 	if claims.Role != identity.Shopper {
 		event.Source = string(claims.Role)
+	}
+	if e.Source != "" {
+		if claims.Role == identity.Shopper || !who.ValidPartner(e.Source) {
+			return diary.Entry{}, refused(Faults{{Pointer: "/source", Code: codeUnknownValue, Detail: fmt.Sprintf("got %s, want %s, from a back end; for one's own data leave it out", quote(e.Source), who.PartnerWanted)}})
+		}
+		event.Source = e.Source
 	}
 	if e.Quantity != nil {
 		if event.Quantity = *e.Quantity; event.Quantity == 0 { // it would be taken for absent, which is 1

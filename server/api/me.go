@@ -13,6 +13,7 @@ import (
 	"satnav/context/who"
 	"satnav/sdk-contract/wire"
 	"satnav/server/money"
+	"satnav/server/retailer"
 	"satnav/server/store"
 )
 
@@ -23,11 +24,15 @@ func me(c *fiber.Ctx) who.Key {
 
 // GetMyPermissions tells what the shopper allowed, for what.
 func (a *API) GetMyPermissions(c *fiber.Ctx) error {
+	snapshot, err := a.Retailers.Of(c.UserContext(), caller(c).Retailer)
+	if err != nil {
+		return err
+	}
 	grants, err := a.Permissions.Grants(c.UserContext(), me(c))
 	if err != nil {
 		return err
 	}
-	return encode(c, permissionsFrom(grants))
+	return encode(c, permissionsFrom(grants, snapshot))
 }
 
 // PutMyPermissions grants or withdraws purposes.
@@ -36,12 +41,16 @@ func (a *API) PutMyPermissions(c *fiber.Ctx) error {
 	if err := a.decode(c, &in); err != nil {
 		return err
 	}
+	snapshot, err := a.Retailers.Of(c.UserContext(), caller(c).Retailer)
+	if err != nil {
+		return err
+	}
 	decisions := map[who.Purpose]bool{}
 	var faults Faults
 	for name, given := range in.Grants {
 		purpose := who.Purpose(name)
-		if _, ok := who.Declared(purpose); !ok {
-			faults = append(faults, wire.ProblemError{Pointer: pointerTo("grants", name), Code: codeUnknownValue, Detail: "the purpose is not declared, want one of " + purposes()})
+		if _, ok := snapshot.Purposes.Of(purpose); !ok {
+			faults = append(faults, wire.ProblemError{Pointer: pointerTo("grants", name), Code: codeUnknownValue, Detail: "the purpose is not declared, want one of " + snapshot.Purposes.Names()})
 		}
 		decisions[purpose] = given
 	}
@@ -49,31 +58,22 @@ func (a *API) PutMyPermissions(c *fiber.Ctx) error {
 		slices.SortFunc(faults, func(a, b wire.ProblemError) int { return strings.Compare(a.Pointer, b.Pointer) })
 		return refused(faults)
 	}
-	grants, err := a.Permissions.Decide(c.UserContext(), me(c), decisions, a.Now())
+	grants, err := a.Permissions.Decide(c.UserContext(), me(c), decisions, in.Language, a.Now())
 	if err != nil {
 		return err
 	}
-	return encode(c, permissionsFrom(grants))
+	return encode(c, permissionsFrom(grants, snapshot))
 }
 
-func purposes() string {
-	text := ""
-	for i, d := range who.Purposes() {
-		if i > 0 {
-			text += ", "
-		}
-		text += string(d.Purpose)
-	}
-	return text
-}
-
-func permissionsFrom(grants who.Grants) wire.Permissions {
+func permissionsFrom(grants who.Grants, snapshot *retailer.Snapshot) wire.Permissions {
 	out := wire.Permissions{Grants: []wire.Grant{}}
-	for _, d := range who.Purposes() {
-		told := wire.Grant{Purpose: string(d.Purpose), Title: d.Title, Notice: d.Notice, NoticeVersion: d.Version}
+	for _, d := range snapshot.Purposes.All() {
+		n := d.Notice(snapshot.Settings.Languages...)
+		told := wire.Grant{Purpose: string(d.Purpose), Title: n.Title, Notice: n.Text, NoticeVersion: d.Version, NoticeLanguage: n.Language, NoticeHash: n.Hash()}
 		for _, g := range grants {
 			if g.Purpose == d.Purpose {
 				told.Granted, told.At, told.Source, told.NoticeVersion, told.Basis = g.Given, g.At, string(g.Source), g.Notice, g.Basis
+				told.NoticeLanguage, told.NoticeHash = g.Language, g.Hash
 			}
 		}
 		out.Grants = append(out.Grants, told)
@@ -163,6 +163,7 @@ func eventEntryFrom(e *who.Event, exponent int) wire.DiaryEntry {
 	told := wire.DiaryEntry{
 		Type: "event", ID: e.ID, Kind: string(e.Kind), At: e.At, Item: e.Item, Basket: e.Basket,
 		Price: money.Format(e.Price, exponent), Store: e.Store, Place: e.Place, Properties: e.Properties, Source: e.Source, Reason: e.Reason,
+		Purpose: string(e.Purpose),
 	}
 	if e.Quantity != 0 { // a view has none
 		told.Quantity = &e.Quantity

@@ -222,6 +222,7 @@ func (a *API) GetMyExport(c *fiber.Ctx, params wire.GetMyExportParams) error {
 		out.Events = append(out.Events, wire.Event{
 			ID: told.ID, Kind: wire.EventKind(told.Kind), At: told.At, Item: told.Item, Basket: told.Basket, Quantity: told.Quantity, Price: told.Price,
 			Store: told.Store, Place: told.Place, Properties: e.Event.Properties, Shopper: key.Shopper,
+			Purpose: told.Purpose,
 		})
 		return true
 	})
@@ -248,7 +249,7 @@ func (a *API) GetMyExport(c *fiber.Ctx, params wire.GetMyExportParams) error {
 	for i := range records {
 		out.Uses = append(out.Uses, useFrom(&records[i]))
 	}
-	out.Grants, out.Facts = permissionsFrom(grants).Grants, factsFrom(file.Facts)
+	out.Grants, out.Facts = permissionsFrom(grants, snapshot).Grants, factsFrom(file.Facts)
 	return encode(c, out)
 }
 

@@ -194,10 +194,14 @@ func (a *API) PostPage(c *fiber.Ctx) error {
 	switch form.Get("do") {
 	case "decide":
 		purpose := who.Purpose(form.Get("purpose"))
-		if _, declared := who.Declared(purpose); !declared {
+		snapshot, err := a.Retailers.Of(ctx, key.Retailer)
+		if err != nil {
+			return err
+		}
+		if _, declared := snapshot.Purposes.Of(purpose); !declared {
 			return problem(invalidRequest, "the purpose %s is not declared", quote(string(purpose)))
 		}
-		if _, err := a.Permissions.Decide(ctx, key, map[who.Purpose]bool{purpose: form.Get("give") == "yes"}, a.Now()); err != nil {
+		if _, err := a.Permissions.Decide(ctx, key, map[who.Purpose]bool{purpose: form.Get("give") == "yes"}, "", a.Now()); err != nil {
 			return err
 		}
 		return a.backToPage(c, "decided")
@@ -278,7 +282,7 @@ func (a *API) fillPage(c *fiber.Ctx, p sheet) error {
 	p.Shop, p.Shopper, p.Since, p.More = cmp.Or(snapshot.Settings.Name, key.Retailer), key.Shopper, file.Since, next != ""
 	p.Zone = snapshot.Scene.Zone
 	words := wordsFor("", snapshot)
-	p.Grants, p.KeptDays = permissionsFrom(grants).Grants, int(a.Decisions.Keep.Hours()/24)
+	p.Grants, p.KeptDays = permissionsFrom(grants, snapshot).Grants, int(a.Decisions.Keep.Hours()/24)
 	for _, f := range factsFrom(file.Facts) {
 		if f.Inferred {
 			f.Item = words.title(f.Item)

@@ -47,6 +47,7 @@ func retailerFrom(e store.Entry) (wire.StoredRetailer, error) {
 		told.Name = e.Retailer
 	}
 	told.FloorMargin, told.InterruptionsDay = kept.FloorMargin, kept.Interruptions()
+	told.Purposes, told.Sources = purposeSettingsFrom(kept.Purposes), kept.Sources
 	for _, class := range kept.Approve {
 		told.Approve = append(told.Approve, wire.RuleClass(class))
 	}
@@ -87,6 +88,7 @@ func (a *API) PutRetailer(c *fiber.Ctx, params wire.PutRetailerParams) error {
 			settings.DefaultGrants = append(settings.DefaultGrants, who.Purpose(purpose))
 		}
 	}
+	settings.Purposes, settings.Sources = purposeSettings(in.Purposes), in.Sources
 	if settings.DefaultGrants == nil { // what is left out never grants more than before
 		snapshot, err := a.Retailers.Of(c.UserContext(), id)
 		if err != nil {

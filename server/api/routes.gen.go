@@ -151,6 +151,9 @@ type ServerInterface interface {
 	// PutProduct Replace a product, or create it under this id
 	// (PUT /v1/products/{id})
 	PutProduct(c *fiber.Ctx, id ID, params PutProductParams) error
+	// GetPurposes For what may data be collected?
+	// (GET /v1/purposes)
+	GetPurposes(c *fiber.Ctx, params GetPurposesParams) error
 	// GetRetailer Read the retailer's settings
 	// (GET /v1/retailer)
 	GetRetailer(c *fiber.Ctx, params GetRetailerParams) error
@@ -1889,6 +1892,43 @@ func (siw *ServerInterfaceWrapper) PutProduct(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// GetPurposes operation middleware
+func (siw *ServerInterfaceWrapper) GetPurposes(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPurposesParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return fiber.NewError(fiber.StatusBadRequest, fmt.Errorf("Invalid format for query string: %w", err).Error())
+	}
+
+	// ------------- Optional query parameter "language" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "language", query, &params.Language, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return fiber.NewError(fiber.StatusBadRequest, fmt.Errorf("Invalid format for parameter language: %w", err).Error())
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetPurposes(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // GetRetailer operation middleware
 func (siw *ServerInterfaceWrapper) GetRetailer(c *fiber.Ctx) error {
 
@@ -3053,6 +3093,8 @@ func RegisterHandlersWithOptions(router fiber.Router, si ServerInterface, option
 	router.Get(options.BaseURL+"/v1/products/:id", wrapper.GetProduct)
 
 	router.Put(options.BaseURL+"/v1/products/:id", wrapper.PutProduct)
+
+	router.Get(options.BaseURL+"/v1/purposes", wrapper.GetPurposes)
 
 	router.Get(options.BaseURL+"/v1/retailer", wrapper.GetRetailer)
 

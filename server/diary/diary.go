@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"satnav/context/who"
+	"satnav/geo"
 	"satnav/server/identity"
 	"satnav/server/retailer"
 	"satnav/server/store"
@@ -40,8 +41,10 @@ type Result struct {
 
 // Codes of refusals.
 const (
-	Invalid = "invalid"
-	NoGrant = "no_grant" // the shopper has not granted the purpose that events are kept for
+	Invalid    = "invalid"
+	NoGrant    = "no_grant"           // the shopper has not granted the purpose that events are kept for
+	Undeclared = "undeclared_purpose" // nobody declared that such events are collected for the purpose
+	SourceOff  = "source_off"         // the retailer has not turned the partner on that told it
 )
 
 // Entry is one event of one shopper, as it came in.
@@ -97,10 +100,10 @@ func (d *Diary) take(ctx context.Context, retailerID string, now time.Time, basi
 	}
 	in := intake{Diary: d, snapshot: snapshot, now: now, defaults: snapshot.Scene.Defaults, compared: compared}
 	if basis != "" {
-		in.imported = &who.Grant{Purpose: who.Loyalty, Given: true, At: now, Source: who.ByImport, Basis: basis}
-		if declared, ok := who.Declared(who.Loyalty); ok {
-			in.imported.Notice = declared.Version
-		}
+		declared, _ := snapshot.Purposes.Of(who.Loyalty)
+		grant := declared.Decide(true, snapshot.Settings.Languages...)
+		grant.At, grant.Source, grant.Basis = now, who.ByImport, basis
+		in.imported = &grant
 		in.defaults = in.defaults.With(*in.imported)
 	}
 	results := make([]Result, len(entries))
@@ -137,26 +140,51 @@ type intake struct {
 	compared bool       // tell duplicates from events that only have the id of one
 }
 
-// record keeps the events of one shopper: entries[i] for i in mine.
+// record keeps the events of one shopper: entries[i] for i in mine. Each purpose is granted by itself, so each has commits of its own.
 func (d *intake) record(ctx context.Context, shopper string, entries []Entry, mine []int, results []Result) error {
-	key, snapshot, now := who.Key{Retailer: d.snapshot.Retailer, Shopper: shopper}, d.snapshot, d.now
-	var events []who.Event
-	var indexes []int
+	var purposes []who.Purpose
+	events, indexes := map[who.Purpose][]who.Event{}, map[who.Purpose][]int{}
 	for _, i := range mine {
-		event := d.complete(snapshot, entries[i].Event, now)
-		if faults := event.Check(now); len(faults) > 0 {
-			results[i] = Result{Refused, Invalid, faults[0].Field, faults[0].Problem}
+		event := d.complete(d.snapshot, entries[i].Event, d.now)
+		if refused := d.refusal(&event); refused.Status != "" {
+			results[i] = refused
 			continue
 		}
-		events, indexes = append(events, event), append(indexes, i)
+		purpose := event.For()
+		if _, seen := events[purpose]; !seen {
+			purposes = append(purposes, purpose)
+		}
+		events[purpose], indexes[purpose] = append(events[purpose], event), append(indexes[purpose], i)
 	}
-	if len(events) == 0 {
-		return nil
+	for _, purpose := range purposes {
+		if err := d.recordFor(ctx, who.Key{Retailer: d.snapshot.Retailer, Shopper: shopper}, entries, events[purpose], indexes[purpose], results); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// refusal says why an event is not kept, whoever it is about; the zero Result: it may be.
+func (d *intake) refusal(event *who.Event) Result {
+	if faults := event.Check(d.now); len(faults) > 0 {
+		return Result{Refused, Invalid, faults[0].Field, faults[0].Problem}
+	}
+	if problem := d.snapshot.Purposes.Collection(event); problem != "" {
+		return Result{Refused, Undeclared, "purpose", problem}
+	}
+	if who.PartnerSource(event.Source) && !slices.Contains(d.snapshot.Settings.Sources, event.Source) {
+		return Result{Refused, SourceOff, "source", fmt.Sprintf("the retailer takes nothing from %q: partners are off until /sources of the retailer's settings names them", event.Source)}
+	}
+	return Result{}
+}
+
+// recordFor keeps events of one shopper for one purpose: events[n] is entries[indexes[n]], completed.
+func (d *intake) recordFor(ctx context.Context, key who.Key, entries []Entry, events []who.Event, indexes []int, results []Result) error {
+	snapshot, now := d.snapshot, d.now
 	var recorded store.Recorded
 	err := d.retailers.Record(ctx, snapshot.Retailer, func() (steps []store.Step, err error) {
 		recorded, err = d.shoppers.Record(ctx, key, now, d.defaults, events)
-		if d.imported != nil && errors.Is(err, store.ErrNoGrant) {
+		if d.imported != nil && events[0].For() == who.Loyalty && errors.Is(err, store.ErrNoGrant) {
 			if err = d.grant(ctx, key); err == nil {
 				recorded, err = d.shoppers.Record(ctx, key, now, d.defaults, events)
 			}
@@ -165,7 +193,7 @@ func (d *intake) record(ctx context.Context, shopper string, entries []Entry, mi
 	})
 	if errors.Is(err, store.ErrNoGrant) {
 		for _, i := range indexes {
-			results[i] = Result{Refused, NoGrant, "", fmt.Sprintf("the shopper has not granted the purpose %q that events are kept for", who.Loyalty)}
+			results[i] = Result{Refused, NoGrant, "", fmt.Sprintf("the shopper has not granted the purpose %q that events are kept for", events[0].For())}
 		}
 		return nil
 	}
@@ -223,7 +251,24 @@ func (d *Diary) complete(snapshot *retailer.Snapshot, event who.Event, now time.
 	if event.Kind == who.Purchased && event.Quantity == 0 {
 		event.Quantity = 1
 	}
+	if event.Purpose == who.Loyalty {
+		event.Purpose = "" // said or not, it is the same event
+	}
+	event.Place = coarse(snapshot, &event)
 	return event
+}
+
+// coarse is the place of an event, no finer than may be kept for its purpose; what is no cell stays for the check to refuse.
+func coarse(snapshot *retailer.Snapshot, event *who.Event) string {
+	declared, ok := snapshot.Purposes.Of(event.For())
+	if event.Place == "" || !ok {
+		return event.Place
+	}
+	cell, err := geo.ParseCell(event.Place)
+	if err != nil || cell.Resolution() <= declared.Resolution.Stored {
+		return event.Place
+	}
+	return cell.Parent(declared.Resolution.Stored).String()
 }
 
 // Remove deletes the entries of a shopper's diary that are chosen, and what the history and the crowd knew by them. It

@@ -55,9 +55,10 @@ func (p *Permissions) shopper(ctx context.Context, key who.Key) (*who.Shopper, *
 }
 
 // Decide keeps a shopper's decisions, durably: true grants a purpose, false withdraws it. It holds from
-// the next request on. Purposes that are not declared must be refused before.
-func (p *Permissions) Decide(ctx context.Context, key who.Key, decisions map[who.Purpose]bool, now time.Time) (who.Grants, error) {
-	grants, err := p.decide(ctx, key, decisions, who.ByShopper, now)
+// the next request on. Purposes that are not declared must be refused before. language is that of the notices which the
+// shopper read; empty: the retailer's first.
+func (p *Permissions) Decide(ctx context.Context, key who.Key, decisions map[who.Purpose]bool, language string, now time.Time) (who.Grants, error) {
+	grants, err := p.decide(ctx, key, decisions, who.ByShopper, language, now)
 	if err != nil {
 		return nil, err
 	}
@@ -84,20 +85,22 @@ func (p *Permissions) Restrict(ctx context.Context, key who.Key, now time.Time) 
 			decisions[grant.Purpose] = false
 		}
 	}
-	_, err = p.decide(ctx, key, decisions, who.ByHold, now)
+	_, err = p.decide(ctx, key, decisions, who.ByHold, "", now)
 	return err
 }
 
-func (p *Permissions) decide(ctx context.Context, key who.Key, decisions map[who.Purpose]bool, source who.Source, now time.Time) (who.Grants, error) {
+func (p *Permissions) decide(ctx context.Context, key who.Key, decisions map[who.Purpose]bool, source who.Source, language string, now time.Time) (who.Grants, error) {
 	for try := 0; ; try++ {
 		shopper, snapshot, err := p.shopper(ctx, key)
 		if err != nil {
 			return nil, err
 		}
 		change := store.Change{At: now, Defaults: snapshot.Scene.Defaults}
-		for _, declared := range who.Purposes() {
+		for _, declared := range snapshot.Purposes.All() {
 			if given, decided := decisions[declared.Purpose]; decided {
-				change.Grants = append(change.Grants, who.Grant{Purpose: declared.Purpose, Given: given, At: now, Source: source, Notice: declared.Version})
+				grant := declared.Decide(given, append([]string{language}, snapshot.Settings.Languages...)...)
+				grant.At, grant.Source = now, source
+				change.Grants = append(change.Grants, grant)
 			}
 		}
 		if given, decided := decisions[who.Location]; decided && !given {

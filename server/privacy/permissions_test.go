@@ -66,7 +66,7 @@ func TestDecisionsHold(t *testing.T) {
 		said := map[who.Purpose]bool{}
 		for n := range rapid.IntRange(0, 5).Draw(t, "decisions") {
 			decisions := rapid.MapOfN(rapid.SampledFrom([]who.Purpose{who.Loyalty, who.Location}), rapid.Bool(), 1, 2).Draw(t, "decision")
-			got, err := o.Decide(t.Context(), key, decisions, noon.Add(time.Duration(n)*time.Second))
+			got, err := o.Decide(t.Context(), key, decisions, "", noon.Add(time.Duration(n)*time.Second))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,7 +105,7 @@ func TestDecisionsAtOnce(t *testing.T) {
 		var all sync.WaitGroup
 		for _, purpose := range []who.Purpose{who.Loyalty, who.Location} {
 			all.Go(func() {
-				if _, err := o.Decide(t.Context(), key, map[who.Purpose]bool{purpose: false}, noon); err != nil {
+				if _, err := o.Decide(t.Context(), key, map[who.Purpose]bool{purpose: false}, "", noon); err != nil {
 					t.Error(err)
 				}
 			})
@@ -165,7 +165,7 @@ func TestWithdrawnHistoryLeavesTheCrowd(t *testing.T) {
 	}
 	decide := func(given bool) {
 		t.Helper()
-		if _, err := o.Decide(t.Context(), who.Key{Retailer: "r", Shopper: "anna"}, map[who.Purpose]bool{who.Loyalty: given}, noon); err != nil {
+		if _, err := o.Decide(t.Context(), who.Key{Retailer: "r", Shopper: "anna"}, map[who.Purpose]bool{who.Loyalty: given}, "", noon); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -445,15 +445,20 @@ func (p *picture) swap() {
 	}
 	suggest := p.suggest.WithRules(p.rules)
 	suggest.MinorPerUnit = minorPerUnit(p.settings.Exponent())
+	purposes := p.settings.Registry()
+	places := places(purposes)
 	p.snapshot.Store(&Snapshot{
 		Retailer: p.retailer,
 		Settings: p.settings,
+		Purposes: purposes,
+		Kept:     places.Stored,
 		Names:    p.names,
 		Scene: scene.Retailer{
 			Stores:    p.storeIndex,
 			Zone:      p.zone(),
 			Calendars: maps.Clone(p.calendars),
-			Defaults:  who.Defaults(p.settings.DefaultGrants, p.settled),
+			Defaults:  purposes.Defaults(p.settings.DefaultGrants, p.settled, p.settings.Languages...),
+			Finest:    places.Suggest,
 		},
 		Fences:  p.live,
 		Drafts:  p.drafts,

@@ -359,7 +359,7 @@ func (s *Snapshot) state(d rule.Dependency) string {
 			return fmt.Sprint(store.Point, store.Zone, store.Region)
 		}
 	case rule.OnPurpose:
-		if declared, ok := who.Declared(who.Purpose(d.ID)); ok {
+		if declared, ok := s.Purposes.Of(who.Purpose(d.ID)); ok {
 			return declared.Version
 		}
 	}

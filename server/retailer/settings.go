@@ -21,9 +21,11 @@ type Settings struct {
 	Zone          string        `json:"zone"`     // IANA name; stores may have their own
 	Currency      string        `json:"currency"` // ISO 4217; empty: none, amounts have two decimals
 	Languages     []string      `json:"languages"`
-	Region        string        `json:"region"`         // where data is kept and served; empty: anywhere
-	Jurisdiction  string        `json:"jurisdiction"`   // one of Jurisdictions
-	DefaultGrants []who.Purpose `json:"default_grants"` // purposes that hold until the shopper decides otherwise
+	Region        string        `json:"region"`             // where data is kept and served; empty: anywhere
+	Jurisdiction  string        `json:"jurisdiction"`       // one of Jurisdictions
+	DefaultGrants []who.Purpose `json:"default_grants"`     // purposes that hold until the shopper decides otherwise
+	Purposes      []Purpose     `json:"purposes,omitempty"` // what the retailer says of purposes, see who.NewRegistry
+	Sources       []string      `json:"sources,omitempty"`  // partners whose data is taken, see who.PartnerSource; all others are off
 	// FloorMargin is the least share of a price lowered by a rule that must be left over the cost, 0 to under 1.
 	FloorMargin float64 `json:"floor_margin,omitempty"`
 	// Approve are the risk classes of rules that a second person approves; nil: DefaultApprove.
@@ -107,20 +109,22 @@ func (s Settings) Check() []Fault {
 			faults = append(faults, Fault{fmt.Sprintf("/approve/%d", i), fmt.Sprintf("got %q, want one of %v", c, rule.Classes)})
 		}
 	}
+	registry := s.Registry()
 	for i, p := range s.DefaultGrants {
-		if _, ok := who.Declared(p); !ok {
-			faults = append(faults, Fault{fmt.Sprintf("/default_grants/%d", i), fmt.Sprintf("purpose %q is not declared, want one of %s", p, purposeNames())})
+		pointer := fmt.Sprintf("/default_grants/%d", i)
+		switch declared, ok := registry.Of(p); {
+		case !ok:
+			faults = append(faults, Fault{pointer, fmt.Sprintf("purpose %q is not declared, want one of %s", p, registry.Names())})
+		case declared.Own && declared.Basis.Asks() || declared.Basis == who.ExplicitConsent:
+			faults = append(faults, Fault{pointer, fmt.Sprintf("purpose %q has the basis %q: it holds once the shopper said yes, and by no default", p, declared.Basis)})
 		}
 	}
-	return faults
-}
-
-func purposeNames() string {
-	var names []string
-	for _, d := range who.Purposes() {
-		names = append(names, string(d.Purpose))
+	for i, source := range s.Sources {
+		if !who.ValidPartner(source) || slices.Index(s.Sources, source) != i {
+			faults = append(faults, Fault{fmt.Sprintf("/sources/%d", i), fmt.Sprintf("got %.80q, want %s, each once", source, who.PartnerWanted)})
+		}
 	}
-	return strings.Join(names, ", ")
+	return append(faults, checkPurposes(s.Purposes)...)
 }
 
 // Exponent is the number of decimals of the retailer's currency: 2 for EUR, 0 for JPY, 3 for KWD.

@@ -15,7 +15,9 @@ import (
 type Snapshot struct {
 	Retailer string
 	Settings Settings
-	Names    *who.Names // shared by all snapshots of the retailer
+	Purposes who.Registry // all that data may be collected for
+	Kept     int          // H3 resolution in which places are kept for who.Location, at most
+	Names    *who.Names   // shared by all snapshots of the retailer
 	Scene    scene.Retailer
 	Fences   *geo.Index // live geofences
 	Drafts   *geo.Index // drafts, for replays

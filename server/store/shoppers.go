@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -229,6 +230,7 @@ type Change struct {
 	Marks     []Mark          // of the presence: when it is due, where the shopper is. They replace the ones before
 	Crossings []geo.Crossing  // decided by the presence; one that is kept already is written again, the same
 	Late      []geo.Fix       // came too late for the presence: kept for the diary, as a cell
+	Coarse    int             // finest H3 resolution in which Late is kept; 0: as fine as any may be
 	// Events are added to the diary and to the history. Their ids must be new: ask Known, or use Record.
 	Events []who.Event
 	// Letters are what endpoints are to be told of this change, in this order.
@@ -365,10 +367,12 @@ func (s *Shoppers) commit(ctx context.Context, key who.Key, partition string, k 
 		batch.cut(toldID)
 	}
 	if len(change.Events) > 0 {
-		names := s.names(key.Retailer)
-		record.History = record.History.With(names, change.Events...)
-		batch.b = appendHistory(batch.b, names, record.History)
-		batch.cut(historyID)
+		if loyal := loyalOf(change.Events); len(loyal) > 0 {
+			names := s.names(key.Retailer)
+			record.History = record.History.With(names, loyal...)
+			batch.b = appendHistory(batch.b, names, record.History)
+			batch.cut(historyID)
+		}
 		for i := range change.Events {
 			s.putEvent(&batch, &change.Events[i])
 		}
@@ -407,6 +411,14 @@ func (s *Shoppers) commit(ctx context.Context, key who.Key, partition string, k 
 	next.take(record)
 	s.cache.committed(partition, next, before)
 	return next, nil
+}
+
+// loyalOf are the events that add up to a history: those of who.Loyalty. What is kept for another purpose is not read for this one.
+func loyalOf(events []who.Event) []who.Event {
+	if !slices.ContainsFunc(events, func(e who.Event) bool { return e.For() != who.Loyalty }) {
+		return events
+	}
+	return slices.DeleteFunc(slices.Clone(events), func(e who.Event) bool { return e.For() != who.Loyalty })
 }
 
 // bodies collects the documents of a batch in one buffer.

@@ -65,18 +65,21 @@ type (
 		Properties string    `bson:"properties,omitempty"`
 		Ordinal    int64     `bson:"ordinal,omitempty"`
 		Source     string    `bson:"source,omitempty"`
+		Purpose    string    `bson:"purpose,omitempty"`
 		Reason     string    `bson:"reason,omitempty"`
 	}
 	grantsDocument struct {
 		Grants []grantDocument `bson:"grants"`
 	}
 	grantDocument struct {
-		Purpose string     `bson:"purpose"`
-		Given   bool       `bson:"given"`
-		At      *time.Time `bson:"at,omitempty"`
-		Source  string     `bson:"source,omitempty"`
-		Notice  string     `bson:"notice,omitempty"`
-		Basis   string     `bson:"basis,omitempty"`
+		Purpose  string     `bson:"purpose"`
+		Given    bool       `bson:"given"`
+		At       *time.Time `bson:"at,omitempty"`
+		Source   string     `bson:"source,omitempty"`
+		Notice   string     `bson:"notice,omitempty"`
+		Language string     `bson:"language,omitempty"`
+		Hash     string     `bson:"hash,omitempty"`
+		Basis    string     `bson:"basis,omitempty"`
 	}
 )
 
@@ -205,7 +208,7 @@ func TestEventCodec(t *testing.T) {
 			At:   time.UnixMilli(rapid.Int64Range(0, 4e12).Draw(t, "at")).In(time.FixedZone("somewhere", offset)),
 			Item: text.Draw(t, "item"), Basket: text.Draw(t, "basket"), Quantity: rapid.Float64().Draw(t, "quantity"),
 			Price: who.Money{Minor: rapid.Int64().Draw(t, "price"), Known: true}, Store: text.Draw(t, "store"), Place: text.Draw(t, "place"),
-			Ordinal: rapid.IntRange(0, 1<<30).Draw(t, "ordinal"), Source: text.Draw(t, "source"), Reason: text.Draw(t, "reason"),
+			Ordinal: rapid.IntRange(0, 1<<30).Draw(t, "ordinal"), Source: text.Draw(t, "source"), Purpose: who.Purpose(text.Draw(t, "purpose")), Reason: text.Draw(t, "reason"),
 		}
 		if rapid.Bool().Draw(t, "price unknown") {
 			e.Price = who.Money{}
@@ -215,7 +218,7 @@ func TestEventCodec(t *testing.T) {
 		}
 		mirror := eventDocument{
 			ID: e.ID, Kind: string(e.Kind), At: e.At, Offset: int32(offset), Item: e.Item, Basket: e.Basket, Quantity: e.Quantity,
-			Store: e.Store, Place: e.Place, Properties: string(e.Properties), Ordinal: int64(e.Ordinal), Source: e.Source, Reason: e.Reason,
+			Store: e.Store, Place: e.Place, Properties: string(e.Properties), Ordinal: int64(e.Ordinal), Source: e.Source, Purpose: string(e.Purpose), Reason: e.Reason,
 		}
 		if e.Price.Known {
 			mirror.Price = &e.Price.Minor
@@ -250,9 +253,9 @@ func TestGrantsAndProfileCodec(t *testing.T) {
 		var grants who.Grants
 		mirror := grantsDocument{Grants: []grantDocument{}}
 		for range rapid.IntRange(0, 4).Draw(t, "grants") {
-			g := who.Grant{Purpose: who.Purpose(text.Draw(t, "purpose")), Given: rapid.Bool().Draw(t, "given"), At: at.Draw(t, "at"), Source: who.Source(text.Draw(t, "source")), Notice: text.Draw(t, "notice"), Basis: text.Draw(t, "basis")}
+			g := who.Grant{Purpose: who.Purpose(text.Draw(t, "purpose")), Given: rapid.Bool().Draw(t, "given"), At: at.Draw(t, "at"), Source: who.Source(text.Draw(t, "source")), Notice: text.Draw(t, "notice"), Language: text.Draw(t, "language"), Hash: text.Draw(t, "hash"), Basis: text.Draw(t, "basis")}
 			grants = append(grants, g)
-			mirror.Grants = append(mirror.Grants, grantDocument{string(g.Purpose), g.Given, &g.At, string(g.Source), g.Notice, g.Basis})
+			mirror.Grants = append(mirror.Grants, grantDocument{string(g.Purpose), g.Given, &g.At, string(g.Source), g.Notice, g.Language, g.Hash, g.Basis})
 		}
 		want, err := bson.Marshal(mirror)
 		if err != nil {
@@ -548,8 +551,8 @@ func TestCodecsKnowEveryField(t *testing.T) {
 	t.Parallel()
 	for give, want := range map[reflect.Type]int{
 		reflect.TypeFor[who.History](): 6, reflect.TypeFor[who.Basket](): 4, reflect.TypeFor[who.Bought](): 5,
-		reflect.TypeFor[who.Visit](): 2, reflect.TypeFor[who.Signal](): 4, reflect.TypeFor[who.Event](): 13,
-		reflect.TypeFor[who.Grant](): 6, reflect.TypeFor[who.Record](): 8, reflect.TypeFor[who.Tell](): 3, reflect.TypeFor[who.Proposal](): 2,
+		reflect.TypeFor[who.Visit](): 2, reflect.TypeFor[who.Signal](): 4, reflect.TypeFor[who.Event](): 14,
+		reflect.TypeFor[who.Grant](): 8, reflect.TypeFor[who.Record](): 8, reflect.TypeFor[who.Tell](): 3, reflect.TypeFor[who.Proposal](): 2,
 	} {
 		if got := give.NumField(); got != want {
 			t.Errorf("%v has %d fields, its codec knows %d", give, got, want)

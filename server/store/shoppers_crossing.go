@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,9 +21,6 @@ const (
 	diaryLate     = "fix-"      // fixes that came too late to be put in order
 	diaryGrant    = "grant-"    // decisions about purposes; the log under grant/ has them in their order
 )
-
-// lateResolution is the finest H3 resolution in which a position is kept beside the presence.
-const lateResolution = 9
 
 // KeptCrossing is a crossing as it is kept with the shopper.
 type KeptCrossing struct {
@@ -85,8 +83,9 @@ func crossingDocuments(partition string, change *Change) ([]Document, error) {
 			return nil, err
 		}
 	}
+	coarse := cmp.Or(change.Coarse, who.Caps.Stored)
 	for _, fix := range change.Late {
-		if err := put(diaryID(fix.At, diaryLate), LateFix{At: fix.At, Place: geo.CellAt(fix.Point, lateResolution).String(), Reason: "late"}); err != nil {
+		if err := put(diaryID(fix.At, diaryLate), LateFix{At: fix.At, Place: geo.CellAt(fix.Point, coarse).String(), Reason: "late"}); err != nil {
 			return nil, err
 		}
 	}

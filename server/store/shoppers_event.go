@@ -30,6 +30,7 @@ func appendEvent(b []byte, e *who.Event) []byte {
 	b = appendText(b, "properties", string(e.Properties))
 	b = appendInt(b, "ordinal", int64(e.Ordinal))
 	b = appendText(b, "source", e.Source)
+	b = appendText(b, "purpose", string(e.Purpose))
 	b = appendText(b, "reason", e.Reason)
 	b, _ = bsoncore.AppendDocumentEnd(b, start)
 	return b
@@ -66,6 +67,8 @@ func readEvent(body []byte) (e who.Event, err error) {
 			e.Ordinal = int(w.int())
 		case "source":
 			e.Source = w.string()
+		case "purpose":
+			e.Purpose = who.Purpose(w.string())
 		case "reason":
 			e.Reason = w.string()
 		}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"time"
+	"unique"
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
@@ -18,6 +19,8 @@ func appendGrants(b []byte, grants []who.Grant) []byte {
 			b = appendTime(b, "at", g.At)
 			b = appendText(b, "source", string(g.Source))
 			b = appendText(b, "notice", g.Notice)
+			b = appendText(b, "language", g.Language)
+			b = appendText(b, "hash", g.Hash)
 			return appendText(b, "basis", g.Basis)
 		})
 	})
@@ -52,6 +55,10 @@ func readGrant(list *walker) (g who.Grant) {
 			g.Source = who.Source(w.string())
 		case "notice":
 			g.Notice = w.string()
+		case "language":
+			g.Language = unique.Make(w.string()).Value() // few, shared by all shoppers
+		case "hash":
+			g.Hash = unique.Make(w.string()).Value()
 		case "basis":
 			g.Basis = w.string()
 		}

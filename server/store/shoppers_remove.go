@@ -55,8 +55,8 @@ func (s *Shoppers) Remove(ctx context.Context, key who.Key, chosen func(DiaryEnt
 			switch {
 			case len(gone) < maxRemoved && chosen(e):
 				gone = append(gone, id)
-				counts = counts || e.Event != nil
-			case e.Event != nil:
+				counts = counts || e.Event != nil && e.Event.For() == who.Loyalty
+			case e.Event != nil && e.Event.For() == who.Loyalty:
 				stay = append(stay, *e.Event)
 			}
 			return true

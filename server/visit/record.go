@@ -18,7 +18,7 @@ func (v *Visits) note(snapshot *retailer.Snapshot, s *Signal, now *scene.Scene, 
 	r := decision.Blank()
 	r.Key, r.Since = s.Key, now.Shopper.Shopper().Since()
 	r.ID, r.At, r.Arrived = recommend.AnswerID(s.Key, now.Moment.Instant), s.At, s.Arrived
-	r.Scene = factsOf(s, now)
+	r.Scene = factsOf(snapshot, s, now)
 	r.Versions = store.Versions{
 		Model: made.Model, Crowd: int64(made.Crowd), Rules: made.Rules.Version(),
 		Catalogue: snapshot.Edited.Catalogue, Geofences: snapshot.Edited.Geofences, Stores: snapshot.Edited.Stores,
@@ -45,13 +45,16 @@ func (v *Visits) note(snapshot *retailer.Snapshot, s *Signal, now *scene.Scene, 
 }
 
 // factsOf is what may be kept of a scene.
-func factsOf(s *Signal, now *scene.Scene) store.SceneFacts {
+func factsOf(snapshot *retailer.Snapshot, s *Signal, now *scene.Scene) store.SceneFacts {
 	facts := store.SceneFacts{
 		Digest: digest(s, now), Daypart: string(now.Moment.Daypart), Holiday: now.Moment.Holiday,
 		Basket: len(s.Basket), List: len(s.List), Limit: s.Limit, Explore: s.Explore,
 	}
 	if now.Place.Known {
 		facts.Cell = now.Place.Cell
+		if finest := snapshot.Kept; finest > 0 && facts.Cell.Resolution() > finest {
+			facts.Cell = facts.Cell.Parent(finest)
+		}
 		if now.Place.Store != nil {
 			facts.Store = now.Place.Store.ID
 		}

@@ -34,7 +34,7 @@ func TestAnswersLeaveRecords(t *testing.T) {
 			w := newWorld(t)
 			w.draw("bakery", nil)
 			permissions := privacy.NewPermissions(w.shoppers, w.retailers, w.log(t))
-			if _, err := permissions.Decide(t.Context(), anna, map[who.Purpose]bool{who.Loyalty: c.loyalty, who.Location: c.location}, w.now.Add(-time.Minute)); err != nil {
+			if _, err := permissions.Decide(t.Context(), anna, map[who.Purpose]bool{who.Loyalty: c.loyalty, who.Location: c.location}, "", w.now.Add(-time.Minute)); err != nil {
 				t.Fatal(err)
 			}
 			answer, err := w.visits.Answer(t.Context(), visit.Signal{

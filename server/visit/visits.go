@@ -194,7 +194,7 @@ func (v *Visits) advance(snapshot *retailer.Snapshot, s *Signal, now *scene.Scen
 	change = &store.Change{
 		At: s.Arrived, Defaults: snapshot.Scene.Defaults, Presence: &after,
 		Marks:     marks(s.Key.Retailer, &after, s.Arrived, s.Arrived.Sub(after.Now.Seen)),
-		Crossings: fresh(before, crossings), Late: late(before, fixes),
+		Crossings: fresh(before, crossings), Late: late(before, fixes), Coarse: snapshot.Kept,
 	}
 	change.Lazy = !after.Changed && len(change.Crossings) == 0 && len(change.Late) == 0
 	_, waited := before.Due()

@@ -145,7 +145,7 @@ func TestWithdrawnLocationIsForgotten(t *testing.T) {
 	permissions := privacy.NewPermissions(w.shoppers, w.retailers, w.log(t))
 	decide := func(location bool) {
 		t.Helper()
-		if _, err := permissions.Decide(t.Context(), anna, map[who.Purpose]bool{who.Location: location}, w.now); err != nil {
+		if _, err := permissions.Decide(t.Context(), anna, map[who.Purpose]bool{who.Location: location}, "", w.now); err != nil {
 			t.Fatal(err)
 		}
 	}
