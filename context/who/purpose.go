@@ -100,7 +100,7 @@ var declarations = []Declaration{
 			{"en", "Suggestions from your purchases", "We keep what you buy, look at and save, and use it to suggest what may help you. You can see it, correct it and delete it at any time."},
 			{"de", "Vorschläge aus Ihren Einkäufen", "Wir merken uns, was Sie kaufen, ansehen und speichern, und schlagen Ihnen damit vor, was Ihnen helfen kann. Sie können es jederzeit ansehen, berichtigen und löschen."},
 			{"fr", "Des suggestions d'après vos achats", "Nous gardons ce que vous achetez, regardez et enregistrez, pour vous suggérer ce qui peut vous aider. Vous pouvez à tout moment le voir, le corriger et l'effacer."},
-			{"pt", "Sugestões a partir das suas compras", "Guardamos o que compra, vê e guarda, e usamo-lo para sugerir o que o pode ajudar. Pode vê-lo, corrigi-lo e apagá-lo a qualquer momento."},
+			{"pt", "Sugestões a partir das suas compras", "Guardamos o que compra, vê e guarda, e usamo-lo para sugerir o que o pode ajudar. Pode vê-lo, corrigi-lo e apagá-lo quando quiser."},
 		},
 		Categories: []string{"user.behavior.purchase_history", "user.behavior"}, Kinds: EventKinds, Resolution: Resolution{Stored: Caps.Stored, Analytics: Caps.Analytics},
 	},
