@@ -172,7 +172,7 @@ func (b *Book) Run(ctx context.Context) {
 		case <-flush.C:
 			b.flush(ctx)
 		case <-expire.C:
-			if _, err := b.shoppers.ExpireRecords(ctx, b.Now()); err != nil && ctx.Err() == nil {
+			if _, err := b.shoppers.ExpireRecords(ctx, b.Now(), b.Keep); err != nil && ctx.Err() == nil {
 				b.Log.Error("decision records that are old enough cannot be removed", "err", err)
 			}
 		}

@@ -94,6 +94,12 @@ type Document struct {
 	ID        string // unique within the partition
 	Body      bson.Raw
 	Marks     []Mark // at most MaxMarks, no two with the same kind and key; read back ordered by kind and key
+
+	// Known says, of a document that a batch puts, that Had are all the marks it has at the revision which the batch expects
+	// (none: it has none, or is not there). An engine then need not read the old document to remove its marks, which costs
+	// more than all else that a put does. Marks that are forgotten here are found for ever. Never read back.
+	Known bool
+	Had   []Mark
 }
 
 // Mark makes a document findable over all partitions, by kind and key, in order of time. It is set and removed by the
@@ -258,6 +264,9 @@ func (b *Batch) Check() error {
 	for i := range b.Put {
 		if err := b.Put[i].check(b.Partition); err != nil {
 			return fmt.Errorf("partition %q: %w", b.Partition, err)
+		}
+		if b.Put[i].Known && b.Expect == nil {
+			return fmt.Errorf("partition %q: document %q: its marks are known at no revision: %w", b.Partition, b.Put[i].ID, ErrInvalid)
 		}
 	}
 	for _, id := range b.Delete {

@@ -34,7 +34,7 @@ var ErrNoGrant = errors.New("the shopper has not granted the purpose")
 //	event/…   the diary, newest first
 //	seen/…    for each event id, when it was: an event that comes again is known by it
 //	grant/…   every decision about a purpose, in order
-//	answer/…  what answers were made of, for some time
+//	answers/… what answers were made of, for some time
 //	outbox/…  what endpoints are still to be told, see Letter; undelivered/… what was given up
 //
 // Other parts of server keep documents of their own there, written through Commit or Attach, so that they change
@@ -90,8 +90,9 @@ const (
 	profileID        = "now/profile"
 	toldID           = "now/told"
 	proposalsID      = "now/proposals"
+	answeredID       = "now/answered" // see shoppers_record.go; it stands before the grants, for Each skips it
 	afterHistoryID   = "now/i"
-	shopperDocuments = 8 // more than there are under now/
+	shopperDocuments = 16 // more than there are under now/
 )
 
 // pseudonymEncoding is base32 in lower case: 26 letters and digits for 128 bits.
@@ -200,8 +201,11 @@ func (s *Shoppers) load(ctx context.Context, key who.Key, partition string) (*kn
 			record.History, err = readHistory(d.Body, s.names(key.Retailer))
 		case presenceID:
 			record.Presence, err = readPresence(d.Body)
+			k.marks = d.Marks
 		case toldID:
 			record.Told, err = readTold(d.Body)
+		case answeredID:
+			k.answered = true
 		case erasingID:
 			err = ErrErasing
 		case proposalsID:
@@ -289,7 +293,7 @@ const evictionDeadline = 5 * time.Second
 // write puts a remembered presence into the store, unless something was committed since.
 func (s *Shoppers) write(ctx context.Context, partition string, k *known) error {
 	_, err := s.documents.Commit(ctx, Batch{Partition: partition, Expect: &k.revision, Lazy: true, Put: []Document{
-		{ID: presenceID, Body: appendPresence(nil, &k.record.Presence)},
+		{ID: presenceID, Body: appendPresence(nil, &k.record.Presence), Known: true, Had: k.marks}, // who waits for nothing has no marks
 	}})
 	s.cache.forget(partition)
 	if errors.Is(err, ErrConflict) {
@@ -354,7 +358,9 @@ func (s *Shoppers) commit(ctx context.Context, key who.Key, partition string, k 
 		record.Presence = *change.Presence
 		record.Presence.Changed, record.Presence.Odd = false, nil // they say what one call did, and is not stored
 		batch.b = appendPresence(batch.b, change.Presence)
-		batch.cut(presenceID, change.Marks...)
+		batch.cut(presenceID)
+		presence := &batch.put[len(batch.put)-1]
+		presence.Marks, presence.Had = change.Marks, k.marks
 	}
 	if change.Proposals != nil {
 		record.Proposed = *change.Proposals
@@ -404,10 +410,11 @@ func (s *Shoppers) commit(ctx context.Context, key who.Key, partition string, k 
 		*buffer = batch.b
 		buffers.Put(buffer)
 	}
-	next := &known{revision: revision, remembered: k.remembered, stored: k.stored}
+	next := k.at(revision, k.remembered)
 	if change.Presence != nil {
-		next.remembered, next.stored = 0, change.Presence.Now.Seen
+		next.remembered, next.stored, next.marks = 0, change.Presence.Now.Seen, slices.Clone(change.Marks)
 	}
+	next.answered = next.answered || slices.ContainsFunc(change.Documents, func(d Document) bool { return d.ID == answeredID })
 	next.take(record)
 	s.cache.committed(partition, next, before)
 	return next, nil
@@ -428,9 +435,9 @@ type bodies struct {
 	put  []Document
 }
 
-// cut makes a document of all that was appended since the last one.
-func (c *bodies) cut(id string, marks ...Mark) {
-	c.put = append(c.put, Document{ID: id, Body: c.b[c.done:len(c.b):len(c.b)], Marks: marks})
+// cut makes a document of all that was appended since the last one. It has no marks, and never had.
+func (c *bodies) cut(id string) {
+	c.put = append(c.put, Document{ID: id, Body: c.b[c.done:len(c.b):len(c.b)], Known: true})
 	c.done = len(c.b)
 }
 

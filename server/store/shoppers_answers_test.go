@@ -44,7 +44,7 @@ func answers(t testing.TB, s *store.Shoppers) []string {
 // stored counts the documents of records in the store, whatever the grants say.
 func stored(t testing.TB, s *store.Shoppers, documents store.Documents) int {
 	t.Helper()
-	page, err := documents.Scan(ctx, s.Partition(anna), "answer/", "answer0", 0)
+	page, err := documents.Scan(ctx, s.Partition(anna), "answers/", "answers0", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,27 +158,42 @@ func TestRecordsAreBounded(t *testing.T) {
 	}
 }
 
-// TestRecordsExpire holds that records go in time, and only those: a document that was written anew stays.
+// TestRecordsExpire holds that records go in time (a little early: keptFor is an hour), and only those, whatever brought them
+// and whoever has the shopper in memory.
 func TestRecordsExpire(t *testing.T) {
 	t.Parallel()
-	s, documents := open(t, 1<<20)
-	keep(t, s, answered("old", now, who.Loyalty))
-	keep(t, s, answered("new", now.Add(time.Minute), who.Loyalty))
-	for _, c := range []struct {
-		after time.Duration
-		want  []string
-	}{
-		{keptFor, []string{"new", "old"}}, {keptFor + time.Second, []string{"new"}}, {keptFor + time.Minute + time.Second, []string{}},
-	} {
-		if _, err := s.ExpireRecords(ctx, now.Add(c.after)); err != nil {
-			t.Fatal(err)
+	for _, cache := range []uint64{1 << 20, 1} {
+		s, documents := open(t, cache)
+		keep(t, s, answered("old", now, who.Loyalty))
+		keep(t, s, answered("new", now.Add(time.Minute), who.Loyalty))
+		for _, c := range []struct {
+			after time.Duration
+			keep  string
+			want  []string
+		}{
+			{keptFor - time.Minute, "", []string{"new", "old"}},
+			{keptFor + time.Second, "", []string{"new"}},
+			{keptFor + time.Minute + time.Second, "", []string{}},
+			{2 * keptFor, "again", []string{"again"}}, // nothing of before says when it is to go
+			{3*keptFor - time.Minute, "", []string{"again"}},
+			{3*keptFor + time.Second, "", []string{}},
+		} {
+			if c.keep != "" {
+				keep(t, s, answered(c.keep, now.Add(c.after), who.Loyalty))
+			}
+			if _, err := s.ExpireRecords(ctx, now.Add(c.after), keptFor); err != nil {
+				t.Fatal(err)
+			}
+			if got := answers(t, s); !slices.Equal(got, c.want) {
+				t.Errorf("cache of %d bytes, after %v: got %v, want %v", cache, c.after, got, c.want)
+			}
 		}
-		if got := answers(t, s); !slices.Equal(got, c.want) {
-			t.Errorf("after %v: got %v, want %v", c.after, got, c.want)
+		if got := stored(t, s, documents); got != 0 {
+			t.Errorf("cache of %d bytes: %d documents are left", cache, got)
 		}
-	}
-	if got := stored(t, s, documents); got != 0 {
-		t.Errorf("%d documents are left", got)
+		if left, _, err := documents.Marked(ctx, store.RetentionMark, store.RecordRetention, store.Position{}, time.Time{}, 0); err != nil || len(left) != 0 {
+			t.Errorf("cache of %d bytes: %d marks are left, %v", cache, len(left), err)
+		}
 	}
 }
 

@@ -17,6 +17,8 @@ type known struct {
 	revision   Revision     // of the partition, 0: it does not exist
 	remembered int          // presences that were remembered since the one in the store, see Shoppers.Remember
 	stored     time.Time    // the newest fix of the presence in the store
+	marks      []Mark       // of the presence in the store
+	answered   bool         // the store knows when the first of the decision records is to go, see answeredID
 	record     who.Record   // its Revision is 0 for a stranger, even if the partition holds other documents
 	shopper    *who.Shopper // nil: a stranger
 }
@@ -33,6 +35,11 @@ const (
 func (k *known) may(next *geo.Presence) bool {
 	seen := next.Now.Seen
 	return k.remembered < maxRemembered && (seen.Sub(k.stored) < maxBehind || seen.Sub(k.record.Presence.Now.Seen) > dense)
+}
+
+// at is what is known at another revision, with nothing of the record yet.
+func (k *known) at(revision Revision, remembered int) *known {
+	return &known{revision: revision, remembered: remembered, stored: k.stored, marks: k.marks, answered: k.answered}
 }
 
 // take makes a shopper of a record. The record's Revision moves with each change, remembered or committed.
@@ -54,6 +61,9 @@ func (k *known) bytes() uint32 {
 	p := &k.record.Presence
 	n += uintptr(cap(p.Tail))*unsafe.Sizeof(geo.Fix{}) + uintptr(cap(p.Recent))*(unsafe.Sizeof(geo.Crossing{})+256) +
 		uintptr(cap(p.Now.Stays)+cap(p.Base.Stays))*(unsafe.Sizeof(geo.Stay{})+64)
+	for _, m := range k.marks {
+		n += unsafe.Sizeof(m) + uintptr(len(m.Key))
+	}
 	n += uintptr(cap(k.record.Told)) * (unsafe.Sizeof(who.Tell{}) + 32)
 	for i := range k.record.Proposed {
 		n += 64 + uintptr(len(k.record.Proposed[i].Body))
@@ -138,7 +148,7 @@ func (c *shopperCache) attached(partition string, revision Revision, before uint
 		case found && there.revision >= revision:
 			return nil, otter.CancelOp
 		case found && alone && there.revision == revision-1:
-			moved := &known{revision: revision, remembered: there.remembered, stored: there.stored}
+			moved := there.at(revision, there.remembered)
 			if there.shopper != nil {
 				moved.take(there.record)
 			}
@@ -155,7 +165,7 @@ func (c *shopperCache) remember(partition string, revision int64, presence *geo.
 		if !done {
 			return nil, otter.CancelOp
 		}
-		next := &known{revision: there.revision, remembered: there.remembered + 1, stored: there.stored}
+		next := there.at(there.revision, there.remembered+1)
 		record := there.record
 		record.Presence = *presence
 		next.take(record)

@@ -86,6 +86,7 @@ func letterDocuments(partition string, revision Revision, letters []Letter) ([]D
 		if documents[i], err = waiting.document(); err != nil {
 			return nil, err
 		}
+		documents[i].Known = true // the revision makes it a new one
 	}
 	return documents, nil
 }

@@ -137,14 +137,20 @@ type Considered struct {
 // partition's revision chooses, so that each commit costs one put and the number of documents is bounded without looking:
 // what a call was answered stays for as many commits of the shopper as there are slots, or until its time is over.
 // Calls that suggested and told nothing (fixes alone) have few slots of their own, or they would crowd out the others.
+//
+// They carry no marks, so that a put needs no look at what stood in its slot: that look cost as much as the rest of the
+// record. One document a shopper, answeredID, carries the mark instead; it says when the first record is to go, or earlier.
 const (
-	recordFrom, recordTo = "answer/", "answer0"
+	recordFrom, recordTo = "answers/", "answers0"
 	recordSuggested      = recordFrom + "suggested-"
 	recordQuiet          = recordFrom + "quiet-"
 	suggestedSlots       = 256
 	quietSlots           = 64
 	recordsPerDocument   = 64
 )
+
+// Records go up to a hundredth of their time early, so that a shopper's are looked at once in a while and not one by one.
+const early = 100
 
 // The mark of documents that have to go at a time, by what they are.
 const (
@@ -206,11 +212,13 @@ func (s *Shoppers) keepRecords(ctx context.Context, key who.Key, partition strin
 		if suggested {
 			slots, slot = suggestedSlots, recordSuggested
 		}
-		_, err = s.commit(ctx, key, partition, k, Change{At: newest, Defaults: defaults, Lazy: true, Documents: []Document{{
-			ID:    slot + strconv.FormatInt(int64(k.revision+1)%slots, 16),
-			Body:  body,
-			Marks: []Mark{{Kind: RetentionMark, Key: RecordRetention, At: newest.Add(keep)}},
-		}}})
+		change := Change{At: newest, Defaults: defaults, Lazy: true, Documents: []Document{
+			{ID: slot + strconv.FormatInt(int64(k.revision+1)%slots, 16), Body: body, Known: true},
+		}}
+		if !k.answered {
+			change.Documents = append(change.Documents, answeredUntil(newest, keep))
+		}
+		_, err = s.commit(ctx, key, partition, k, change)
 		if err == nil {
 			if cap(body) <= maxPooledBytes {
 				*buffer = body
@@ -311,8 +319,17 @@ func (s *Shoppers) withdrawn(ctx context.Context, partition string, decisions []
 	return ids, err
 }
 
-// ExpireRecords removes records whose time is over, of any shopper, and returns how many documents it removed.
-func (s *Shoppers) ExpireRecords(ctx context.Context, now time.Time) (removed int, err error) {
+// answeredUntil is the document that says when the first record is to go.
+func answeredUntil(first time.Time, keep time.Duration) Document {
+	return Document{
+		ID:    answeredID,
+		Body:  document(nil, func(b []byte) []byte { return bsoncore.AppendDateTimeElement(b, "from", first.UnixMilli()) }),
+		Marks: []Mark{{Kind: RetentionMark, Key: RecordRetention, At: first.Add(keep)}},
+	}
+}
+
+// ExpireRecords removes records that have been kept for their time, of any shopper, and returns how many documents it removed.
+func (s *Shoppers) ExpireRecords(ctx context.Context, now time.Time, keep time.Duration) (removed int, err error) {
 	after := Position{}
 	for {
 		found, more, err := s.documents.Marked(ctx, RetentionMark, RecordRetention, after, now, 0)
@@ -320,13 +337,11 @@ func (s *Shoppers) ExpireRecords(ctx context.Context, now time.Time) (removed in
 			return removed, err
 		}
 		for _, m := range found {
-			done, err := s.expire(ctx, m.Partition, m.ID, now)
+			n, err := s.expire(ctx, m.Partition, m.ID, now, keep)
 			if err != nil {
 				return removed, err
 			}
-			if done {
-				removed++
-			}
+			removed += n
 		}
 		if !more {
 			return removed, nil
@@ -335,33 +350,51 @@ func (s *Shoppers) ExpireRecords(ctx context.Context, now time.Time) (removed in
 	}
 }
 
-// expire removes a document unless it was written anew since it was found.
-func (s *Shoppers) expire(ctx context.Context, partition, id string, now time.Time) (bool, error) {
+// expire removes the records of one shopper whose time is over, and notes when the first of those that stay is to go.
+func (s *Shoppers) expire(ctx context.Context, partition, found string, now time.Time, keep time.Duration) (removed int, err error) {
 	before := s.cache.moves(partition)
 	revision, err := s.documents.Revision(ctx, partition)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	d, err := s.documents.Get(ctx, partition, id)
-	if errors.Is(err, ErrNotFound) {
-		return false, nil
-	}
+	over := now.Add(keep/early - keep)
+	batch, first := Batch{Partition: partition, Expect: &revision, Lazy: true}, time.Time{}
+	err = s.eachRecords(ctx, partition, func(id string, records []DecisionRecord) {
+		newest := time.Time{}
+		for i := range records {
+			if records[i].Arrived.After(newest) {
+				newest = records[i].Arrived
+			}
+		}
+		switch {
+		case newest.Before(over):
+			batch.Delete = append(batch.Delete, id)
+		case first.IsZero() || newest.Before(first):
+			first = newest
+		}
+	})
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	if slices.ContainsFunc(d.Marks, func(m Mark) bool { return m.Kind == RetentionMark && m.At.After(now) }) {
-		return false, nil
+	if found != answeredID { // records of an older layout have their own marks
+		batch.Delete = append(batch.Delete, found)
 	}
-	revision, err = s.documents.Commit(ctx, Batch{Partition: partition, Expect: &revision, Delete: []string{id}, Lazy: true})
+	removed = len(batch.Delete)
+	if first.IsZero() {
+		batch.Delete = append(batch.Delete, answeredID)
+	} else {
+		batch.Put = []Document{answeredUntil(first, keep)}
+	}
+	revision, err = s.documents.Commit(ctx, batch)
 	if errors.Is(err, ErrConflict) { // the next sweep looks again
-		return false, nil
+		return 0, nil
 	}
-	if err != nil {
+	if err != nil || first.IsZero() {
 		s.cache.forget(partition)
-		return false, err
+		return removed, err
 	}
 	s.cache.attached(partition, revision, before)
-	return true, nil
+	return removed, nil
 }
 
 type recordDocument struct {

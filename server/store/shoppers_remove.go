@@ -83,7 +83,7 @@ func (s *Shoppers) Remove(ctx context.Context, key who.Key, chosen func(DiaryEnt
 			s.cache.forget(partition)
 			return 0, nil, err
 		}
-		next := &known{revision: revision, remembered: k.remembered, stored: k.stored}
+		next := k.at(revision, k.remembered)
 		next.take(record)
 		s.cache.committed(partition, next, before)
 		if counts {

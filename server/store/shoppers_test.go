@@ -614,6 +614,47 @@ func TestOtherDocumentsMoveWithTheShopper(t *testing.T) {
 	}
 }
 
+// TestPresenceMarksMove holds that the marks of a presence are those of its last commit and no others, whether the shopper
+// was in memory or not, and whatever was committed between.
+func TestPresenceMarksMove(t *testing.T) {
+	t.Parallel()
+	for _, cache := range []uint64{1 << 20, 1} {
+		shoppers, documents := open(t, cache)
+		revision := int64(0)
+		for step, keys := range [][]string{{"g1"}, {"g1", "g2"}, {"g2"}, {}, {"g3"}, {"g3"}, {}} {
+			var marks []store.Mark
+			for _, key := range keys {
+				marks = append(marks, store.Mark{Kind: "inside", Key: key, At: now.Add(time.Duration(step) * time.Second)})
+			}
+			shopper, err := shoppers.Commit(ctx, anna, revision, store.Change{At: now, Defaults: given, Presence: &geo.Presence{Shopper: "p"}, Marks: marks})
+			if err != nil {
+				t.Fatal(err)
+			}
+			clear(marks) // the caller may use it again
+			if step%2 == 0 {
+				keep(t, shoppers, answered(fmt.Sprint(step), now, who.Loyalty))
+				if shopper, err = shoppers.Shopper(ctx, anna); err != nil {
+					t.Fatal(err)
+				}
+			}
+			revision = shopper.Revision()
+			var got []string
+			for _, key := range []string{"g1", "g2", "g3"} {
+				found, _, err := documents.Marked(ctx, "inside", key, store.Position{}, time.Time{}, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for range found {
+					got = append(got, key)
+				}
+			}
+			if !slices.Equal(got, keys) && len(got)+len(keys) > 0 {
+				t.Errorf("cache of %d bytes, step %d: marks %v, want %v", cache, step, got, keys)
+			}
+		}
+	}
+}
+
 func TestEachTellsHistoriesThatAreGranted(t *testing.T) {
 	t.Parallel()
 	shoppers, documents := open(t, 1<<20)

@@ -159,8 +159,8 @@ func (s *Store) fill(batch *pebble.Batch, b *store.Batch, current store.Revision
 	for i := range b.Put {
 		d := &b.Put[i]
 		key = appendDocumentKey(key[:0], b.Partition, d.ID)
-		var marks []store.Mark
-		if current != 0 {
+		marks := d.Had
+		if current != 0 && !d.Known {
 			var err error
 			if marks, _, err = s.marks(key); err != nil {
 				return 0, s.readError(b.Partition, err)

@@ -344,6 +344,7 @@ func refusedLeavesNoTrace(t *testing.T, d store.Documents) {
 		{"conflict on delete", store.Batch{Expect: &wrong, Delete: []string{"a"}}, store.ErrConflict},
 		{"a bad one behind a good one", store.Batch{Put: []store.Document{good, {ID: "", Body: Body(3)}}}, store.ErrInvalid},
 		{"a bad delete behind a good put", store.Batch{Put: []store.Document{good}, Delete: []string{"\x00"}}, store.ErrInvalid},
+		{"marks known at no revision", store.Batch{Put: []store.Document{{ID: "b", Body: Body(3), Known: true}}}, store.ErrInvalid},
 		{"too large", store.Batch{Put: []store.Document{good}, Delete: make([]string, store.MaxBatchDocuments)}, store.ErrTooLarge},
 	} {
 		c.give.Partition = "p"
@@ -794,6 +795,13 @@ func marksPages(t *testing.T, d store.Documents) {
 }
 
 func marksFollow(t *testing.T, d store.Documents) {
+	t.Run("looked up", func(t *testing.T) { marksMove(t, d, false) })
+	t.Run("known", func(t *testing.T) { marksMove(t, d, true) })
+}
+
+// marksMove moves marks step by step. known: each batch says which ones its documents had.
+func marksMove(t *testing.T, d store.Documents, known bool) {
+	had := map[string][]store.Mark{}
 	list := func() string {
 		var all []string
 		for _, key := range []string{"1", "2", "3"} {
@@ -820,12 +828,35 @@ func marksFollow(t *testing.T, d store.Documents) {
 		{"back again", store.Batch{Put: []store.Document{{ID: "a", Body: Body(7), Marks: []store.Mark{in("1", 10)}}}}, "1@10=7"},
 	} {
 		c.give.Partition = "p"
+		for i := range c.give.Put {
+			put := &c.give.Put[i]
+			if known {
+				put.Known, put.Had = true, had[put.ID]
+			}
+			had[put.ID] = put.Marks
+		}
+		for _, id := range c.give.Delete {
+			delete(had, id)
+		}
+		if known {
+			revision, err := d.Revision(t.Context(), "p")
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.give.Expect = &revision
+		}
 		if _, err := d.Commit(t.Context(), c.give); err != nil {
 			t.Fatal(err)
 		}
 		if got := list(); got != c.want {
 			t.Fatalf("step %d, %s: got %q, want %q", i, c.name, got, c.want)
 		}
+	}
+	if _, err := d.Commit(t.Context(), store.Batch{Partition: "p", Delete: []string{"a"}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := list(); got != "" {
+		t.Errorf("left after all: %q", got)
 	}
 }
 
