@@ -623,6 +623,9 @@ func (m *machine) dwell(s *Stay, g *Geofence, decided time.Time, point Point, re
 	s.Dwelled = true
 }
 
+// approachOver is how far away a shopper must be before an approach is told again.
+func approachOver(g *Geofence) float64 { return g.ApproachMeters*1.25 + 20 }
+
 // approach tells that a geofence is near, once until the shopper went away again.
 func (m *machine) approach(s *Stay, g *Geofence, d float64, w *witness) {
 	if g.ApproachMeters <= 0 {
@@ -632,8 +635,7 @@ func (m *machine) approach(s *Stay, g *Geofence, d float64, w *witness) {
 	near := within(d-g.ApproachMeters, w.spread)
 	switch {
 	case s.Approached:
-		away := g.ApproachMeters*1.25 + 20
-		s.Approached = within(d-away, w.spread) > 1-approachProbability
+		s.Approached = within(d-approachOver(g), w.spread) > 1-approachProbability
 	case near >= approachProbability && g.Schedule.Open(w.Fix.At) && (w.alone || w.lie < credible && m.wasNear(g, w)):
 		s.Approached, s.Wants = true, g.Wants
 		fix := w.Fix

@@ -495,6 +495,9 @@ type ContextRequest struct {
 	// Permissions What the device allows now. It can only reduce what the shopper granted. Absent: the grants alone decide.
 	Permissions *DevicePermissions `json:"permissions,omitempty"`
 
+	// Regions How many regions the phone can watch by itself: 19 on iOS, 99 on Android. `next` then holds the plan of `GET /v1/geofences/nearby`.
+	Regions int `json:"regions,omitempty,omitzero"`
+
 	// SentAt The phone's clock when it sent the call. Compared with the arrival, it tells how far the clock is off, and the times of the call are corrected by it; more than 12 hours is refused.
 	SentAt time.Time `json:"sent_at,omitempty,omitzero"`
 
@@ -621,7 +624,7 @@ type DevicePlan struct {
 	// Regions At most `limit`; best first.
 	Regions []Region `json:"regions"`
 
-	// SafeRadiusM Within this many metres of `at` no boundary is crossed that the regions do not see. Watch it too: leaving it is a reason to call.
+	// SafeRadiusM Within this many metres of `at` no boundary is crossed that the regions do not see. Watch it too: leaving it is a reason to call. Beside a boundary that no circle can watch it is small: call with each fix there.
 	SafeRadiusM float64 `json:"safe_radius_m"`
 }
 
@@ -1253,10 +1256,16 @@ type MyPage struct {
 
 // Next When to call again. Until then the phone may sleep.
 type Next struct {
+	// At With `regions`: where the phone is likely to be.
+	At LatLng `json:"at,omitempty,omitzero"`
+
 	// CheckAgainS Call again after this many seconds at the latest.
 	CheckAgainS int `json:"check_again_s"`
 
-	// SafeRadiusM Within this many metres of the position nothing can happen. Absent: unknown.
+	// Regions What the phone should watch, best first. Absent: `regions` of the call asked for none, or the position is not known well enough.
+	Regions []Region `json:"regions,omitempty,omitzero"`
+
+	// SafeRadiusM Within this many metres of the position (of `at`, when it is there) nothing can happen that no region of `regions` sees. Absent: unknown, or less than any distance.
 	SafeRadiusM *float64 `json:"safe_radius_m,omitempty"`
 }
 
@@ -1513,7 +1522,7 @@ type Region struct {
 	// DistanceM To the boundary of the geofence; negative inside.
 	DistanceM float64 `json:"distance_m"`
 
-	// Exact true: the circle is the geofence. false: it encloses it; who enters it calls again.
+	// Exact true: the circle is the geofence. false: it is one that wakes the phone no later than the boundary is crossed.
 	Exact    bool   `json:"exact"`
 	Geofence string `json:"geofence"`
 
@@ -1524,11 +1533,11 @@ type Region struct {
 	Lng     float64 `json:"lng"`
 	RadiusM float64 `json:"radius_m"`
 
-	// Watch exit: the shopper is inside. enter: outside.
+	// Watch enter: call when the phone comes into the circle. exit: when it leaves it. Whether the shopper is inside of the geofence says `distance_m`.
 	Watch RegionWatch `json:"watch"`
 }
 
-// RegionWatch exit: the shopper is inside. enter: outside.
+// RegionWatch enter: call when the phone comes into the circle. exit: when it leaves it. Whether the shopper is inside of the geofence says `distance_m`.
 type RegionWatch string
 
 // RejectedRow defines model for RejectedRow.

@@ -76,7 +76,7 @@ func signalFrom(in *wire.ContextRequest, now time.Time) (visit.Signal, error) {
 		Arrived: now, At: in.At, SentAt: in.SentAt,
 		Device: deviceFrom(in.Permissions),
 		Screen: in.Doing.Screen, Basket: in.Doing.Basket, List: in.Doing.List, Query: in.Doing.Query,
-		Explore: in.Explore == nil || *in.Explore, Limit: defaultLimit,
+		Explore: in.Explore == nil || *in.Explore, Limit: defaultLimit, Regions: in.Regions,
 	}
 	if in.Limit != nil {
 		s.Limit = *in.Limit
@@ -145,6 +145,10 @@ func replyFrom(answer *visit.Answer) *wire.ContextResponse {
 	}
 	if answer.Next.SafeRadiusMeters > 0 {
 		out.Next.SafeRadiusM = &answer.Next.SafeRadiusMeters
+	}
+	if len(answer.Next.Watch) > 0 {
+		out.Next.At = wire.LatLng{Lat: answer.Next.At.Lat, Lng: answer.Next.At.Lng}
+		out.Next.Regions = regionsFrom(answer.Next.Watch)
 	}
 	for _, purpose := range answer.Used.Purposes {
 		out.Used.Purposes = append(out.Used.Purposes, string(purpose))

@@ -87,16 +87,16 @@ func TestDecodeRefuses(t *testing.T) {
 		{"half a surrogate pair", `{"doing":{"query":"\ud83d"}}`, `/doing/query: malformed: line 1, column 20: an escape in a string is not one of JSON's, or half a surrogate pair`},
 		{"a control character", "{\"doing\":{\"query\":\"a\nb\"}}", `/doing/query: malformed: line 1, column 21: a control character stands in a string; write it as \u000a`},
 
-		{"an unknown field", `{"colour":1}`, `/colour: unknown_field: is no field here; want shopper, at, sent_at, where, trail, permissions, doing, kinds, explore, limit and language`},
+		{"an unknown field", `{"colour":1}`, `/colour: unknown_field: is no field here; want shopper, at, sent_at, where, trail, permissions, doing, kinds, explore, limit, regions and language`},
 		{"a typing error", `{"wehre":{"lat":1,"lng":2}}`, `/wehre: unknown_field: is no field here; did you mean where?`},
 		{"another case", `{"Limit":3}`, `/Limit: unknown_field: is no field here; did you mean limit?`},
 		{"an unknown field deep inside", `{"where":{"lat":1,"lng":2,"acuracy_m":3}}`, `/where/acuracy_m: unknown_field: is no field here; did you mean accuracy_m?`},
-		{"a name with a slash", `{"a/b~c":1}`, `/a~1b~0c: unknown_field: is no field here; want shopper, at, sent_at, where, trail, permissions, doing, kinds, explore, limit and language`},
+		{"a name with a slash", `{"a/b~c":1}`, `/a~1b~0c: unknown_field: is no field here; want shopper, at, sent_at, where, trail, permissions, doing, kinds, explore, limit, regions and language`},
 		{"a repeated field", `{"limit":3,"limit":4}`, `/limit: duplicate_field: stands twice, want it once`},
 		{"a wrong type", `{"where":{"lat":"51.5","lng":0}}`, `/where/lat: wrong_type: got a string, want a number`},
 		{"a null", `{"limit":null}`, `/limit: wrong_type: got null, want a whole number; leave the field out when there is none`},
 		{"a fraction", `{"limit":1.5}`, `/limit: wrong_type: got 1.5, want a whole number`},
-		{"too deep", `{"x":` + deep + `}`, "/x: unknown_field: is no field here; want shopper, at, sent_at, where, trail, permissions, doing, kinds, explore, limit and language\n" +
+		{"too deep", `{"x":` + deep + `}`, "/x: unknown_field: is no field here; want shopper, at, sent_at, where, trail, permissions, doing, kinds, explore, limit, regions and language\n" +
 			`/x` + strings.Repeat(`/a`, 31) + `: too_deep: nested deeper than 32 values`},
 
 		{"half a position", `{"where":{"lat":51.5}}`, `/where/lng: missing: is missing, want a number`},

@@ -98,8 +98,27 @@ func appendContext(b []byte, answer *wire.ContextResponse, list []recommend.Sugg
 			return nil, err
 		}
 	}
+	if len(answer.Next.Regions) > 0 {
+		if b, err = appendRegions(b, answer.Next.At, answer.Next.Regions); err != nil {
+			return nil, err
+		}
+	}
 	b = append(b, `},"used":`...)
 	return append(appendUsed(b, &answer.Used), '}'), nil
+}
+
+// appendRegions writes the plan of a phone that asked for it: seldom, so without haste.
+func appendRegions(b []byte, at wire.LatLng, regions []wire.Region) ([]byte, error) {
+	place, err := json.Marshal(at)
+	if err != nil {
+		return nil, err
+	}
+	list, err := json.Marshal(regions)
+	if err != nil {
+		return nil, err
+	}
+	b = append(append(b, `,"at":`...), place...)
+	return append(append(b, `,"regions":`...), list...), nil
 }
 
 func appendSuggestion(b []byte, s *recommend.Suggestion, words words) ([]byte, error) {

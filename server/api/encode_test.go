@@ -90,6 +90,11 @@ func drawContext(t *rapid.T) wire.ContextResponse {
 		metres := number.Draw(t, "safe")
 		answer.Next.SafeRadiusM = &metres
 	}
+	for range rapid.IntRange(0, 2).Draw(t, "regions") {
+		answer.Next.At = wire.LatLng{Lat: 1 + rapid.Float64Range(0, 80).Draw(t, "lat"), Lng: number.Draw(t, "lng")}
+		answer.Next.Regions = append(answer.Next.Regions, wire.Region{Geofence: text.Draw(t, "watched"), Lat: number.Draw(t, "middle"), RadiusM: number.Draw(t, "around"),
+			Watch: wire.RegionWatchExit, Exact: some("exact"), DistanceM: number.Draw(t, "off")})
+	}
 	for range rapid.IntRange(0, 2).Draw(t, "triggers") {
 		trigger := wire.Trigger{ID: text.Draw(t, "id"), Geofence: text.Draw(t, "geofence"), Kind: wire.TriggerKindDwell, At: instant.Draw(t, "at"), Reason: text.Draw(t, "reason")}
 		if some("decided") {

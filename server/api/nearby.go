@@ -72,18 +72,22 @@ func (a *API) wantedFrom(c *fiber.Ctx, params *wire.NearbyGeofencesParams) (w vi
 
 // planFrom tells a plan in the words of the contract.
 func planFrom(plan *geo.DevicePlan) wire.DevicePlan {
-	out := wire.DevicePlan{
-		At: wire.LatLng{Lat: plan.At.Lat, Lng: plan.At.Lng}, Regions: make([]wire.Region, len(plan.Watch)),
+	return wire.DevicePlan{
+		At: wire.LatLng{Lat: plan.At.Lat, Lng: plan.At.Lng}, Regions: regionsFrom(plan.Watch),
 		SafeRadiusM: plan.SafeRadiusMeters, CheckAgainS: int(plan.CheckAgain / time.Second),
 	}
-	for i, r := range plan.Watch {
-		watch := wire.RegionWatchEnter
-		if r.Inside {
-			watch = wire.RegionWatchExit
+}
+
+func regionsFrom(watch []geo.Region) []wire.Region {
+	out := make([]wire.Region, len(watch))
+	for i, r := range watch {
+		wakes := wire.RegionWatchEnter
+		if r.Leave {
+			wakes = wire.RegionWatchExit
 		}
-		out.Regions[i] = wire.Region{
+		out[i] = wire.Region{
 			Geofence: r.Geofence, Lat: r.Center.Lat, Lng: r.Center.Lng, RadiusM: r.RadiusMeters,
-			Watch: watch, Exact: r.Exact, DistanceM: r.DistanceMeters,
+			Watch: wakes, Exact: r.Exact, DistanceM: r.DistanceMeters,
 		}
 	}
 	return out

@@ -26,6 +26,8 @@ type Answer struct {
 type Next struct {
 	SafeRadiusMeters float64 // within it nothing can happen; 0: not known
 	CheckAgain       time.Duration
+	At               geo.Point    // with Watch: where the phone is likely to be
+	Watch            []geo.Region // nil: none was asked for
 }
 
 // Trigger is a crossing that its geofence wants told.

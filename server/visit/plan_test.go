@@ -20,7 +20,7 @@ func TestPlanOfShopper(t *testing.T) {
 	}
 	w.walk(w.now, bakery, 3)
 	plan, err := w.visits.Plan(context.Background(), wanted)
-	if err != nil || len(plan.Watch) != 1 || !plan.Watch[0].Inside {
+	if err != nil || len(plan.Watch) != 1 || plan.Watch[0].DistanceMeters > 0 {
 		t.Fatalf("inside: got %+v, %v", plan, err)
 	}
 	wanted.Cell = geo.CellAt(bakery, 9)

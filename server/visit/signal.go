@@ -27,6 +27,7 @@ type Signal struct {
 	Kinds   []recommend.Kind
 	Explore bool
 	Limit   int
+	Regions int // how many the phone can watch by itself
 }
 
 // timed returns the signal with its times on the server's clock, and by how much the device's differs.

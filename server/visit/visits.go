@@ -188,8 +188,8 @@ func (v *Visits) advance(snapshot *retailer.Snapshot, s *Signal, now *scene.Scen
 	after, settled := handOver(before, after, fixes[len(fixes)-1])
 	answer.Triggers = triggers(snapshot.Fences, append(settled, crossings...))
 	if now.Place.Precision == geo.Precise {
-		plan := geo.Plan(snapshot.Fences, after, s.At, 0)
-		answer.Next = Next{SafeRadiusMeters: plan.SafeRadiusMeters, CheckAgain: plan.CheckAgain}
+		plan := geo.Plan(snapshot.Fences, after, s.At, s.Regions)
+		answer.Next = Next{SafeRadiusMeters: plan.SafeRadiusMeters, CheckAgain: plan.CheckAgain, At: plan.At, Watch: plan.Watch}
 	}
 	change = &store.Change{
 		At: s.Arrived, Defaults: snapshot.Scene.Defaults, Presence: &after,
