@@ -38,6 +38,7 @@ type Config struct {
 	Identity       Identity      `koanf:"identity"`
 	Limits         Limits        `koanf:"limits"`
 	Cache          Cache         `koanf:"cache"`
+	Suggestions    Suggestions   `koanf:"suggestions"`
 	Decisions      Decisions     `koanf:"decisions"`
 	Delivery       Delivery      `koanf:"delivery"`
 	Log            Log           `koanf:"log"`
@@ -88,6 +89,11 @@ type Limits struct {
 type Cache struct {
 	Shoppers Size `koanf:"shoppers"` // decoded shoppers
 	Blocks   Size `koanf:"blocks"`   // blocks of the embedded store; 0: an eighth of what the machine or container has
+}
+
+// Suggestions says how they are made.
+type Suggestions struct {
+	Explore float64 `koanf:"explore"` // share of the answers whose last place is left to chance, 0 to 1
 }
 
 // Decisions bounds what is kept of answers, see store.DecisionRecord.
@@ -142,6 +148,9 @@ func Default() Config {
 		},
 		Cache: Cache{
 			Shoppers: 512 << 20,
+		},
+		Suggestions: Suggestions{
+			Explore: 0.1,
 		},
 		Decisions: Decisions{
 			Keep:  14 * 24 * time.Hour,

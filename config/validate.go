@@ -65,6 +65,7 @@ func (c Config) problems() Problems {
 		within(&v, "cache.blocks", c.Cache.Blocks, 1<<20, 1<<40)
 	}
 
+	within(&v, "suggestions.explore", c.Suggestions.Explore, 0, 1)
 	within(&v, "decisions.keep", c.Decisions.Keep, time.Hour, 90*24*time.Hour)
 	within(&v, "decisions.queue", c.Decisions.Queue, 1, 1_000_000)
 	within(&v, "delivery.timeout", c.Delivery.Timeout, 100*time.Millisecond, time.Minute)

@@ -9,13 +9,15 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"satnav/context/who"
 	"satnav/recommend"
 	"satnav/recommend/learn"
 )
 
 // sensible holds an answer to what every answer promises, whatever it was made of.
-func sensible(t *testing.T, list []recommend.Suggestion, limit int) {
+func sensible(t rapid.TB, list []recommend.Suggestion, limit int) {
 	t.Helper()
 	ids := items(list)
 	slices.Sort(ids)

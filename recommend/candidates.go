@@ -24,9 +24,10 @@ const (
 	FromNear                        // a store near the shopper
 	FromPassages                    // a store where many go from here
 	FromRules                       // a rule wants it
+	FromQuery                       // it is called like what is searched for
 )
 
-var sourceNames = []string{"history", "basket", "crowd", "popular", "store", "list", "acts", "catalogue", "visits", "near", "passages", "rules"}
+var sourceNames = []string{"history", "basket", "crowd", "popular", "store", "list", "acts", "catalogue", "visits", "near", "passages", "rules", "query"}
 
 // Names lists the sources of the set.
 func (s Source) Names() []string {
@@ -45,6 +46,7 @@ const (
 	maxTogether = 30
 	maxPopular  = 70
 	maxHere     = 25
+	maxFound    = 60
 	maxSeeds    = 32 // items of the past that neighbours are looked up for
 )
 
@@ -60,6 +62,7 @@ func (w *work) products() {
 	w.bar()
 	w.recall()
 	w.listed() // first: a wish of their own counts also for what was bought just now
+	w.find()
 	w.own()
 	w.plant()
 	w.together()
@@ -179,8 +182,25 @@ func (w *work) together() {
 // bought before is, once own has run.
 func (w *work) taken(item who.Item) bool { return w.cell(item).candidate != 0 }
 
-// find tells where an item stands in the past; -1 when it was not bought by now.
-func (w *work) find(item who.Item) (int, bool) {
+// find brings what is called like what the shopper searches for: of what fits equally well what is bought most.
+func (w *work) find() {
+	if w.request.Query == "" || w.snapshot.Catalogue == nil {
+		return
+	}
+	w.snapshot.Catalogue.words.match(w.request.Query, func(item who.Item, share float32) {
+		if w.allowed(item) {
+			w.found = append(w.found, ranked{item, w.crowd.item(item).Recent})
+			w.searched = append(w.searched, ranked{item, share})
+		}
+	})
+	for _, r := range selectBest(w.found, maxFound) {
+		own, _ := w.bought(r.item)
+		w.add(r.item, own, FromQuery)
+	}
+}
+
+// bought tells where an item stands in the past; -1 when it was not bought by now.
+func (w *work) bought(item who.Item) (int, bool) {
 	i, ok := w.past.History.Find(item)
 	if !ok || w.held[i].times == 0 {
 		return -1, false
@@ -191,7 +211,7 @@ func (w *work) find(item who.Item) (int, bool) {
 // listed brings what is on the shopper's list.
 func (w *work) listed() {
 	for _, item := range w.request.List {
-		own, _ := w.find(item)
+		own, _ := w.bought(item)
 		w.add(item, own, FromList)
 	}
 }

@@ -21,6 +21,7 @@ type Catalogue struct {
 	brand      []uint32
 	family     []who.Item // by item number: what variants of one product have in common
 	marks      []mark     // by item number
+	words      *words     // never nil where there are products
 	filler     []who.Item // the first products by id, for shops nobody has bought anything in
 }
 
@@ -98,6 +99,7 @@ func (c *Catalogue) With(put []Product, remove []string) *Catalogue {
 			next.family[p.Item] = next.names.Items.Number(p.VariantOf)
 		}
 	}
+	next.words = &words{catalogue: next}
 	next.filler = next.fill()
 	return next
 }

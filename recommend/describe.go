@@ -51,6 +51,9 @@ func (t *tastes) learn(w *work) {
 	if len(w.request.Basket) > 0 {
 		t.plain.set(fTogether, 0)
 	}
+	if len(w.searched) > 0 {
+		t.plain.set(fQuery, 0)
+	}
 	tail := w.past.Tail()
 	if n := min(tail, 10); n > 0 {
 		lines := 0
@@ -89,7 +92,7 @@ func (w *work) describe() {
 		c, r := &w.candidates[i], &w.rows[i]
 		*r = w.tastes.plain
 		if c.own >= 0 {
-			w.describeOwn(r, int(c.own), w.crowd.item(c.item))
+			w.describeOwn(r, int(c.own), w.snapshot.fact(c.item).gap)
 		}
 		if n := w.near.of(c.item); n > 0 {
 			r.set(fNeighbour, n)
@@ -114,6 +117,11 @@ func (w *work) describe() {
 			r.set(fList, 1)
 		}
 	}
+	for _, found := range w.searched {
+		if c := w.cell(found.item).candidate; c > 0 {
+			w.rows[c-1].set(fQuery, found.worth)
+		}
+	}
 	w.describeHere()
 	w.describeActs()
 	if w.snapshot.blind {
@@ -126,16 +134,15 @@ func (w *work) describe() {
 // describeHere tells how much more often products are bought in this store than elsewhere, of those that
 // are bought here most.
 func (w *work) describeHere() {
-	store := w.crowd.store(w.here.store)
-	for _, t := range store.Popular {
+	for i, t := range w.crowd.store(w.here.store).Popular {
 		if c := w.cell(t.Item).candidate; c > 0 {
-			w.rows[c-1].set(fStore, lift(float32(t.Count), w.snapshot.fact(t.Item).share*float32(store.Lines)))
+			w.rows[c-1][fStore] = w.snapshot.lifts[w.here.store][i]
 		}
 	}
 }
 
 // describeOwn tells what the shopper's own purchases of an item say.
-func (w *work) describeOwn(r *row, own int, stats *ItemStats) {
+func (w *work) describeOwn(r *row, own int, gap float32) {
 	b, h := &w.past.History.Items[own], &w.held[own]
 	times, orders := float32(h.times), float32(w.past.Orders())
 	r.set(fTimes, times)
@@ -190,20 +197,20 @@ func (w *work) describeOwn(r *row, own int, stats *ItemStats) {
 	if h.times > 1 {
 		r.set(fDueOrders, since*(times-1)/max(first-since, 1))
 	}
-	if every := every(b, h, stats); every > 0 {
+	if every := every(b, h, gap); every > 0 {
 		r.set(fDue, days/every)
 	}
 }
 
 // every is how many days are expected between purchases of an item: the shopper's own mean, drawn to
 // the crowd's as if that were one more gap; 0 when nobody has bought it twice.
-func every(b *who.Bought, h *held, stats *ItemStats) float32 {
+func every(b *who.Bought, h *held, gap float32) float32 {
 	gaps, days := float32(h.times-1), float32(0)
 	if h.last > b.First {
 		days = float32(h.last-b.First) / secondsADay
 	}
-	if stats.Gaps > 0 {
-		gaps, days = gaps+1, days+float32(stats.GapHours)/24/float32(stats.Gaps)
+	if gap > 0 {
+		gaps, days = gaps+1, days+gap
 	}
 	if gaps == 0 {
 		return 0

@@ -24,15 +24,17 @@ type Request struct {
 	Scene scene.Scene
 	Kinds []Kind // empty: products, and a store when one is near
 	Limit int    // 0 to MaxLimit
-	// Explore is not acted on: a suggestion made to learn something must carry the probability with
-	// which it was made, and no such source is there yet. Every answer is the plain ranking.
-	Explore bool
+	// Explore is how often, from 0 (never) to 1, the last place of the list is left to chance. What then stands there follows from
+	// who asks, when, and the Dice: Suggestion.Propensity tells how likely it was.
+	Explore float64
+	Dice    uint64
+	Varied  bool       // with the variety that was learnt; false: the plain ranking
 	Basket  []who.Item // under way
 	List    []who.Item // the shopper's own list
 	// Shown are products that the shopper has just been shown. They stand behind all others, unless they are
 	// on the list: nobody looks at the same thing twice within a minute. nil: the plain ranking.
 	Shown []who.Item
-	Query string // not acted on by the ranking
+	Query string // what the shopper searches for: products that are called so come first
 
 	// What live rules ask beside the scene: the screen of the app, the geofences that hold the shopper (only where the grants
 	// allow it), what happened (the zero Trigger: a call), and what counts over answers; nil: nothing holds a rule back.

@@ -241,3 +241,39 @@ func TestRecommendVariants(t *testing.T) {
 		t.Errorf("got %v, want both variants for who buys both", items(got))
 	}
 }
+
+// What the shopper searches for comes first, of that what they buy; a word that nothing is called changes nothing.
+func TestQueryComesFirst(t *testing.T) {
+	t.Parallel()
+	s, anna := weekly()
+	s.products = append(s.products,
+		recommend.Product{ID: "oat-1", Title: "Oat drink barista"}, recommend.Product{ID: "oat-2", Title: "Porridge", Category: "cereals/oats"},
+		recommend.Product{ID: "oat-3", Title: "Oat drink, sensitive", Sensitive: true}, recommend.Product{ID: "tea", Title: "Green tea"})
+	snapshot := s.snapshot()
+	ask := func(query string) ([]string, []recommend.Suggestion) {
+		r := asked(anna, loyal, monday)
+		r.Query = query
+		list, _ := recommend.Recommend(snapshot, r)
+		return items(list), list
+	}
+	plain, _ := ask("")
+	if got, _ := ask("zebra !"); !slices.Equal(got, plain) {
+		t.Errorf("got %v for a word that nothing is called, want %v", got, plain)
+	}
+	for _, c := range []struct {
+		query string
+		want  []string
+	}{
+		{"oat", []string{"oat-1", "oat-2"}},
+		{"drink OAT", []string{"oat-1"}},
+		{"green oats", []string{"oat-2", "tea"}},
+		{"tea", []string{"tea"}},
+	} {
+		got, list := ask(c.query)
+		first := slices.Clone(got[:len(c.want)])
+		slices.Sort(first)
+		if !slices.Equal(first, c.want) || list[0].Reasons[0].Code != recommend.Searched {
+			t.Errorf("%q: got %v, %v; want %v first", c.query, got, list[0].Reasons, c.want)
+		}
+	}
+}

@@ -59,6 +59,10 @@ func (w *work) explain(chosen []candidate) []Suggestion {
 			w.reasons = t.reasons
 		}
 		w.told[i] = len(w.reasons) - first
+		s.Propensity = 1
+	}
+	if w.chance.at >= 0 {
+		suggestions[w.chance.at].Propensity = w.chance.propensity
 	}
 	reasons := append(make([]Reason, 0, len(w.reasons)), w.reasons...)
 	for i := range suggestions {
@@ -98,6 +102,9 @@ func (w *work) productReasons(reasons []Reason, c *candidate, parts *[groups]flo
 	t := told{reasons: reasons, first: len(reasons)}
 	if c.sources&FromList != 0 {
 		t.tell(Reason{Code: OnYourList, Contribution: parts[gList]})
+	}
+	if parts[gQuery] > 0 && r[fQuery] > zero {
+		t.tell(Reason{Code: Searched, Contribution: parts[gQuery]})
 	}
 	if c.own >= 0 {
 		w.tellOwn(&t, c, parts)
@@ -145,7 +152,7 @@ func (w *work) tellOwn(t *told, c *candidate, parts *[groups]float64) {
 	// How often and how long ago are two sides of one thing: where a rhythm can be told and its time
 	// has come, it is what a shopper understands.
 	if h.times > 1 {
-		every := float64(every(b, h, w.crowd.item(c.item)))
+		every := float64(every(b, h, w.snapshot.fact(c.item).gap))
 		if sum := parts[gDue] + parts[gUsual]; sum > 0 && every > 0 && days >= 0.7*every {
 			t.tell(Reason{Code: DueAgain, Contribution: sum, Values: Values{EveryDays: every, LastDays: days, Times: h.times}})
 			return

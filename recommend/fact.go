@@ -5,7 +5,7 @@ import "satnav/context/who"
 // fact is what the crowd says of one item, worked out once for each view of the crowd instead of once for
 // each answer: the buckets of features that are the same for all shoppers, side by side in memory.
 type fact struct {
-	share    float32 // of all lines
+	gap      float32 // mean days until it is bought again; 0: nobody did
 	odds     float32 // what the fixed features add to the log-odds of who never bought the item
 	fixed    [len(fixed)]uint8
 	hours    nibbles24
@@ -63,12 +63,15 @@ func (c *Crowd) fact(stats *ItemStats, to *fact) {
 		return
 	}
 	lines := float32(stats.Lines)
-	to.share = lines / float32(c.Lines)
+	share := lines / float32(c.Lines)
+	if stats.Gaps > 0 {
+		to.gap = float32(stats.GapHours) / 24 / float32(stats.Gaps)
+	}
 	set(0, lines/float32(c.Baskets))
 	if c.Recent > 0 {
 		set(1, stats.Recent/float32(c.Recent))
-		if to.share > 0 {
-			set(2, lift(stats.Recent, to.share*float32(c.Recent)))
+		if share > 0 {
+			set(2, lift(stats.Recent, share*float32(c.Recent)))
 		}
 	}
 	if stats.Buyers == 0 {
@@ -80,11 +83,26 @@ func (c *Crowd) fact(stats *ItemStats, to *fact) {
 		return
 	}
 	for h, n := range stats.Rhythm.Hour {
-		to.hours.set(h, productScales[fHour].bucket(lift(n, to.share*c.Rhythm.Hour[h])))
+		to.hours.set(h, productScales[fHour].bucket(lift(n, share*c.Rhythm.Hour[h])))
 	}
 	for d, n := range stats.Rhythm.Weekday {
-		to.weekdays.set(d, productScales[fWeekday].bucket(lift(n, to.share*c.Rhythm.Weekday[d])))
+		to.weekdays.set(d, productScales[fWeekday].bucket(lift(n, share*c.Rhythm.Weekday[d])))
 	}
+}
+
+// liftsOf tells, for each store and in the order of its Popular, in which bucket lies how much more often a product is bought there
+// than elsewhere.
+func liftsOf(c *Crowd) [][]uint8 {
+	lifts := make([][]uint8, len(c.Stores))
+	for i := range c.Stores {
+		store := &c.Stores[i]
+		lifts[i] = make([]uint8, len(store.Popular))
+		for k, t := range store.Popular {
+			share := float32(c.item(t.Item).Lines) / float32(c.Lines)
+			lifts[i][k] = uint8(productScales[fStore].bucket(lift(float32(t.Count), share*float32(store.Lines))))
+		}
+	}
+	return lifts
 }
 
 // fact is what the crowd says of an item.

@@ -40,6 +40,7 @@ const (
 	fSeen       // days since it was looked at or put into a basket, plus 1
 	fLiked      // 1 when liked or shared
 	fList       // 1 when it is on the list
+	fQuery      // share of the words searched for that it has
 	fOrders     // the shopper's baskets
 	fBasketSize // mean lines of the shopper's newest baskets
 
@@ -79,6 +80,7 @@ const (
 	gTaste
 	gActs
 	gList
+	gQuery
 	gNear
 	gNext
 
@@ -87,7 +89,7 @@ const (
 
 var groupNames = [groups]string{
 	"base", "bought_often", "bought_when", "bought_with", "basket", "popularity", "rebuy",
-	"store", "time", "taste", "acts", "list", "distance", "transition",
+	"store", "time", "taste", "acts", "list", "query", "distance", "transition",
 }
 
 // scale says how a feature's values fall into buckets: bucket 0 is unknown, 1 is zero, and from 2 on
@@ -158,6 +160,7 @@ var productScales = [productFeatures]scale{
 	fSeen:       {"days_since_seen", gActs, 1, 12},
 	fLiked:      {"liked", gActs, 1, 1},
 	fList:       {"on_list", gList, 1, 1},
+	fQuery:      {"query", gQuery, 1. / 8, 7},
 	fOrders:     {"orders", gBase, 1, 16},
 	fBasketSize: {"basket_size", gBase, 1, 12},
 }

@@ -9,14 +9,19 @@ const storesAmongProducts = 1
 // depends on chance. Of the variants of one product only the best is shown, except those that the
 // shopper has bought before: whoever buys two sorts wants both. What was just shown comes last.
 func (w *work) mix(limit int, products bool) []candidate {
+	if strength := w.snapshot.Model.Variety; w.request.Varied && strength > 0 {
+		w.vary(limit+len(w.request.Shown), strength)
+	}
 	if len(w.rules.effects) > 0 {
-		return w.mixRuled(limit, products)
+		w.mixRuled(limit, products)
+	} else {
+		w.chosen = w.chosen[:0]
+		stores := w.choose(limit, products, 0, false)
+		if len(w.request.Shown) > 0 {
+			w.choose(limit, products, stores, true)
+		}
 	}
-	w.chosen = w.chosen[:0]
-	stores := w.choose(limit, products, 0, false)
-	if len(w.request.Shown) > 0 {
-		w.choose(limit, products, stores, true)
-	}
+	w.explore(limit, products)
 	return w.chosen
 }
 

@@ -14,6 +14,8 @@ type Model struct {
 	Learned time.Time // zero: built in
 	Product *Blend
 	Store   *Blend
+	// Variety is what is taken off the log-odds of what fully resembles something further up the list; 0: lists are not varied.
+	Variety float64
 	Figures []Figures // of its backtest, beside the baselines on the same shoppers
 
 	// What it was learnt from; zero: built in.
@@ -34,6 +36,8 @@ type Figures struct {
 	NDCG20   float64
 	Repeat10 float64 // recall of what the shopper had bought before
 	New10    float64 // recall of what they had not
+	// Variety10 is how little the first 10 resemble each other: 1 less the mean Likeness of two of them.
+	Variety10 float64
 }
 
 // Blend scores candidates: the log-odds of a candidate are the sum of one weight for each feature's
@@ -174,6 +178,12 @@ func BuiltIn() *Model {
 	p(fSeen, func(x float64) float64 { return max(0, 2.5-0.6*ln(max(x, 1))) })
 	p(fLiked, func(x float64) float64 { return 1.5 * x })
 	p(fList, func(x float64) float64 { return 6 * min(x, 1) })
+	p(fQuery, func(x float64) float64 {
+		if x <= 0 {
+			return -7 // what is called otherwise is not what is looked for
+		}
+		return 5 + 2*min(x, 1)
+	})
 
 	store := Places.Empty()
 	store.Bias = -6

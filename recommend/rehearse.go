@@ -11,6 +11,7 @@ import (
 // without permissions, explanations or kinds: learning and evaluation use it on histories that they may
 // read. It belongs to one goroutine.
 type Rehearsal struct {
+	Varied  bool // Rank as for a call: with the variety that was learnt
 	w       work
 	request Request
 }
@@ -65,7 +66,7 @@ func (r *Rehearsal) RankPlaces(s *Snapshot, p Past, at time.Time, limit int, to 
 
 // Rank appends the products that would have been suggested, best first.
 func (r *Rehearsal) Rank(s *Snapshot, p Past, at time.Time, limit int, to []who.Item) []who.Item {
-	r.request = Request{Limit: limit}
+	r.request = Request{Limit: limit, Varied: r.Varied}
 	r.w.start(s, &r.request, p, at)
 	r.w.products()
 	r.w.score()

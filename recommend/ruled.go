@@ -307,7 +307,7 @@ func (w *work) included() {
 	w.rules.texts = w.rules.request.Includes(w.rules.texts[:len(w.rules.texts)])[:]
 	for _, id := range w.rules.texts[w.basketTexts():] {
 		if item, ok := w.snapshot.Names.Items.Lookup(id); ok {
-			own, _ := w.find(item)
+			own, _ := w.bought(item)
 			w.add(item, own, FromRules)
 		}
 	}
@@ -403,7 +403,7 @@ func (w *work) present(c *candidate, to *rule.Candidate) {
 		h := &w.held[c.own]
 		to.TimesBought, to.DaysSinceBought = rule.Known(int64(h.times)), w.days(h.last)
 		if h.times > 1 {
-			if every := every(&w.past.History.Items[c.own], h, w.crowd.item(c.item)); every > 0 {
+			if every := every(&w.past.History.Items[c.own], h, w.snapshot.fact(c.item).gap); every > 0 {
 				to.Due = rule.Known(float64(w.here.now-h.last) / secondsADay / float64(every))
 			}
 		}
@@ -436,7 +436,7 @@ func (w *work) effect(place int32) *rule.Effect {
 
 // mixRuled is mix where rules have a say. What is pinned stands at its place, or as near behind as there is room; what is included has
 // a place in the list; a cap counts those first, then the others from the best down.
-func (w *work) mixRuled(limit int, products bool) []candidate {
+func (w *work) mixRuled(limit int, products bool) {
 	r := &w.rules
 	r.order, r.flow, r.pinned, r.counts = r.order[:0], r.flow[:0], r.pinned[:0], r.counts[:0]
 	for _, shown := range [...]bool{false, true} {
@@ -497,7 +497,22 @@ func (w *work) mixRuled(limit int, products bool) []candidate {
 			f++
 		}
 	}
-	return w.chosen
+}
+
+// free tells whether no rule wants a candidate where it is.
+func (r *ruled) free(place int32) bool { return r.effects[place].Pin == 0 && !r.effects[place].Include }
+
+// roomFor tells whether all caps let one more candidate through.
+func (w *work) roomFor(c *candidate) bool {
+	if len(w.rules.effects) == 0 {
+		return true
+	}
+	for _, capped := range w.rules.effects[c.place].Caps {
+		if w.count(capped.Action, c).n >= capped.Action.Most {
+			return false
+		}
+	}
+	return true
 }
 
 // admit takes a candidate up unless there are enough stores, a variant of it, or as many as a cap lets through.

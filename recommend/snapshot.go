@@ -21,6 +21,7 @@ type Snapshot struct {
 
 	products, places *scorer
 	facts            []fact         // by item number, and one for all others
+	lifts            [][]uint8      // by store number, see liftsOf
 	stores           []*where.Store // by number in Names.Stores; nil: not known
 	points           []flat         // where they are
 	listed           []who.Item     // the numbers of the stores that are known
@@ -62,7 +63,7 @@ func (s *Snapshot) With(crowd *Crowd, model *Model) *Snapshot {
 		next.products, next.places = newScorer(Products, next.Model.Product), newScorer(Places, next.Model.Store)
 	}
 	if s.facts == nil || next.Crowd != s.Crowd || next.products != s.products {
-		next.facts = factsOf(next.Crowd, next.products)
+		next.facts, next.lifts = factsOf(next.Crowd, next.products), liftsOf(next.Crowd)
 	}
 	next.open = next.uncovered()
 	return &next

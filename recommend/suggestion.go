@@ -27,6 +27,8 @@ type Suggestion struct {
 	Price      who.Money
 	Reasons    []Reason // 1 to 3, the largest contribution first
 	ValidUntil time.Time
+	// Propensity is how likely it was that this stood here: 1, unless the place was left to chance.
+	Propensity float64
 	// Contributions are what each group of features added to the score's log-odds; they sum to it.
 	Contributions Contributions
 	// OneSided names the group of features that made more than four fifths of what speaks for the
@@ -80,6 +82,7 @@ const (
 	UsuallyVisited Code = "usually_visited" // values: times, last_days
 	OftenNext      Code = "often_next"      // values: store: where many go after that one
 	OnYourList     Code = "on_your_list"
+	Searched       Code = "searched" // it is called like what the shopper searches for
 	Liked          Code = "liked"
 	Viewed         Code = "viewed" // looked at or put into a basket lately
 	InCatalogue    Code = "in_catalogue"

@@ -19,10 +19,12 @@ type work struct {
 	here     here
 
 	stamp      uint32
-	cells      []cell // by item number; those with another stamp are empty
-	near       bonds  // to what the shopper buys
-	completes  bonds  // to what is in the basket
-	held       []held // by place in History.Items
+	cells      []cell   // by item number; those with another stamp are empty
+	near       bonds    // to what the shopper buys
+	completes  bonds    // to what is in the basket
+	held       []held   // by place in History.Items
+	searched   []ranked // what the query finds, with the share of its words that each has
+	found      []ranked // memory of find
 	seeds      []seed
 	candidates []candidate
 	rows       []row  // of the candidates
@@ -35,6 +37,8 @@ type work struct {
 	decays     [who.Tail][3]float32 // by basket, for 30, 90 and 365 days
 	places     places
 	rules      ruled
+	chance     chance
+	alike      []float32 // by candidate: how much it resembles what was taken already
 }
 
 // cell is what one answer notes about one item.
@@ -135,6 +139,7 @@ func (w *work) start(snapshot *Snapshot, r *Request, past Past, now time.Time) {
 	w.near.reset(len(w.crowd.Items))
 	w.completes.reset(len(w.crowd.Items))
 	w.held, w.seeds = w.held[:0], w.seeds[:0]
+	w.searched, w.found = w.searched[:0], w.found[:0]
 	w.candidates, w.rows, w.chosen = w.candidates[:0], w.rows[:0], w.chosen[:0]
 }
 

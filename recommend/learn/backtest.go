@@ -11,9 +11,10 @@ import (
 // ranker appends a lesson's list of 20, best first.
 type ranker func(l lesson, to []who.Item) []who.Item
 
-func engine(s *recommend.Snapshot) func() ranker {
+// engine ranks as the engine does, with the variety that was learnt or without.
+func engine(s *recommend.Snapshot, varied bool) func() ranker {
 	return func() ranker {
-		var rehearsal recommend.Rehearsal
+		rehearsal := recommend.Rehearsal{Varied: varied}
 		return func(l lesson, to []who.Item) []who.Item { return rehearsal.Rank(s, l.past, l.at, 20, to) }
 	}
 }
@@ -67,7 +68,7 @@ func personal(s *recommend.Snapshot) func() ranker {
 }
 
 // measure asks a ranker about each lesson. It splits the lessons over the processors.
-func measure(method string, lessons []lesson, open func() ranker) recommend.Figures {
+func measure(s *recommend.Snapshot, method string, lessons []lesson, open func() ranker) recommend.Figures {
 	var sums [parts]tally
 	inParts(func(part int) {
 		rank := open()
@@ -75,6 +76,9 @@ func measure(method string, lessons []lesson, open func() ranker) recommend.Figu
 		for i := part; i < len(lessons); i += parts {
 			list = rank(lessons[i], list[:0])
 			sums[part].count(lessons[i], list)
+			if !lessons[i].store {
+				sums[part].Variety10 += variety(s, list[:min(len(list), 10)])
+			}
 		}
 	})
 	var all tally
@@ -82,6 +86,18 @@ func measure(method string, lessons []lesson, open func() ranker) recommend.Figu
 		all.join(&sums[i])
 	}
 	return all.figures(method)
+}
+
+// variety is 1 less the mean likeness of two products of a list.
+func variety(s *recommend.Snapshot, list []who.Item) float64 {
+	pairs, alike := 0, 0.0
+	for i, a := range list {
+		for _, b := range list[:i] {
+			pairs++
+			alike += s.Likeness(a, b)
+		}
+	}
+	return 1 - alike/float64(max(pairs, 1))
 }
 
 // tally sums figures over shoppers.
@@ -152,6 +168,7 @@ func (t *tally) join(o *tally) {
 	t.Hit10 += o.Hit10
 	t.Repeat10 += o.Repeat10
 	t.New10 += o.New10
+	t.Variety10 += o.Variety10
 }
 
 func (t *tally) figures(method string) recommend.Figures {
@@ -161,5 +178,6 @@ func (t *tally) figures(method string) recommend.Figures {
 		Recall10: t.Recall10 / n, NDCG10: t.NDCG10 / n, Hit10: t.Hit10 / n,
 		Recall20: t.Recall20 / n, NDCG20: t.NDCG20 / n,
 		Repeat10: t.Repeat10 / float64(max(t.repeat, 1)), New10: t.New10 / float64(max(t.new, 1)),
+		Variety10: t.Variety10 / n,
 	}
 }

@@ -47,11 +47,17 @@ func Fit(snapshot *recommend.Snapshot, histories []*who.History, version string,
 		return nil, fmt.Errorf("learn: %d shoppers with two baskets or more, want %d", len(learners)+len(tested), minLearners)
 	}
 	current := snapshot.Model
-	learnt := &recommend.Model{Version: version, Learned: now, Product: current.Product, Store: current.Store}
+	learnt := &recommend.Model{Version: version, Learned: now, Product: current.Product, Store: current.Store, Variety: current.Variety}
 	if enough {
 		s := snapshot.With(before.View(), current)
 		rows := readRows(recommend.Products, s, learners)
 		learnt.Product, learnt.Figures = choose(s, learnt, rows, tested)
+		strengths := varieties[:]
+		if learnt.Product == current.Product {
+			strengths = []float64{current.Variety}
+		}
+		varied := vary(s, learnt, tested, strengths)
+		learnt.Figures = append(learnt.Figures, varied...)
 	}
 	if enoughVisits {
 		s := snapshot.With(beforeVisits.View(), current)
@@ -71,9 +77,9 @@ func choose(s *recommend.Snapshot, m *recommend.Model, r *rows, tested []lesson)
 	kept, figures := best(recommend.Products, s.Model.Product, recommend.BuiltIn().Product, r, "", func(method string, b *recommend.Blend) recommend.Figures {
 		other := *m
 		other.Product = b
-		return measure(method, tested, engine(s.With(s.Crowd, &other)))
+		return measure(s, method, tested, engine(s.With(s.Crowd, &other), false))
 	})
-	return kept, append(figures, measure("popular", tested, global(s)), measure("personal, then popular", tested, personal(s)))
+	return kept, append(figures, measure(s, "popular", tested, global(s)), measure(s, "personal, then popular", tested, personal(s)))
 }
 
 // chooseStore is choose for stores.
@@ -81,7 +87,7 @@ func chooseStore(s *recommend.Snapshot, m *recommend.Model, r *rows, tested []le
 	return best(recommend.Places, s.Model.Store, recommend.BuiltIn().Store, r, "next store: ", func(method string, b *recommend.Blend) recommend.Figures {
 		other := *m
 		other.Store = b
-		return measure(method, tested, storeEngine(s.With(s.Crowd, &other)))
+		return measure(s, method, tested, storeEngine(s.With(s.Crowd, &other)))
 	})
 }
 
@@ -107,6 +113,31 @@ func best(l *recommend.Layout, current, prior *recommend.Blend, r *rows, prefix 
 		return current, []recommend.Figures{before}
 	}
 	return learnt, []recommend.Figures{figures, before}
+}
+
+// varieties are how much of it is tried, the most first, in log-odds.
+var varieties = [...]float64{2, 1, 0.5, 0.25}
+
+// varietyCosts is the share of what the plain ranking finds that variety may cost.
+const varietyCosts = 0.01
+
+// vary sets the strongest variety that costs next to nothing in the backtest, and none where each costs more; it returns the figures
+// of that variety, or of the weakest that was tried.
+func vary(s *recommend.Snapshot, m *recommend.Model, tested []lesson, strengths []float64) (figures []recommend.Figures) {
+	plain := m.Figures[0]
+	for _, m.Variety = range strengths {
+		if m.Variety == 0 {
+			break
+		}
+		other := *m
+		f := measure(s, fmt.Sprintf("varied by %v", m.Variety), tested, engine(s.With(s.Crowd, &other), true))
+		figures = []recommend.Figures{f}
+		if f.Recall10 >= (1-varietyCosts)*plain.Recall10 && f.NDCG10 >= (1-varietyCosts)*plain.NDCG10 && f.Variety10 > plain.Variety10 {
+			return figures
+		}
+	}
+	m.Variety = 0
+	return figures
 }
 
 // worth is what decides between two models: how much they find and how high they put it.

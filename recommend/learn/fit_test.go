@@ -219,3 +219,36 @@ func TestLogisticTable(t *testing.T) {
 		}
 	}
 }
+
+// Variety is as strong as costs next to nothing, and off where any costs more.
+func TestVarietyIsLearnt(t *testing.T) {
+	t.Parallel()
+	snapshot, histories := habits(400)
+	m, err := Fit(snapshot, histories, "v1", start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, tested, before := baskets(nil, histories)
+	s := snapshot.With(before.View(), m)
+	plain := m.Figures[0]
+	for name, c := range map[string]struct {
+		strengths   []float64
+		recall, low float64 // what the plain ranking is said to find, and how varied it is said to be
+		want        float64
+	}{
+		"all cost too much":          {[]float64{2, 1, 0.5}, 2, 0, 0},
+		"none makes it more varied":  {[]float64{2, 1, 0.5}, plain.Recall10 / 2, 2, 0},
+		"the first costs nothing":    {[]float64{0.75, 0.5}, plain.Recall10 / 2, -1, 0.75},
+		"that in service stays off":  {[]float64{0}, plain.Recall10, plain.Variety10, 0},
+		"nothing was tried: it goes": {nil, plain.Recall10, plain.Variety10, 0},
+	} {
+		other := *m
+		other.Figures = []recommend.Figures{{Recall10: c.recall, NDCG10: plain.NDCG10 / 2, Variety10: c.low}}
+		if vary(s, &other, tested, c.strengths); other.Variety != c.want {
+			t.Errorf("%s: got %v, want %v", name, other.Variety, c.want)
+		}
+	}
+	if plain.Variety10 <= 0 || plain.Variety10 > 1 {
+		t.Errorf("variety %v, want more than 0, 1 at most", plain.Variety10)
+	}
+}

@@ -480,7 +480,7 @@ type ContextRequest struct {
 	// Doing What the shopper is doing.
 	Doing Doing `json:"doing,omitempty,omitzero"`
 
-	// Explore Whether the answer may leave the plain ranking: products that the shopper was shown within the last 75 seconds come last, unless they are on the list. A call repeated with the same time gets the same answer. false: the plain ranking.
+	// Explore Whether the answer may leave the plain ranking. Products that the shopper was shown within the last 75 seconds come last, unless they are on the list; the list is varied, where the retailer's backtest says that this costs next to nothing; and now and then the last place is left to chance, so that something is learnt of what is seldom shown: `GET /v1/me/why/{id}` then tells how likely it was. A call repeated with the same time gets the same answer. false: the plain ranking.
 	Explore *bool `json:"explore,omitempty"`
 
 	// Kinds The kinds of suggestion that are wanted. Absent: all.
@@ -1168,6 +1168,9 @@ type Model struct {
 	// Shoppers Shoppers whom it was learnt from, or tested on when it was last found to be the better one.
 	Shoppers int64 `json:"shoppers"`
 
+	// Variety How much lists are varied, in log-odds that a product loses which fully resembles one further up: as much as cost at most a hundredth of what is found, in the backtest. 0: not at all.
+	Variety float64 `json:"variety"`
+
 	// Version `built-in` until something was learnt.
 	Version string `json:"version"`
 
@@ -1203,6 +1206,9 @@ type ModelFigures struct {
 
 	// Shoppers How many were asked about.
 	Shoppers int64 `json:"shoppers"`
+
+	// Variety10 How little the first 10 products resemble each other: 1 less the mean likeness of two of them, which is 1 in the same category, else how often they are bought together (cosine).
+	Variety10 float64 `json:"variety_10"`
 }
 
 // Models defines model for Models.
@@ -1504,7 +1510,7 @@ type Purposes struct {
 type Reason struct {
 	// Code Stable. More codes may come.
 	//
-	// Examples: due_again, usually_bought, bought_together, popular_here, popular_now, popular, nearby, usually_visited, often_next, on_your_list, liked, viewed, in_catalogue, picked, on_offer
+	// Examples: due_again, usually_bought, bought_together, popular_here, popular_now, popular, nearby, usually_visited, often_next, on_your_list, searched, liked, viewed, in_catalogue, picked, on_offer
 	Code string `json:"code"`
 
 	// Text For the shopper.

@@ -110,7 +110,7 @@ func drawContext(t *rapid.T) wire.ContextResponse {
 
 var codes = []recommend.Code{
 	recommend.DueAgain, recommend.UsuallyBought, recommend.BoughtTogether, recommend.PopularHere, recommend.PopularNow, recommend.Popular,
-	recommend.Nearby, recommend.UsuallyVisited, recommend.OftenNext, recommend.OnYourList, recommend.Liked, recommend.Viewed, recommend.InCatalogue,
+	recommend.Nearby, recommend.UsuallyVisited, recommend.OftenNext, recommend.OnYourList, recommend.Searched, recommend.Liked, recommend.Viewed, recommend.InCatalogue,
 	"one_of_tomorrow",
 }
 

@@ -16,13 +16,13 @@ func (a *API) GetModels(c *fiber.Ctx) error {
 	out := wire.Models{Learning: lesson.Learning, Current: wire.Model{
 		Version: model.Version, LearnedAt: model.Learned,
 		Shoppers: int64(model.Shoppers), Baskets: model.Baskets, Lines: model.Lines, Visits: model.Visits,
-		Figures: make([]wire.ModelFigures, len(model.Figures)),
+		Variety: model.Variety, Figures: make([]wire.ModelFigures, len(model.Figures)),
 	}}
 	for i, f := range model.Figures {
 		out.Current.Figures[i] = wire.ModelFigures{
 			Method: f.Method, Shoppers: int64(f.Shoppers),
 			Recall10: f.Recall10, Recall20: f.Recall20, Ndcg10: f.NDCG10, Ndcg20: f.NDCG20,
-			Hit10: f.Hit10, Repeat10: f.Repeat10, New10: f.New10,
+			Hit10: f.Hit10, Repeat10: f.Repeat10, New10: f.New10, Variety10: f.Variety10,
 		}
 	}
 	return encode(c, out)

@@ -122,6 +122,7 @@ func (a *App) join(ctx context.Context) error {
 	})
 	a.metrics.Registry.MustRegister(decisionWatch{a.Decisions})
 	a.Visits = visit.New(a.Shoppers, a.Retailers, a.quotas, a.Decisions)
+	a.Visits.Explore(a.Config.Suggestions.Explore)
 	if err := a.deliveries(); err != nil {
 		return err
 	}

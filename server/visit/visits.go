@@ -29,6 +29,7 @@ type Visits struct {
 	quotas    *store.Quotas
 	book      *decision.Book
 	outbox    Outbox // nil: nobody wants to be told
+	explore   float64
 }
 
 // New makes visits, which leave their records in the book. Without quotas (nil) rules with a limit over shoppers do not act.
@@ -38,6 +39,9 @@ func New(shoppers *store.Shoppers, retailers *retailer.Retailers, quotas *store.
 
 // Tell sets who writes down what endpoints are to be told. Call it before the first answer.
 func (v *Visits) Tell(outbox Outbox) { v.outbox = outbox }
+
+// Explore sets how often, from 0 to 1, the last place of an answer's list is left to chance. Call it before the first answer.
+func (v *Visits) Explore(often float64) { v.explore = often }
 
 // checkAgain is when a phone that knows no better should call again.
 const checkAgain = 5 * time.Minute
@@ -96,7 +100,7 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 	_, known := who.Access(who.Loyalty, now.Shopper) // what a stranger was shown is not remembered
 	if s.Limit > 0 {
 		request := recommend.Request{
-			Scene: now, Kinds: s.Kinds, Limit: s.Limit, Explore: s.Explore,
+			Scene: now, Kinds: s.Kinds, Limit: s.Limit, Varied: s.Explore,
 			Basket: numbers(snapshot.Names.Items, s.Basket), List: numbers(snapshot.Names.Items, s.List), Query: s.Query, Screen: s.Screen,
 		}
 		if rules := snapshot.Suggest.Rules; rules != nil {
@@ -104,6 +108,7 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 		}
 		if known && s.Explore {
 			request.Shown = v.book.Shown(s.Key, now.Moment.Instant)
+			request.Explore = v.explore // what is left to chance is written down, so only where something may be
 		}
 		answer.Suggestions, made = recommend.Recommend(snapshot.Suggest, &request)
 		answer.Says = made.Says
