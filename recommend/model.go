@@ -180,9 +180,9 @@ func BuiltIn() *Model {
 	p(fList, func(x float64) float64 { return 6 * min(x, 1) })
 	p(fQuery, func(x float64) float64 {
 		if x <= 0 {
-			return -7 // what is called otherwise is not what is looked for
+			return -10 // what is called otherwise is not what is looked for
 		}
-		return 5 + 2*min(x, 1)
+		return 7 + min(x, 1)
 	})
 
 	store := Places.Empty()
