@@ -32,8 +32,11 @@ func TestWhyAndUses(t *testing.T) {
 	}
 	for i, s := range answer.Suggestions {
 		why := read[wire.Why](city.call(t, token, "GET", "/v1/me/why/"+s.ID, nil).wants(200))
-		if why.Item != s.Item || why.Title != s.Title || why.Position != i+1 || why.Score != s.Score || why.Probability != 1 || why.Use.ID != use.ID {
+		if why.Item != s.Item || why.Title != s.Title || why.Position != i+1 || why.Score != s.Score || why.Use.ID != use.ID {
 			t.Errorf("suggestion %d: got %+v, want %+v", i, why, s)
+		}
+		if last := i == len(answer.Suggestions)-1; why.Probability <= 0 || why.Probability > 1 || !last && why.Probability != 1 {
+			t.Errorf("suggestion %d of %d: probability %v, want 1, less only at the end", i, len(answer.Suggestions), why.Probability)
 		}
 		for n := range s.Reasons {
 			if n >= len(why.Reasons) || why.Reasons[n].Code != s.Reasons[n].Code {
