@@ -16,7 +16,7 @@ const (
 	FromBasket                      // bought together with what is in the basket
 	FromCrowd                       // bought together with what the shopper buys
 	FromPopular                     // popular
-	FromStore                       // popular in this store
+	FromStore                       // popular in this store, or around here
 	FromList                        // on the shopper's list
 	FromActs                        // looked at, liked, put into a basket
 	FromFiller                      // only in the catalogue
@@ -231,12 +231,14 @@ func (w *work) acts() {
 // popular brings what many buy here and what many buy.
 func (w *work) popular() {
 	added := 0
-	for _, t := range w.crowd.store(w.here.store).Popular {
-		if added == maxHere {
-			break
-		}
-		if w.add(t.Item, -1, FromStore) {
-			added++
+	if w.here.spot != nil {
+		for _, item := range w.here.spot.items {
+			if added == maxHere {
+				break
+			}
+			if w.add(item, -1, FromStore) {
+				added++
+			}
 		}
 	}
 	for i, item := range w.crowd.Popular {

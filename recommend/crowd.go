@@ -56,12 +56,20 @@ type Tally struct {
 	Count uint32
 }
 
-// Rhythm is how many lines fall near an hour of the day (±2 hours, weighted) and on a day of the week
-// (0 is Sunday), both in Crowd.Zone.
+// Rhythm is how many lines fall near an hour of the day (±2 hours, weighted), on a day of the week (0 is Sunday), near a day of
+// the month (±2 days, weighted: wages come once a month) and near a season, all in Crowd.Zone.
 type Rhythm struct {
 	Hour    [24]float32
 	Weekday [7]float32
+	Day     [31]float32
+	Season  [Seasons]float32
 }
+
+// Seasons are stretches of four weeks, the last a day or two longer.
+const Seasons = 13
+
+// SeasonOf is the season of an instant, 0 to 12.
+func SeasonOf(at time.Time) int { return min((at.YearDay()-1)/28, Seasons-1) }
 
 // StoreStats is what the crowd did in one store.
 type StoreStats struct {

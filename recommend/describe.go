@@ -45,7 +45,7 @@ func (t *tastes) learn(w *work) {
 	t.plain = row{}
 	t.plain.set(fOrders, float32(w.past.Orders()))
 	t.plain.set(fNeighbour, 0)
-	if w.crowd.store(w.here.store).Lines > 0 {
+	if w.here.spot != nil {
 		t.plain.set(fStore, 0)
 	}
 	if len(w.request.Basket) > 0 {
@@ -104,7 +104,8 @@ func (w *work) describe() {
 		for k, f := range fixed {
 			r[f] = fact.fixed[k]
 		}
-		r[fHour], r[fWeekday] = fact.hours.at(w.here.hour), fact.weekdays.at(w.here.weekday)
+		r[fHour], r[fWeekday] = fact.lift(inHours+w.here.hour), fact.lift(inWeekdays+w.here.weekday)
+		r[fPayday], r[fSeason] = fact.lift(inDays+w.here.day), fact.lift(inSeasons+w.here.season)
 		if w.tastes.lines > 0 {
 			if n := catalogue.categoryOf(c.item); n != 0 {
 				r.set(fCategory, w.tastes.categories[n]/w.tastes.lines)
@@ -131,12 +132,14 @@ func (w *work) describe() {
 	}
 }
 
-// describeHere tells how much more often products are bought in this store than elsewhere, of those that
-// are bought here most.
+// describeHere tells how much more often products are bought here than elsewhere, of those that are bought here most.
 func (w *work) describeHere() {
-	for i, t := range w.crowd.store(w.here.store).Popular {
-		if c := w.cell(t.Item).candidate; c > 0 {
-			w.rows[c-1][fStore] = w.snapshot.lifts[w.here.store][i]
+	if w.here.spot == nil {
+		return
+	}
+	for i, item := range w.here.spot.items {
+		if c := w.cell(item).candidate; c > 0 {
+			w.rows[c-1][fStore] = w.here.spot.lifts[i]
 		}
 	}
 }

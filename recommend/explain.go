@@ -130,10 +130,10 @@ func (w *work) productReasons(reasons []Reason, c *candidate, parts *[groups]flo
 		}
 		t.tell(reason)
 	}
-	if parts[gHere] > 0 && r[fStore] >= evenStore && many {
+	if parts[gHere] > 0 && r[fStore] >= evenStore && many && w.sellsWell(c.item) {
 		t.tell(Reason{Code: PopularHere, Contribution: parts[gHere], Values: Values{Store: w.snapshot.Names.Stores.Name(w.here.store)}})
 	}
-	if parts[gNow] > 0 && max(r[fHour], r[fWeekday]) >= evenHour && many {
+	if parts[gNow] > 0 && max(r[fHour], r[fWeekday], r[fPayday], r[fSeason]) >= evenHour && many {
 		t.tell(Reason{Code: PopularNow, Contribution: parts[gNow]})
 	}
 	if parts[gPopular] > 0 && r[fPopular] > zero && c.own < 0 && many {
@@ -180,6 +180,11 @@ func (w *work) plainReason(c *candidate, r *row, parts *[groups]float64) Reason 
 const zero = 1
 
 var evenStore, evenHour = uint8(productScales[fStore].bucket(1)), uint8(productScales[fHour].bucket(1))
+
+// sellsWell tells whether an item is among what is bought most in the store where the shopper is, not only around it.
+func (w *work) sellsWell(item who.Item) bool {
+	return slices.ContainsFunc(w.crowd.store(w.here.store).Popular, func(t Tally) bool { return t.Item == item })
+}
 
 // partner is what the shopper buys that speaks most for another item: first among what that one is bought
 // with most, which is one short list; else by what stands in the lists of the shopper's own items.

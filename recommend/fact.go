@@ -5,25 +5,25 @@ import "satnav/context/who"
 // fact is what the crowd says of one item, worked out once for each view of the crowd instead of once for
 // each answer: the buckets of features that are the same for all shoppers, side by side in memory.
 type fact struct {
-	gap      float32 // mean days until it is bought again; 0: nobody did
-	odds     float32 // what the fixed features add to the log-odds of who never bought the item
-	fixed    [len(fixed)]uint8
-	hours    nibbles24
-	weekdays nibbles8
-	_        [3]uint8 // to half of what a processor reads at once
+	gap   float32 // mean days until it is bought again; 0: nobody did
+	odds  float32 // what the fixed features add to the log-odds of who never bought the item
+	fixed [len(fixed)]uint8
+	// The lifts of all hours, then weekdays, days of the month and seasons: buckets of at most 16, two in a byte.
+	lifts [(inSeasons + Seasons + 1) / 2]uint8
+	_     [13]uint8 // to what a processor reads at once
 }
 
-// nibbles24 and nibbles8 are buckets of features that have at most 16 of them, two in a byte.
-type (
-	nibbles24 [12]uint8
-	nibbles8  [4]uint8
+// Where the lifts of a fact begin.
+const (
+	inHours    = 0
+	inWeekdays = inHours + 24
+	inDays     = inWeekdays + 7
+	inSeasons  = inDays + 31
 )
 
-func (n *nibbles24) at(i int) uint8 { return n[i>>1] >> (4 * (i & 1)) & 15 }
-func (n *nibbles8) at(i int) uint8  { return n[i>>1] >> (4 * (i & 1)) & 15 }
+func (f *fact) lift(i int) uint8 { return f.lifts[i>>1] >> (4 * (i & 1)) & 15 }
 
-func (n *nibbles24) set(i, bucket int) { n[i>>1] |= uint8(bucket) << (4 * (i & 1)) }
-func (n *nibbles8) set(i, bucket int)  { n[i>>1] |= uint8(bucket) << (4 * (i & 1)) }
+func (f *fact) setLift(i, bucket int) { f.lifts[i>>1] |= uint8(bucket) << (4 * (i & 1)) }
 
 // fixed are the features whose buckets a fact holds for every moment and place.
 var fixed = [...]feature{fPopular, fRecent, fTrend, fRebuy, fAgain}
@@ -82,27 +82,15 @@ func (c *Crowd) fact(stats *ItemStats, to *fact) {
 	if stats.Rhythm == nil {
 		return
 	}
-	for h, n := range stats.Rhythm.Hour {
-		to.hours.set(h, productScales[fHour].bucket(lift(n, share*c.Rhythm.Hour[h])))
-	}
-	for d, n := range stats.Rhythm.Weekday {
-		to.weekdays.set(d, productScales[fWeekday].bucket(lift(n, share*c.Rhythm.Weekday[d])))
-	}
-}
-
-// liftsOf tells, for each store and in the order of its Popular, in which bucket lies how much more often a product is bought there
-// than elsewhere.
-func liftsOf(c *Crowd) [][]uint8 {
-	lifts := make([][]uint8, len(c.Stores))
-	for i := range c.Stores {
-		store := &c.Stores[i]
-		lifts[i] = make([]uint8, len(store.Popular))
-		for k, t := range store.Popular {
-			share := float32(c.item(t.Item).Lines) / float32(c.Lines)
-			lifts[i][k] = uint8(productScales[fStore].bucket(lift(float32(t.Count), share*float32(store.Lines))))
+	tell := func(first int, f feature, seen, all []float32) {
+		for i, n := range seen {
+			to.setLift(first+i, productScales[f].bucket(lift(n, share*all[i])))
 		}
 	}
-	return lifts
+	tell(inHours, fHour, stats.Rhythm.Hour[:], c.Rhythm.Hour[:])
+	tell(inWeekdays, fWeekday, stats.Rhythm.Weekday[:], c.Rhythm.Weekday[:])
+	tell(inDays, fPayday, stats.Rhythm.Day[:], c.Rhythm.Day[:])
+	tell(inSeasons, fSeason, stats.Rhythm.Season[:], c.Rhythm.Season[:])
 }
 
 // fact is what the crowd says of an item.

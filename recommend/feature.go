@@ -35,6 +35,8 @@ const (
 	fStore      // lift in this store; zero: not among what is bought most here
 	fHour       // lift near this hour
 	fWeekday    // lift on this weekday
+	fPayday     // lift near this day of the month
+	fSeason     // lift near this time of the year
 	fCategory   // share of the shopper's lines in its category
 	fBrand      // share of the shopper's lines of its brand
 	fSeen       // days since it was looked at or put into a basket, plus 1
@@ -155,6 +157,8 @@ var productScales = [productFeatures]scale{
 	fStore:      {"store_lift", gHere, 1. / 8, 14},
 	fHour:       {"hour_lift", gNow, 1. / 8, 12},
 	fWeekday:    {"weekday_lift", gNow, 1. / 8, 12},
+	fPayday:     {"month_day_lift", gNow, 1. / 8, 12},
+	fSeason:     {"season_lift", gNow, 1. / 8, 12},
 	fCategory:   {"category", gTaste, 1. / 256, 16},
 	fBrand:      {"brand", gTaste, 1. / 256, 16},
 	fSeen:       {"days_since_seen", gActs, 1, 12},

@@ -173,6 +173,9 @@ func BuiltIn() *Model {
 	for _, f := range []feature{fStore, fHour, fWeekday} {
 		p(f, func(x float64) float64 { return 0.7 * ln(max(x, 0.1)) })
 	}
+	for _, f := range []feature{fPayday, fSeason} {
+		p(f, func(x float64) float64 { return 0.3 * ln(max(x, 0.1)) })
+	}
 	p(fCategory, func(x float64) float64 { return 0.2 * max(0, ln(max(x, 1e-9)*256)) })
 	p(fBrand, func(x float64) float64 { return 0.1 * max(0, ln(max(x, 1e-9)*256)) })
 	p(fSeen, func(x float64) float64 { return max(0, 2.5-0.6*ln(max(x, 1))) })

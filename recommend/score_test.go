@@ -131,22 +131,24 @@ func TestScaleBuckets(t *testing.T) {
 	}
 }
 
-// What a fact keeps in half a byte has at most 16 buckets, and a fact is half of what a processor reads at once.
+// What a fact keeps in half a byte has at most 16 buckets, and a fact is what a processor reads at once.
 func TestFactsArePacked(t *testing.T) {
 	t.Parallel()
-	if h, d := productScales[fHour].buckets(), productScales[fWeekday].buckets(); h > 16 || d > 16 {
-		t.Errorf("%d and %d buckets, want at most 16", h, d)
+	for _, f := range []feature{fHour, fWeekday, fPayday, fSeason} {
+		if n := productScales[f].buckets(); n > 16 {
+			t.Errorf("%s: %d buckets, want at most 16", productScales[f].name, n)
+		}
 	}
-	if got := unsafe.Sizeof(fact{}); got != 32 {
-		t.Errorf("a fact has %d bytes, want 32", got)
+	if got := unsafe.Sizeof(fact{}); got != 64 {
+		t.Errorf("a fact has %d bytes, want 64", got)
 	}
-	var hours nibbles24
-	for i := range 24 {
-		hours.set(i, i*7%16)
+	var f fact
+	for i := range inSeasons + Seasons {
+		f.setLift(i, i*7%16)
 	}
-	for i := range 24 {
-		if got := hours.at(i); int(got) != i*7%16 {
-			t.Errorf("hour %d: got %d, want %d", i, got, i*7%16)
+	for i := range inSeasons + Seasons {
+		if got := f.lift(i); int(got) != i*7%16 {
+			t.Errorf("lift %d: got %d, want %d", i, got, i*7%16)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"satnav/context/where"
 	"satnav/context/who"
+	"satnav/geo"
 	"satnav/recommend/rule"
 )
 
@@ -20,8 +21,10 @@ type Snapshot struct {
 	MinorPerUnit int64
 
 	products, places *scorer
-	facts            []fact         // by item number, and one for all others
-	lifts            [][]uint8      // by store number, see liftsOf
+	facts            []fact  // by item number, and one for all others
+	spots            []*spot // by store number
+	areas            map[geo.Cell]*spot
+	cells            []geo.Cell     // by store number: where they are
 	stores           []*where.Store // by number in Names.Stores; nil: not known
 	points           []flat         // where they are
 	listed           []who.Item     // the numbers of the stores that are known
@@ -39,11 +42,13 @@ func NewSnapshot(names *who.Names, catalogue *Catalogue, stores []*where.Store, 
 		if n := int(number) + 1; n > len(s.stores) {
 			s.stores = append(s.stores, make([]*where.Store, n-len(s.stores))...)
 			s.points = append(s.points, make([]flat, n-len(s.points))...)
+			s.cells = append(s.cells, make([]geo.Cell, n-len(s.cells))...)
 		}
 		if s.stores[number] == nil {
 			s.listed = append(s.listed, number)
 		}
 		s.stores[number] = store
+		s.cells[number] = geo.CellAt(store.Point, ladder[0])
 		s.points[number] = flat{store.Point.Lat, store.Point.Lng, math.Cos(store.Point.Lat * math.Pi / 180)}
 	}
 	return s.With(crowd, model)
@@ -63,7 +68,10 @@ func (s *Snapshot) With(crowd *Crowd, model *Model) *Snapshot {
 		next.products, next.places = newScorer(Products, next.Model.Product), newScorer(Places, next.Model.Store)
 	}
 	if s.facts == nil || next.Crowd != s.Crowd || next.products != s.products {
-		next.facts, next.lifts = factsOf(next.Crowd, next.products), liftsOf(next.Crowd)
+		next.facts = factsOf(next.Crowd, next.products)
+	}
+	if s.areas == nil || next.Crowd != s.Crowd {
+		next.spots, next.areas = spotsOf(next.Crowd, s.cells)
 	}
 	next.open = next.uncovered()
 	return &next
@@ -116,6 +124,14 @@ func (s *Snapshot) WithCatalogue(c *Catalogue) *Snapshot {
 }
 
 var builtIn = BuiltIn()
+
+// spotIn is what is bought in a store; nil: nothing is known.
+func (s *Snapshot) spotIn(store who.Item) *spot {
+	if store == 0 || int(store) >= len(s.spots) {
+		return nil
+	}
+	return s.spots[store]
+}
 
 func (s *Snapshot) store(number who.Item) *where.Store {
 	if int(number) >= len(s.stores) {

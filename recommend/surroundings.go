@@ -3,7 +3,7 @@ package recommend
 // Features that say where and when it is, rather than who the shopper is. Evaluation switches them off to tell what they
 // are worth.
 var (
-	productSurroundings = []feature{fStore, fHour, fWeekday}
+	productSurroundings = []feature{fStore, fHour, fWeekday, fPayday, fSeason}
 	storeSurroundings   = []feature{sHour, sCrowdHour, sDistance, sHop, sOpen}
 )
 

@@ -63,10 +63,13 @@ type here struct {
 	at      time.Time
 	hour    int
 	weekday int
+	day     int // of the month, from 0
+	season  int
 	known   bool // where the shopper is
 	point   geo.Point
 	store   who.Item // nearest, else where the shopper bought last; 0: none
 	inStore bool     // store comes from the place
+	spot    *spot    // what is bought there, or around it; nil: nothing is known
 }
 
 // candidate is one thing that may be suggested. Its features are the row at the same place.
@@ -124,10 +127,11 @@ func (w *work) start(snapshot *Snapshot, r *Request, past Past, now time.Time) {
 	} else {
 		local = now.UTC()
 	}
-	w.here.hour, w.here.weekday = local.Hour(), int(local.Weekday())
+	w.here.hour, w.here.weekday, w.here.day, w.here.season = local.Hour(), int(local.Weekday()), local.Day()-1, SeasonOf(local)
 	if past.Known() > 0 {
 		w.here.store = past.Basket(0).Store
 	}
+	w.here.spot = snapshot.spotIn(w.here.store)
 	w.stamp++
 	if w.stamp == 0 {
 		clear(w.cells)
@@ -152,7 +156,10 @@ func (w *work) locate(p *where.Place) {
 	if p.Store != nil && p.DistanceMeters <= nearEnough {
 		if number, ok := w.snapshot.Names.Stores.Lookup(p.Store.ID); ok {
 			w.here.store, w.here.inStore = number, true
+			w.here.spot = w.snapshot.spotIn(number)
 		}
+	} else if spot := spotAt(w.snapshot.areas, p.Cell); spot != nil {
+		w.here.store, w.here.spot = 0, spot // not where they shop otherwise
 	}
 }
 

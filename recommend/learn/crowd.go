@@ -52,6 +52,7 @@ type Crowd struct {
 	weeks    map[uint32]uint32 // baskets by week
 	hours    [24]uint32        // lines by hour of the day
 	weekdays [7]uint32
+	days     [31]uint32 // lines by day of the month
 	items    []item
 	stores   []store
 	visits   uint64
@@ -75,6 +76,7 @@ type item struct {
 	weeks            map[uint32]uint32 // lines by week
 	hours            [24]uint32
 	weekdays         [7]uint32
+	days             [31]uint32
 	together         map[who.Item]uint32 // baskets that held both
 }
 
@@ -180,6 +182,7 @@ func (c *Crowd) countBasket(t *trips, k, sign int) {
 	basket, items := t.past.Basket(k), t.items[k]
 	at := time.Unix(int64(basket.At), 0).In(c.zone)
 	h, d, w, n := at.Hour(), int(at.Weekday()), basket.At/week, uint32(sign)
+	day := at.Day() - 1
 	c.baskets += uint64(sign)
 	add(&c.weeks, w, n)
 	if basket.Store != 0 {
@@ -194,10 +197,12 @@ func (c *Crowd) countBasket(t *trips, k, sign int) {
 		c.lines += uint64(sign)
 		c.hours[h] += n
 		c.weekdays[d] += n
+		c.days[day] += n
 		it := c.item(number)
 		it.lines += n
 		it.hours[h] += n
 		it.weekdays[d] += n
+		it.days[day] += n
 		add(&it.weeks, w, n)
 		if basket.Store != 0 {
 			add(&c.store(basket.Store).items, number, n)

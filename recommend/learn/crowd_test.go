@@ -3,6 +3,7 @@ package learn
 import (
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -230,5 +231,49 @@ func TestCrowdBoundsOneBasket(t *testing.T) {
 	c.Replace(nil, h)
 	if n := len(c.View().Items[h.Items[0].Item].Neighbours); n != 0 {
 		t.Errorf("an item of a bulk purchase has %d neighbours, want none", n)
+	}
+}
+
+// What is bought at the beginning of each month, or in one season, is known to be.
+func TestRhythmsOfMonthAndYear(t *testing.T) {
+	t.Parallel()
+	names := who.NewNames()
+	crowd := NewCrowd(nil)
+	buy := func(day time.Time, items ...string) {
+		var events []who.Event
+		for _, item := range items {
+			events = append(events, who.Event{Kind: who.Purchased, Item: item, At: day, Quantity: 1})
+		}
+		crowd.Replace(nil, (*who.History)(nil).With(names, events...))
+	}
+	first := time.Date(2024, 1, 1, 12, 0, 0, 0, time.UTC)
+	for day := range 2 * 365 {
+		at := first.AddDate(0, 0, day)
+		items := []string{"bread"}
+		if at.Day() <= 2 {
+			items = append(items, "rent treat")
+		}
+		if at.Month() == time.December {
+			items = append(items, "gingerbread")
+		}
+		buy(at, items...)
+	}
+	view := crowd.View()
+	rhythm := func(item string) *recommend.Rhythm {
+		n, _ := names.Items.Lookup(item)
+		return view.Items[n].Rhythm
+	}
+	treat, ginger, bread := rhythm("rent treat"), rhythm("gingerbread"), rhythm("bread")
+	if treat.Day[0] <= treat.Day[3] || treat.Day[3] <= 0 || treat.Day[14] != 0 || treat.Day[30] <= 0 {
+		t.Errorf("days %v: want most on the first, some just before and after, none in the middle", treat.Day)
+	}
+	december, june := recommend.SeasonOf(first.AddDate(0, 11, 14)), recommend.SeasonOf(first.AddDate(0, 5, 14))
+	if ginger.Season[december] <= ginger.Season[0] || ginger.Season[0] <= 0 || ginger.Season[june] != 0 || bread.Season[june] <= 0 {
+		t.Errorf("seasons %v: want most in December, some in January, none in June", ginger.Season)
+	}
+	for s := range view.Rhythm.Season {
+		if want := treat.Season[s] + ginger.Season[s] + bread.Season[s]; math.Abs(float64(view.Rhythm.Season[s]-want)) > 1e-3 {
+			t.Errorf("season %d: %v lines, want %v", s, view.Rhythm.Season[s], want)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"time"
 
 	"satnav/context/who"
 	"satnav/recommend"
@@ -30,7 +31,7 @@ func (c *Crowd) View() *recommend.Crowd {
 	}
 	v.Version, v.Shoppers, v.Baskets, v.Lines = c.version, c.shoppers, c.baskets, c.lines
 	v.Rebuy, v.Again = ratio(c.rebuyers, c.buyers), ratio(c.again, c.chances)
-	v.Rhythm, v.Visits, v.VisitHours = *rhythm(&c.hours, &c.weekdays), c.visits, near(&c.came)
+	v.Rhythm, v.Visits, v.VisitHours = *rhythm(&c.hours, &c.weekdays, &c.days, nil), c.visits, around24(&c.came)
 	for w := range c.weeks {
 		v.Newest = max(v.Newest, w)
 	}
@@ -48,6 +49,11 @@ func (c *Crowd) View() *recommend.Crowd {
 	for i := range v.Items {
 		v.Items[i].Recent = recent(v.Items[i].Weeks, v.Newest)
 		v.Recent += float64(v.Items[i].Recent)
+		if r := v.Items[i].Rhythm; r != nil {
+			for s, n := range r.Season {
+				v.Rhythm.Season[s] += n
+			}
+		}
 	}
 	v.Popular = most(len(v.Items), popular, func(i int) float32 { return v.Items[i].Recent })
 	v.Visited = most(len(v.Stores), visited, func(i int) float32 { return float32(v.Stores[i].Visits) })
@@ -77,11 +83,12 @@ func ratio(a, b uint64) float32 {
 }
 
 func (it *item) view() recommend.ItemStats {
+	weeks := byNumber(it.weeks)
 	return recommend.ItemStats{
 		Buyers: it.buyers, Rebuyers: it.rebuyers, Lines: it.lines, Gaps: it.gaps, GapHours: it.gapHours,
 		Again: it.again, Chances: it.chances,
-		Rhythm:     rhythm(&it.hours, &it.weekdays),
-		Weeks:      byNumber(it.weeks),
+		Rhythm:     rhythm(&it.hours, &it.weekdays, &it.days, weeks),
+		Weeks:      weeks,
 		Neighbours: byCount(it.together, neighbours),
 	}
 }
@@ -92,7 +99,7 @@ func (s *store) view() recommend.StoreStats {
 		v.Popular = byCount(s.items, popularIn)
 	}
 	if s.visits > 0 {
-		hours := near(&s.hours)
+		hours := around24(&s.hours)
 		v.Hour = &hours
 	}
 	return v
@@ -118,26 +125,47 @@ var decays = func() (d [horizon]float64) {
 	return d
 }()
 
-// kernel is what a line counts for an hour that lies that far from its own.
-var kernel = [3]float32{1, 0.7, 0.3}
+// kernel is what a line counts for an hour, or a day of the month, that lies that far from its own; seasonKernel the same for seasons.
+var kernel, seasonKernel = []float32{1, 0.7, 0.3}, []float32{1, 0.5}
 
-// near smooths counts around the clock.
-func near(hours *[24]uint32) (smooth [24]float32) {
-	for h, n := range hours {
-		for away := -2; away <= 2; away++ {
-			smooth[(h+away+24)%24] += kernel[max(away, -away)] * float32(n)
-		}
-	}
+// around24 smooths counts around the clock.
+func around24(hours *[24]uint32) (smooth [24]float32) {
+	around(hours[:], kernel, smooth[:])
 	return smooth
 }
 
-func rhythm(hours *[24]uint32, weekdays *[7]uint32) *recommend.Rhythm {
-	r := &recommend.Rhythm{Hour: near(hours)}
-	for d, n := range weekdays {
-		r.Weekday[d] = float32(n)
+// around smooths counts in a circle.
+func around(counts []uint32, kernel, smooth []float32) {
+	for i, n := range counts {
+		for away, weight := range kernel {
+			smooth[(i+away)%len(smooth)] += weight * float32(n)
+			if away > 0 {
+				smooth[(i-away+len(smooth))%len(smooth)] += weight * float32(n)
+			}
+		}
 	}
+}
+
+func rhythm(hours *[24]uint32, weekdays *[7]uint32, days *[31]uint32, weeks []recommend.Tally) *recommend.Rhythm {
+	r := &recommend.Rhythm{}
+	around(hours[:], kernel, r.Hour[:])
+	around(weekdays[:], kernel[:1], r.Weekday[:])
+	around(days[:], kernel, r.Day[:])
+	var seasons [recommend.Seasons]uint32
+	for _, w := range weeks {
+		seasons[seasonOf[min(int(w.Item), len(seasonOf)-1)]] += w.Count
+	}
+	around(seasons[:], seasonKernel, r.Season[:])
 	return r
 }
+
+// seasonOf is the season of the middle of each week since 1970, as far as histories reach.
+var seasonOf = func() (of [1 + math.MaxUint32/week]uint8) {
+	for w := range of {
+		of[w] = uint8(recommend.SeasonOf(time.Unix(int64(w)*week+week/2, 0).UTC()))
+	}
+	return of
+}()
 
 func byNumber[K ~uint32](counts map[K]uint32) []recommend.Tally {
 	all := make([]recommend.Tally, 0, len(counts))
