@@ -61,9 +61,10 @@ bench: ## throughput of /v1/context beside a bare echo, then the benchmarks of e
 	$(GO) run ./server bench
 	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)
 
-bench-geo: ## index, containment and crossings beside their slow twins; import, match, edit and start of 100,000 geofences
+bench-geo: ## index, containment and crossings beside their slow twins and the goals; import, match, edit, start and calls among 100,000 geofences
 	$(GO) test -run '^$$' -bench . -benchmem ./geo/
 	$(GO) test -run '^$$' -bench Geofences -benchtime 1x ./server/app/
+	$(GO) test -run '^$$' -bench Walks -benchtime 200000x ./server/app/
 
 bench-recommend: ## suggestions, learning and ingest, and the heap of a million shoppers
 	$(GO) test -run '^$$' -bench . -benchmem ./recommend/...

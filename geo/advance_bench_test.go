@@ -75,4 +75,6 @@ func BenchmarkAdvance(b *testing.B) {
 	b.ReportMetric(float64((cpuTime()-used).Nanoseconds())/float64(b.N), "cpu-ns/fix") // on a shared machine, the figure to read
 	b.ReportMetric(float64(b.N)/seconds, "fixes/s")
 	b.ReportMetric(float64(crossings.Load())/seconds, "crossings/s")
+	b.Logf("20,000 devices among 100,000 dense geofences, without the store, got and goal: %.0f fixes/s (at least 60,000), %.0f crossings/s (at least 25,000)",
+		float64(b.N)/seconds, float64(crossings.Load())/seconds)
 }

@@ -61,33 +61,44 @@ func PlanAt(fences *Index, at Point, now time.Time, limit int) DevicePlan {
 
 func planAt(fences *Index, at Point, now time.Time, limit int, drafts bool, speed float64) DevicePlan {
 	limit = max(0, limit)
-	// Look farther each time, until there are more geofences than the phone can watch.
+	// Look farther each time, until there are more boundaries than the phone can watch.
 	var near []Neighbour
-	reach := 500.0
+	var all []watched
+	reach := 100.0
+	if limit > 0 {
+		reach = 500
+	}
 	for ; ; reach = min(planReachMeters, 4*reach) {
-		near = slices.DeleteFunc(fences.Near(at, reach+fences.ApproachMeters(), near[:0]), func(n Neighbour) bool {
-			g := fences.Fence(n.Fence)
-			return g.Status != Live && !drafts || g.Schedule.Ended(now)
-		})
-		if len(near) > 2*limit || reach >= planReachMeters {
+		near = fences.Near(at, reach+fences.ApproachMeters(), near[:0])
+		all = all[:0]
+		count := 0
+		for _, n := range near {
+			if g := fences.Fence(n.Fence); (g.Status == Live || drafts) && !g.Schedule.Ended(now) {
+				w := watchedAt(g, n.DistanceMeters)
+				all = append(all, w)
+				if w.clear <= reach {
+					count++
+				}
+			}
+		}
+		if count > 2*limit || reach >= planReachMeters {
 			break
 		}
 	}
 	plan := DevicePlan{At: at, SafeRadiusMeters: reach}
 	checkAgain := maxCheckAgain
-	var all []watched
-	for _, n := range near {
-		g := fences.Fence(n.Fence)
-		w := watchedAt(g, n.DistanceMeters)
-		if opens, ok := g.Schedule.Next(now); w.inside() && ok && !g.Schedule.Open(now) {
+	for i := range all {
+		w := &all[i]
+		if opens, ok := w.fence.Schedule.Next(now); w.inside() && ok && !w.fence.Schedule.Open(now) {
 			checkAgain = min(checkAgain, opens.Sub(now)) // whoever waits at the door enters when it opens
 		}
 		plan.SafeRadiusMeters = min(plan.SafeRadiusMeters, w.leaves)
 		if limit == 0 {
 			plan.SafeRadiusMeters = min(plan.SafeRadiusMeters, w.clear)
-			continue
 		}
-		all = append(all, w)
+	}
+	if limit == 0 {
+		all = nil // the order of the rest is of no matter
 	}
 	slices.SortFunc(all, func(a, b watched) int {
 		if a.inside() != b.inside() {
