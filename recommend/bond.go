@@ -79,13 +79,20 @@ func (b *bonds) strongest(n int, without func(who.Item) bool) []ranked {
 		enough += int(bins[bin])
 	}
 	for {
-		best = best[:0]
-		least := uint32(bin) << binShift
-		for _, item := range touched {
-			if sum := b.sums[item]; math.Float32bits(sum) >= least && !without(item) {
-				best = append(best, ranked{item, sum})
+		best = sized(best, len(touched))
+		least, high := uint32(bin)<<binShift, 0
+		for _, item := range touched { // each is written, and kept if it is high: no branch to guess
+			sum := b.sums[item]
+			best[high] = ranked{item, sum}
+			high += int(1 - (math.Float32bits(sum)-least)>>31)
+		}
+		kept := best[:0]
+		for _, r := range best[:high] {
+			if !without(r.item) {
+				kept = append(kept, r)
 			}
 		}
+		best = kept
 		if len(best) >= n || bin == 0 {
 			break
 		}

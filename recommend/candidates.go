@@ -44,7 +44,7 @@ func (s Source) Names() []string {
 const (
 	maxNear     = 60
 	maxTogether = 30
-	maxPopular  = 70
+	maxPopular  = 50
 	maxHere     = 25
 	maxFound    = 60
 	maxSeeds    = 32 // items of the past that neighbours are looked up for
@@ -158,6 +158,11 @@ const evidence = 8
 // neighbours brings what is bought with what the shopper buys.
 func (w *work) neighbours() {
 	for _, s := range w.seeds {
+		if n := w.crowd.item(s.item).Neighbours; len(n) > 0 {
+			w.touched += uint64(n[0].Count) + uint64(n[len(n)/2].Count)
+		}
+	}
+	for _, s := range w.seeds {
 		w.near.add(w.crowd.item(s.item).Neighbours, s.weight)
 	}
 	for _, r := range w.near.strongest(maxNear, w.taken) {
@@ -241,7 +246,7 @@ func (w *work) popular() {
 			}
 		}
 	}
-	for i, item := range w.crowd.Popular {
+	for i, item := range w.snapshot.popular {
 		if i >= maxPopular && len(w.candidates) >= 2*w.request.Limit {
 			break
 		}

@@ -87,6 +87,9 @@ func halved(days, halfLife float64) float32 { return float32(math.Exp2(-days / h
 // describe works out the features of all products among the candidates.
 func (w *work) describe() {
 	w.rows = sized(w.rows, len(w.candidates))
+	for i := range w.candidates {
+		w.touched += uint64(w.snapshot.fact(w.candidates[i].item).fixed[0])
+	}
 	catalogue := w.snapshot.Catalogue
 	for i := range w.candidates {
 		c, r := &w.candidates[i], &w.rows[i]

@@ -281,6 +281,12 @@ const (
 func (w *work) idsOf(chosen []candidate) string {
 	seed := answerSeed(w.key(), w.here.at)
 	for i := range chosen {
+		if p := w.snapshot.Catalogue.Product(chosen[i].item); p != nil && chosen[i].kind == aProduct {
+			w.touched += uint64(len(p.ID)) + uint64(p.Price.Minor)
+		}
+		w.touched += uint64(w.crowd.item(chosen[i].item).Buyers)
+	}
+	for i := range chosen {
 		at := w.ids[i*idLength:]
 		hexadecimal(at[:16], seed)
 		hexadecimal(at[16:32], hash(seed^uint64(chosen[i].kind), w.id(&chosen[i])))

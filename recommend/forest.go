@@ -28,7 +28,7 @@ type asked struct{ feature, offset int32 }
 // share is what one tree adds to one group of features, by leaf.
 type share struct {
 	word, shift uint8 // where the tree's leaf stands
-	leaves      [1 << TreeDepth]float64
+	leaves      [1 << TreeDepth]float32
 }
 
 // stretch are the shares of one group.
@@ -76,7 +76,7 @@ func newGrove(l *Layout, trees []Tree) (g grove) {
 				if mine[group] == nil {
 					mine[group] = &share{word: uint8(k / wordTrees), shift: uint8(TreeDepth * (k % wordTrees))}
 				}
-				mine[group].leaves[leaf] += float64(t.Values[below]) - float64(t.Values[n])
+				mine[group].leaves[leaf] += t.Values[below] - t.Values[n]
 				n = below
 			}
 		}
@@ -130,7 +130,7 @@ func (g *grove) contribute(r *row, parts *[groups]float64) {
 		var sum float64
 		for i := group.from; i < group.to; i++ {
 			s := &g.shares[i]
-			sum += s.leaves[a[s.word]>>s.shift&leafMask]
+			sum += float64(s.leaves[a[s.word]>>(s.shift&63)&leafMask])
 		}
 		parts[group.group] += sum
 	}

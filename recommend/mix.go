@@ -55,37 +55,37 @@ func (w *work) shown(c *candidate) bool {
 	return len(w.request.Shown) > 0 && c.kind == aProduct && c.sources&FromList == 0 && slices.Contains(w.request.Shown, c.item)
 }
 
-// sift puts the n best candidates into best: a heap of the best so far, its worst on top.
+// sift puts the n best candidates into best, in no order (Hoare's quickselect).
 func (w *work) sift(n int) {
-	best := w.best[:0]
+	best := sized(w.best, len(w.candidates))
 	for place := range w.candidates {
-		c := pick{w.candidates[place].logOdds, int32(place)}
-		if len(best) < n {
-			best = append(best, c)
-			for i := len(best) - 1; i > 0 && w.before(&best[(i-1)/2], &best[i]); i = (i - 1) / 2 {
-				best[i], best[(i-1)/2] = best[(i-1)/2], best[i]
+		best[place] = pick{w.candidates[place].logOdds, int32(place)}
+	}
+	for low, high := 0, len(best); high-low > 1 && n < len(best); {
+		pivot := best[int(uint(low+high)>>1)]
+		i, j := low, high-1
+		for i <= j {
+			for w.before(&best[i], &pivot) {
+				i++
 			}
-			continue
+			for w.before(&pivot, &best[j]) {
+				j--
+			}
+			if i <= j {
+				best[i], best[j] = best[j], best[i]
+				i, j = i+1, j-1
+			}
 		}
-		if c.logOdds < best[0].logOdds || !w.before(&c, &best[0]) {
-			continue
-		}
-		best[0] = c
-		for i := 0; ; {
-			worst := i
-			for child := 2*i + 1; child <= 2*i+2 && child < n; child++ {
-				if w.before(&best[worst], &best[child]) {
-					worst = child
-				}
-			}
-			if worst == i {
-				break
-			}
-			best[i], best[worst] = best[worst], best[i]
-			i = worst
+		switch {
+		case n <= j:
+			high = j + 1
+		case n >= i:
+			low = i
+		default:
+			low = high
 		}
 	}
-	w.best = best
+	w.best = best[:min(n, len(best))]
 }
 
 // order puts best into order.

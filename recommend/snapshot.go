@@ -1,7 +1,9 @@
 package recommend
 
 import (
+	"cmp"
 	"math"
+	"slices"
 
 	"satnav/context/where"
 	"satnav/context/who"
@@ -21,8 +23,9 @@ type Snapshot struct {
 	MinorPerUnit int64
 
 	products, places *scorer
-	facts            []fact  // by item number, and one for all others
-	spots            []*spot // by store number
+	facts            []fact     // by item number, and one for all others
+	popular          []who.Item // those of the crowd, what is likeliest taken by who never bought it first
+	spots            []*spot    // by store number
 	areas            map[geo.Cell]*spot
 	cells            []geo.Cell     // by store number: where they are
 	stores           []*where.Store // by number in Names.Stores; nil: not known
@@ -69,6 +72,8 @@ func (s *Snapshot) With(crowd *Crowd, model *Model) *Snapshot {
 	}
 	if s.facts == nil || next.Crowd != s.Crowd || next.products != s.products {
 		next.facts = factsOf(next.Crowd, next.products)
+		next.popular = slices.Clone(next.Crowd.Popular)
+		slices.SortStableFunc(next.popular, func(a, b who.Item) int { return cmp.Compare(next.fact(b).odds, next.fact(a).odds) })
 	}
 	if s.areas == nil || next.Crowd != s.Crowd {
 		next.spots, next.areas = spotsOf(next.Crowd, s.cells)

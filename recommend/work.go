@@ -18,6 +18,9 @@ type work struct {
 	past     Past
 	here     here
 
+	// touched sums up what was read ahead: loops that only read what is needed next wait for memory once for many, where the
+	// work itself would wait for each.
+	touched    uint64
 	stamp      uint32
 	cells      []cell   // by item number; those with another stamp are empty
 	near       bonds    // to what the shopper buys

@@ -12,7 +12,7 @@ const (
 	maxTrees  = 48
 	rate      = 0.2
 	stretch   = 1 << 10 // rows that are drawn or left out together
-	leafRidge = 100.0   // weight that draws a leaf to nothing, in units of the likelihood's curvature
+	leafRidge = 300.0   // weight that draws a leaf to nothing, in units of the likelihood's curvature
 	leastGain = 1e-3    // less is chance
 )
 
