@@ -59,6 +59,7 @@ type seed struct {
 
 // products gathers products from all sources and works out their features.
 func (w *work) products() {
+	w.heed()
 	w.bar()
 	w.recall()
 	w.listed() // first: a wish of their own counts also for what was bought just now
@@ -85,7 +86,7 @@ func (w *work) add(item who.Item, own int, source Source) bool {
 		w.candidates[c.candidate-1].sources |= source
 		return false
 	}
-	if c.candidate == barred || !w.allowed(item) {
+	if c.candidate == barred || !w.allowed(item) || source != FromList && w.mutes(item) {
 		return false
 	}
 	w.candidates = append(w.candidates, candidate{item: item, kind: aProduct, sources: source, own: int32(own), place: int32(len(w.candidates))})

@@ -214,6 +214,19 @@ func (c *Catalogue) HasCategory(path string) bool {
 	return false
 }
 
+// Tops lists the categories that stand below none, in order. It looks at all of them: it is not for the path.
+func (c *Catalogue) Tops() []string {
+	if c == nil {
+		return nil
+	}
+	tops := map[string]bool{}
+	for name := range c.categories {
+		top, _, _ := strings.Cut(name, "/")
+		tops[top] = true
+	}
+	return slices.Sorted(maps.Keys(tops))
+}
+
 // HasBrand tells whether a product is of a brand.
 func (c *Catalogue) HasBrand(name string) bool {
 	if c == nil {

@@ -139,6 +139,7 @@ func (w *work) score() {
 			c.logOdds = w.scorer(c).logOdds(&w.rows[i])
 		}
 	}
+	w.lessen()
 	n := max(boostedFor*w.request.Limit, boostedLeast) + len(w.request.Shown)
 	if w.rules.request != nil {
 		w.judge()

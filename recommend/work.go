@@ -42,6 +42,7 @@ type work struct {
 	rules      ruled
 	chance     chance
 	alike      []float32 // by candidate: how much it resembles what was taken already
+	wishes     wishes
 }
 
 // cell is what one answer notes about one item.
@@ -148,6 +149,7 @@ func (w *work) start(snapshot *Snapshot, r *Request, past Past, now time.Time) {
 	w.held, w.seeds = w.held[:0], w.seeds[:0]
 	w.searched, w.found = w.searched[:0], w.found[:0]
 	w.candidates, w.rows, w.chosen = w.candidates[:0], w.rows[:0], w.chosen[:0]
+	w.wishes = wishes{less: w.wishes.less[:0]}
 }
 
 // locate takes from the place what it offers under its permission.

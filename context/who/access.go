@@ -28,7 +28,7 @@ func NewSubject(s *Shopper, device Permissions) *Subject {
 }
 
 // Access is the gate: it returns a view of the shopper for one purpose, or false when the shopper did
-// not grant it or the device does not allow it in this call. Whoever gets false serves them as a stranger.
+// not grant it, wants it not to be used, or the device does not allow it in this call. Whoever gets false serves them as a stranger.
 func Access(p Purpose, s *Subject) (View, bool) {
 	if s == nil || s.shopper == nil {
 		return View{}, false
@@ -39,7 +39,19 @@ func Access(p Purpose, s *Subject) (View, bool) {
 	if p == Location && s.device.Location == geo.NoLocation {
 		return View{}, false
 	}
+	if wishes := s.shopper.Preferences(); !wishes.Paused.IsZero() || p == Loyalty && wishes.Neutral {
+		return View{}, false
+	}
 	return View{purpose: p, subject: s}, true
+}
+
+// Counted is the history that counts for others may be made of: that of a shopper who grants Loyalty. A pause and the wish for neutral
+// answers are about the shopper's own answers, and change nothing of it.
+func Counted(s *Shopper) *History {
+	if s == nil || !s.grants.Holds(Loyalty) {
+		return nil
+	}
+	return s.history
 }
 
 // View is what may be read of a shopper for one purpose. Each read is remembered in its Subject.

@@ -16,13 +16,14 @@ import (
 
 // behindTheGate lists the names of this package that let personal data around the gate, and the only
 // folders that may use them: the store, which writes and reads what is kept; scene, which brings the
-// device's own permissions and makes up people to try rules on; privacy, which works where there is no device and allows none; and visit, whose
+// device's own permissions and makes up people to try rules on; privacy, which tells the crowd what to count and which works where there is no device and allows none; and visit, whose
 // worker settles what no device will tell. Tests make shoppers as they need them.
 var behindTheGate = map[string][]string{
 	"New":        {"server/store"},
 	"Record":     {"server/store"},
 	"NewSubject": {"context/scene", "server/privacy", "server/visit"},
 	"Imagined":   {"context/scene"},
+	"Counted":    {"server/privacy"},
 }
 
 const thisPackage = "satnav/context/who"
@@ -120,6 +121,8 @@ func TestBreachesAreFound(t *testing.T) {
 			var s = who.NewSubject(shopper, who.Permissions{Location: geo.Precise})`, 1},
 		{"kept in a variable", "server/deliver", `import "satnav/context/who"
 			var makeOne = who.New`, 1},
+		{"a history for the crowd's counts", "server/visit", `import "satnav/context/who"
+			var h = who.Counted(shopper)`, 1},
 		{"the store", "server/store", `import "satnav/context/who"
 			var s = who.New(who.Record{})`, 0},
 		{"a folder below the store is not the store", "server/store/embedded", `import "satnav/context/who"

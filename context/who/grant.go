@@ -12,8 +12,14 @@ const (
 	ByShopper         Source = "shopper"
 	ByRetailerDefault Source = "retailer_default" // holds until the shopper decides otherwise
 	ByImport          Source = "import"           // the retailer brought the data along, with a Basis
+	ByRestriction     Source = "restriction"      // withdrawn by the shopper's wish that it be kept and not used, until it is lifted
 	ByHold            Source = "legal_hold"       // withdrawn by it: what must be kept is not used
 )
+
+// Restricts tells whether the shopper wants what is known to be kept and not used, until they say otherwise.
+func (g Grants) Restricts() bool {
+	return slices.ContainsFunc(g, func(grant Grant) bool { return !grant.Given && grant.Source == ByRestriction })
+}
 
 // Grant is one decision about one purpose: given, or withdrawn. It is a record, never edited: a later
 // decision is another grant.

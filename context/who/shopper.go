@@ -34,6 +34,7 @@ type Shopper struct {
 	presence geo.Presence
 	told     Told
 	proposed []Proposal
+	wishes   *Preferences // nil: none were said
 }
 
 // Record is the stored form of a shopper: what a store reads and writes. Everyone else has a Shopper
@@ -46,7 +47,8 @@ type Record struct {
 	History  *History // nil: empty
 	Presence geo.Presence
 	Told     Told
-	Proposed []Proposal // the newest last
+	Proposed []Proposal   // the newest last
+	Wishes   *Preferences // nil: none were said
 }
 
 // New makes a shopper of a stored record.
@@ -54,7 +56,7 @@ func New(r Record) *Shopper {
 	if r.History == nil {
 		r.History = &History{}
 	}
-	return &Shopper{key: r.Key, since: r.Since, revision: r.Revision, grants: r.Grants, history: r.History, presence: r.Presence, told: r.Told, proposed: r.Proposed}
+	return &Shopper{key: r.Key, since: r.Since, revision: r.Revision, grants: r.Grants, history: r.History, presence: r.Presence, told: r.Told, proposed: r.Proposed, wishes: r.Wishes}
 }
 
 // Stranger is a shopper of whom nothing is stored yet, with the grants that the retailer presumes.
@@ -75,6 +77,15 @@ func (s *Shopper) Revision() int64 { return s.revision }
 
 // Grants are the decisions in force. They are about the data, not part of it: reading them needs no purpose.
 func (s *Shopper) Grants() Grants { return s.grants }
+
+// Preferences are what the shopper said about the use of their data; never nil, and nobody may change them. Like grants they are
+// about the data: reading them needs no purpose.
+func (s *Shopper) Preferences() *Preferences {
+	if s == nil || s.wishes == nil {
+		return &noPreferences
+	}
+	return s.wishes
+}
 
 // Since is when the shopper was first seen; zero for a stranger.
 func (s *Shopper) Since() time.Time { return s.since }

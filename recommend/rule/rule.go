@@ -133,6 +133,7 @@ const (
 	HeldByFunds  Hold = "budget"
 	HeldByBudget Hold = "interruptions" // the shopper was interrupted often enough today
 	HeldOut      Hold = "holdout"
+	HeldByWish   Hold = "objection"    // the shopper wants no rule to speak to them
 	SwitchedOff  Hold = "switched_off" // it failed too often
 )
 

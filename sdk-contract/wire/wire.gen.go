@@ -533,6 +533,23 @@ type ContextResponse struct {
 	Used Used `json:"used"`
 }
 
+// Correction What an event should have said. What is not named stays.
+type Correction struct {
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// Item Text without control characters. An id is made by a client or by us.
+	Item ID `json:"item,omitempty,omitzero"`
+
+	// Price A decimal amount in the retailer's currency.
+	//
+	// Examples: 2.49
+	Price    Money    `json:"price,omitempty,omitzero"`
+	Quantity *float64 `json:"quantity,omitempty"`
+
+	// Store Text without control characters. An id is made by a client or by us.
+	Store ID `json:"store,omitempty,omitzero"`
+}
+
 // CrossingReason Why it was decided.
 type CrossingReason struct {
 	// AccuracyM The radius that held the true position with a probability of 68 %.
@@ -1329,6 +1346,49 @@ type Place struct {
 
 	// Store The nearest store.
 	Store string `json:"store,omitempty,omitzero"`
+}
+
+// Preferences defines model for Preferences.
+type Preferences struct {
+	// Less Products of whose like less is shown: of the same family, or of the same category and brand.
+	Less []string `json:"less"`
+
+	// Messages Rules may speak to the shopper.
+	Messages bool `json:"messages"`
+
+	// MutedCategories Nothing of them is shown, nor of what is below them.
+	MutedCategories []string `json:"muted_categories"`
+
+	// NotForMe Products that are not shown.
+	NotForMe []string `json:"not_for_me"`
+
+	// Paused Nothing new is kept and nothing is used.
+	Paused bool `json:"paused"`
+
+	// PausedSince Absent: it is not paused.
+	PausedSince time.Time `json:"paused_since,omitempty,omitzero"`
+
+	// Personal What is known of the shopper may be used to suggest.
+	Personal bool `json:"personal"`
+
+	// Restricted All is kept and nothing is used.
+	Restricted bool `json:"restricted"`
+}
+
+// PreferencesRequest defines model for PreferencesRequest.
+type PreferencesRequest struct {
+	// Less All of them, in the place of those before.
+	Less     []ID  `json:"less,omitempty,omitzero"`
+	Messages *bool `json:"messages,omitempty"`
+
+	// MutedCategories All of them, in the place of those before.
+	MutedCategories []string `json:"muted_categories,omitempty,omitzero"`
+
+	// NotForMe All of them, in the place of those before.
+	NotForMe   []ID  `json:"not_for_me,omitempty,omitzero"`
+	Paused     *bool `json:"paused,omitempty"`
+	Personal   *bool `json:"personal,omitempty"`
+	Restricted *bool `json:"restricted,omitempty"`
 }
 
 // Problem RFC 9457.
@@ -2989,8 +3049,14 @@ type PostImportApplicationGeoPlusJSONRequestBody = GeofenceCollection
 // PostImportJSONRequestBody defines body for PostImport for application/json ContentType.
 type PostImportJSONRequestBody = GeofenceCollection
 
+// PutMyDiaryEntryJSONRequestBody defines body for PutMyDiaryEntry for application/json ContentType.
+type PutMyDiaryEntryJSONRequestBody = Correction
+
 // PutMyPermissionsJSONRequestBody defines body for PutMyPermissions for application/json ContentType.
 type PutMyPermissionsJSONRequestBody = PermissionsRequest
+
+// PutMyPreferencesJSONRequestBody defines body for PutMyPreferences for application/json ContentType.
+type PutMyPreferencesJSONRequestBody = PreferencesRequest
 
 // CreateProductJSONRequestBody defines body for CreateProduct for application/json ContentType.
 type CreateProductJSONRequestBody = Product

@@ -9,6 +9,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"satnav/sdk-contract/wire"
+	"satnav/server/diary"
 	"satnav/server/privacy"
 	"satnav/server/retailer"
 	"satnav/server/store"
@@ -41,6 +42,10 @@ func refusal(err error) *failure {
 	var skew *visit.SkewError
 	if errors.As(err, &skew) {
 		return refused(Faults{wire.ProblemError{Pointer: "/sent_at", Code: "clock_skew", Detail: skew.Error()}})
+	}
+	var wrong *diary.Problem
+	if errors.As(err, &wrong) {
+		return refused(Faults{wire.ProblemError{Pointer: "/" + wrong.Field, Code: codeBadFormat, Detail: wrong.Text}})
 	}
 	var repriced *retailer.RepricedError
 	if errors.As(err, &repriced) {

@@ -112,7 +112,11 @@ func (a *API) GetMyDiary(c *fiber.Ctx, params wire.GetMyDiaryParams) error {
 		}
 		out.Entries = append(out.Entries, diaryEntryFrom(e, snapshot.Settings.Exponent()))
 	}
-	out.Entries = append(out.Entries, a.gapEntries(params, out.Next)...)
+	wishes, _, err := a.Permissions.Preferences(c.UserContext(), me(c))
+	if err != nil {
+		return err
+	}
+	out.Entries = append(out.Entries, a.gapEntries(params, out.Next, pausesOf(wishes))...)
 	slices.SortStableFunc(out.Entries, func(a, b wire.DiaryEntry) int { return b.At.Compare(a.At) })
 	out.Entries = slices.DeleteFunc(out.Entries, func(e wire.DiaryEntry) bool {
 		return params.Type != "" && e.Type != params.Type || params.Kind != "" && e.Kind != params.Kind
@@ -121,8 +125,8 @@ func (a *API) GetMyDiary(c *fiber.Ctx, params wire.GetMyDiaryParams) error {
 	return encode(c, out)
 }
 
-// gapEntries are the gaps that begin within a page of the diary: pages follow each other without one between.
-func (a *API) gapEntries(params wire.GetMyDiaryParams, next string) (entries []wire.DiaryEntry) {
+// gapEntries are the gaps, and the pauses, that begin within a page of the diary: pages follow each other without one between.
+func (a *API) gapEntries(params wire.GetMyDiaryParams, next string, pauses []who.Pause) (entries []wire.DiaryEntry) {
 	within := func(at time.Time) bool {
 		newest, continued := store.DiaryTime(params.Cursor)
 		oldest, continues := store.DiaryTime(next)
@@ -133,6 +137,11 @@ func (a *API) gapEntries(params wire.GetMyDiaryParams, next string) (entries []w
 			return false
 		}
 		return true
+	}
+	for _, p := range pauses {
+		if within(p.From) {
+			entries = append(entries, wire.DiaryEntry{Type: "gap", ID: "pause-" + strconv.FormatInt(p.From.UnixMilli(), 10), At: p.From, Until: p.Until, Reason: "paused"})
+		}
 	}
 	for _, g := range a.Decisions.Gaps(time.Time{}, time.Time{}) {
 		if within(g.From) {

@@ -9,9 +9,11 @@ import (
 	_ "embed" // the page
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,6 +22,7 @@ import (
 
 	"satnav/context/who"
 	"satnav/sdk-contract/wire"
+	"satnav/server/diary"
 	"satnav/server/identity"
 	"satnav/server/store"
 )
@@ -41,7 +44,7 @@ const pageCookie = "satnav_me"
 var pageTemplate string
 
 var pageHTML = sync.OnceValue(func() *template.Template {
-	return template.Must(template.New("page").Funcs(template.FuncMap{"when": func(zone *time.Location, t time.Time) string { return t.In(zone).Format("2 January 2006, 15:04 MST") }}).Parse(pageTemplate))
+	return template.Must(template.New("page").Funcs(template.FuncMap{"wish": wishOf, "number": numberText, "when": func(zone *time.Location, t time.Time) string { return t.In(zone).Format("2 January 2006, 15:04 MST") }}).Parse(pageTemplate))
 })
 
 // pass says who may look at a page, and until when. It is signed, and says for what it was made: a ticket is no cookie.
@@ -169,11 +172,14 @@ func (a *API) backToPage(c *fiber.Ctx, done string) error {
 
 // pageWords say what a form did.
 var pageWords = map[string]string{
-	"decided": "Your decision is kept. It holds from now on.",
-	"removed": "The entry is deleted, and what we knew by it.",
-	"gone":    "This entry was not there any more.",
-	"proof":   "What you allowed and took back is kept as its proof. It goes when you delete everything.",
-	"held":    "A law obliges the shop to keep your data for now. It is not used meanwhile.",
+	"decided":   "Your decision is kept. It holds from now on.",
+	"preferred": "Your wish is kept. It holds from now on.",
+	"corrected": "The entry is put right, and what we knew by it.",
+	"wrong":     "That cannot be so: nothing was changed. A number of things is not 0, and a name has at most 128 letters.",
+	"removed":   "The entry is deleted, and what we knew by it.",
+	"gone":      "This entry was not there any more.",
+	"proof":     "What you allowed and took back is kept as its proof. It goes when you delete everything.",
+	"held":      "A law obliges the shop to keep your data for now. It is not used meanwhile.",
 }
 
 // PostPage does what a form of the page asks for.
@@ -205,6 +211,23 @@ func (a *API) PostPage(c *fiber.Ctx) error {
 			return err
 		}
 		return a.backToPage(c, "decided")
+	case "prefer":
+		if err := a.preferOnPage(c, form); err != nil {
+			return err
+		}
+		return a.backToPage(c, "preferred")
+	case "correct":
+		err := a.correctOnPage(c, form)
+		var fault *diary.Problem
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			return a.backToPage(c, "gone")
+		case errors.As(err, &fault):
+			return a.backToPage(c, "wrong")
+		case err != nil:
+			return err
+		}
+		return a.backToPage(c, "corrected")
 	case "remove":
 		removed, proof, err := a.removeEntry(c, form.Get("id"))
 		switch {
@@ -229,7 +252,7 @@ func (a *API) PostPage(c *fiber.Ctx) error {
 		c.Cookie(&fiber.Cookie{Name: pageCookie, Path: pagePath, HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode, Expires: a.Now().Add(-time.Hour)})
 		return a.showPage(c, sheet{Erased: true, Receipt: receipt.ID, Secret: receipt.Secret})
 	}
-	return problem(invalidRequest, "got the action %s, want decide, remove, take or delete", quote(form.Get("do")))
+	return problem(invalidRequest, "got the action %s, want decide, prefer, correct, remove, take or delete", quote(form.Get("do")))
 }
 
 // sheet is what the template shows.
@@ -246,13 +269,16 @@ type sheet struct {
 	Uses          []wire.Use
 	KeptDays      int
 	Entries       []pageEntry
+	Wishes        wire.Preferences
+	Categories    []string // that can be muted
 	More          bool
 }
 
 type pageEntry struct {
 	wire.DiaryEntry
-	Text string
-	Fast bool // it cannot be deleted by itself
+	Text  string
+	Fast  bool // it cannot be deleted by itself
+	Event bool // it can be put right
 }
 
 // fillPage shows the page of the shopper who looks.
@@ -278,6 +304,12 @@ func (a *API) fillPage(c *fiber.Ctx, p sheet) error {
 	if err != nil {
 		return err
 	}
+	wishes, restricted, err := a.Permissions.Preferences(ctx, key)
+	if err != nil {
+		return err
+	}
+	p.Wishes = preferencesFrom(wishes, restricted)
+	p.Categories = slices.DeleteFunc(snapshot.Suggest.Catalogue.Tops(), wishes.MutesCategory)
 	p.Secret, _ = a.enterPage(c)
 	p.Shop, p.Shopper, p.Since, p.More = cmp.Or(snapshot.Settings.Name, key.Retailer), key.Shopper, file.Since, next != ""
 	p.Zone = snapshot.Scene.Zone
@@ -296,7 +328,7 @@ func (a *API) fillPage(c *fiber.Ctx, p sheet) error {
 	}
 	for _, e := range entries {
 		told := diaryEntryFrom(e, snapshot.Settings.Exponent())
-		p.Entries = append(p.Entries, pageEntry{told, entryText(words, e, told), e.Grant != nil})
+		p.Entries = append(p.Entries, pageEntry{told, entryText(words, e, told), e.Grant != nil, e.Event != nil})
 	}
 	return a.showPage(c, p)
 }

@@ -115,6 +115,9 @@ type ServerInterface interface {
 	// DeleteMyDiaryEntry Delete one entry of my diary
 	// (DELETE /v1/me/diary/{id})
 	DeleteMyDiaryEntry(c *fiber.Ctx, id ID) error
+	// PutMyDiaryEntry Put one entry of my diary right
+	// (PUT /v1/me/diary/{id})
+	PutMyDiaryEntry(c *fiber.Ctx, id ID) error
 	// GetMyExport Take my data along
 	// (GET /v1/me/export)
 	GetMyExport(c *fiber.Ctx, params GetMyExportParams) error
@@ -127,6 +130,12 @@ type ServerInterface interface {
 	// PutMyPermissions Grant or withdraw purposes
 	// (PUT /v1/me/permissions)
 	PutMyPermissions(c *fiber.Ctx) error
+	// GetMyPreferences What did I say about the use of my data?
+	// (GET /v1/me/preferences)
+	GetMyPreferences(c *fiber.Ctx) error
+	// PutMyPreferences Say what may be done with my data
+	// (PUT /v1/me/preferences)
+	PutMyPreferences(c *fiber.Ctx) error
 	// GetMyUses What was my data used for?
 	// (GET /v1/me/uses)
 	GetMyUses(c *fiber.Ctx, params GetMyUsesParams) error
@@ -1448,6 +1457,35 @@ func (siw *ServerInterfaceWrapper) DeleteMyDiaryEntry(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// PutMyDiaryEntry operation middleware
+func (siw *ServerInterfaceWrapper) PutMyDiaryEntry(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Params("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return fiber.NewError(fiber.StatusBadRequest, fmt.Errorf("Invalid format for parameter id: %w", err).Error())
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.PutMyDiaryEntry(c, id)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // GetMyExport operation middleware
 func (siw *ServerInterfaceWrapper) GetMyExport(c *fiber.Ctx) error {
 
@@ -1526,6 +1564,42 @@ func (siw *ServerInterfaceWrapper) PutMyPermissions(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.PutMyPermissions(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GetMyPreferences operation middleware
+func (siw *ServerInterfaceWrapper) GetMyPreferences(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetMyPreferences(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// PutMyPreferences operation middleware
+func (siw *ServerInterfaceWrapper) PutMyPreferences(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.PutMyPreferences(c)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -3070,6 +3144,8 @@ func RegisterHandlersWithOptions(router fiber.Router, si ServerInterface, option
 
 	router.Delete(options.BaseURL+"/v1/me/diary/:id", wrapper.DeleteMyDiaryEntry)
 
+	router.Put(options.BaseURL+"/v1/me/diary/:id", wrapper.PutMyDiaryEntry)
+
 	router.Get(options.BaseURL+"/v1/me/export", wrapper.GetMyExport)
 
 	router.Post(options.BaseURL+"/v1/me/page", wrapper.PostMyPage)
@@ -3077,6 +3153,10 @@ func RegisterHandlersWithOptions(router fiber.Router, si ServerInterface, option
 	router.Get(options.BaseURL+"/v1/me/permissions", wrapper.GetMyPermissions)
 
 	router.Put(options.BaseURL+"/v1/me/permissions", wrapper.PutMyPermissions)
+
+	router.Get(options.BaseURL+"/v1/me/preferences", wrapper.GetMyPreferences)
+
+	router.Put(options.BaseURL+"/v1/me/preferences", wrapper.PutMyPreferences)
 
 	router.Get(options.BaseURL+"/v1/me/uses", wrapper.GetMyUses)
 

@@ -66,6 +66,8 @@ var shapes = map[reflect.Type]*shape{
 	reflect.TypeFor[wire.ContextRequest]():     shapeOf[wire.ContextRequest](),
 	reflect.TypeFor[wire.EventsRequest]():      shapeOf[wire.EventsRequest](),
 	reflect.TypeFor[wire.PermissionsRequest](): shapeOf[wire.PermissionsRequest](),
+	reflect.TypeFor[wire.PreferencesRequest](): shapeOf[wire.PreferencesRequest](),
+	reflect.TypeFor[wire.Correction]():         shapeOf[wire.Correction](),
 	reflect.TypeFor[wire.ErasureRequest]():     shapeOf[wire.ErasureRequest](),
 	reflect.TypeFor[wire.HoldRequest]():        shapeOf[wire.HoldRequest](),
 	reflect.TypeFor[wire.BatchRequest]():       shapeOf[wire.BatchRequest](),

@@ -44,6 +44,7 @@ const (
 	Invalid    = "invalid"
 	NoGrant    = "no_grant"           // the shopper has not granted the purpose that events are kept for
 	Undeclared = "undeclared_purpose" // nobody declared that such events are collected for the purpose
+	Paused     = "paused"             // the shopper wants nothing new to be kept
 	SourceOff  = "source_off"         // the retailer has not turned the partner on that told it
 )
 
@@ -191,6 +192,12 @@ func (d *intake) recordFor(ctx context.Context, key who.Key, entries []Entry, ev
 		}
 		return recorded.Steps, err
 	})
+	if errors.Is(err, store.ErrPaused) {
+		for _, i := range indexes {
+			results[i] = Result{Refused, Paused, "", "the shopper paused the diary: nothing new is kept until they resume it"}
+		}
+		return nil
+	}
 	if errors.Is(err, store.ErrNoGrant) {
 		for _, i := range indexes {
 			results[i] = Result{Refused, NoGrant, "", fmt.Sprintf("the shopper has not granted the purpose %q that events are kept for", events[0].For())}
@@ -269,6 +276,46 @@ func coarse(snapshot *retailer.Snapshot, event *who.Event) string {
 		return event.Place
 	}
 	return cell.Parent(declared.Resolution.Stored).String()
+}
+
+// Problem is the error of an event that cannot be kept as it was said.
+type Problem struct{ Field, Text string }
+
+func (p *Problem) Error() string { return p.Field + ": " + p.Text }
+
+// Corrected is the Reason of an event that its shopper put right.
+const Corrected = "corrected"
+
+// Correct puts an event of a shopper right, in the diary, the history and the crowd's counts. correct changes what the event says. It
+// returns store.ErrNotFound where there is none, *Problem where it cannot be so.
+func (d *Diary) Correct(ctx context.Context, key who.Key, now time.Time, id string, correct func(*who.Event)) error {
+	snapshot, err := d.retailers.Of(ctx, key.Retailer)
+	if err != nil {
+		return err
+	}
+	err = d.retailers.Record(ctx, key.Retailer, func() ([]store.Step, error) {
+		step, err := d.shoppers.Correct(ctx, key, id, func(event who.Event) (who.Event, error) {
+			correct(&event)
+			event.Reason = Corrected
+			event = d.complete(snapshot, event, now)
+			if faults := event.Check(now); len(faults) > 0 {
+				return event, &Problem{faults[0].Field, faults[0].Problem}
+			}
+			return event, nil
+		})
+		if err != nil || step == nil {
+			return nil, err
+		}
+		shopper, err := d.shoppers.Shopper(ctx, key)
+		if err != nil || !shopper.Grants().Holds(who.Loyalty) {
+			return nil, err
+		}
+		return []store.Step{*step}, nil
+	})
+	if err != nil {
+		return fmt.Errorf("correct the diary: %w", err)
+	}
+	return nil
 }
 
 // Remove deletes the entries of a shopper's diary that are chosen, and what the history and the crowd knew by them. It

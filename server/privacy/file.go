@@ -74,7 +74,7 @@ func (f *Files) Of(ctx context.Context, key who.Key) (File, error) {
 		return File{}, err
 	}
 	file := File{Since: shopper.Since()}
-	if file.Facts, err = f.told(ctx, key, shopper.Grants()); err != nil {
+	if file.Facts, err = f.told(ctx, key, shopper); err != nil {
 		return File{}, err
 	}
 	subject := who.NewSubject(shopper, who.Permissions{Location: geo.Precise})
@@ -99,12 +99,16 @@ func (f *Files) Of(ctx context.Context, key who.Key) (File, error) {
 }
 
 // told counts what the diary tells.
-func (f *Files) told(ctx context.Context, key who.Key, grants who.Grants) (facts []Fact, err error) {
+func (f *Files) told(ctx context.Context, key who.Key, shopper *who.Shopper) (facts []Fact, err error) {
+	grants, wishes := shopper.Grants(), shopper.Preferences()
+	used := func(purpose who.Purpose) bool {
+		return grants.Holds(purpose) && wishes.Paused.IsZero() && !(purpose == who.Loyalty && wishes.Neutral)
+	}
 	of := func(what string, purpose who.Purpose, source string, at time.Time) {
-		i := slices.IndexFunc(facts, func(f Fact) bool { return f.What == what })
+		i := slices.IndexFunc(facts, func(f Fact) bool { return f.What == what && f.Purpose == purpose })
 		if i < 0 {
 			i = len(facts)
-			facts = append(facts, Fact{What: what, Purpose: purpose, Used: purpose == "" || grants.Holds(purpose)})
+			facts = append(facts, Fact{What: what, Purpose: purpose, Used: purpose == "" || used(purpose)})
 		}
 		fact := &facts[i]
 		fact.Count++
@@ -118,7 +122,7 @@ func (f *Files) told(ctx context.Context, key who.Key, grants who.Grants) (facts
 	err = f.shoppers.EachEntry(ctx, key, func(e store.DiaryEntry) bool {
 		switch {
 		case e.Event != nil:
-			of(string(e.Event.Kind), who.Loyalty, e.Event.Source, e.Event.At)
+			of(string(e.Event.Kind), e.Event.For(), e.Event.Source, e.Event.At)
 		case e.Crossing != nil:
 			of(FactCrossing, who.Location, "app", e.Crossing.At)
 		case e.Late != nil:

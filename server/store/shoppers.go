@@ -26,6 +26,9 @@ var _ who.Shoppers = (*Shoppers)(nil)
 // ErrNoGrant says that the shopper did not grant the purpose that something would be kept for.
 var ErrNoGrant = errors.New("the shopper has not granted the purpose")
 
+// ErrPaused says that the shopper wants nothing new to be kept.
+var ErrPaused = errors.New("the shopper paused the diary")
+
 // Shoppers keeps all that is known of each shopper, in one partition a shopper. It is safe for concurrent use.
 //
 // A partition holds, by the beginning of the id:
@@ -93,6 +96,7 @@ const (
 	answeredID       = "now/answered" // see shoppers_record.go; it stands before the grants, for Each skips it
 	afterHistoryID   = "now/i"
 	shopperDocuments = 16 // more than there are under now/
+	wishesID         = "now/wishes"
 )
 
 // pseudonymEncoding is base32 in lower case: 26 letters and digits for 128 bits.
@@ -208,6 +212,8 @@ func (s *Shoppers) load(ctx context.Context, key who.Key, partition string) (*kn
 			k.answered = true
 		case erasingID:
 			err = ErrErasing
+		case wishesID:
+			record.Wishes, err = readPreferences(d.Body)
 		case proposalsID:
 			record.Proposed, err = readProposals(d.Body)
 		}
@@ -231,10 +237,11 @@ type Change struct {
 	Presence  *geo.Presence
 	Told      *who.Told       // how often rules acted, in place of what was counted before
 	Proposals *[]who.Proposal // what crossings suggested, in place of what was kept before
-	Marks     []Mark          // of the presence: when it is due, where the shopper is. They replace the ones before
-	Crossings []geo.Crossing  // decided by the presence; one that is kept already is written again, the same
-	Late      []geo.Fix       // came too late for the presence: kept for the diary, as a cell
-	Coarse    int             // finest H3 resolution in which Late is kept; 0: as fine as any may be
+	Wishes    *who.Preferences
+	Marks     []Mark         // of the presence: when it is due, where the shopper is. They replace the ones before
+	Crossings []geo.Crossing // decided by the presence; one that is kept already is written again, the same
+	Late      []geo.Fix      // came too late for the presence: kept for the diary, as a cell
+	Coarse    int            // finest H3 resolution in which Late is kept; 0: as fine as any may be
 	// Events are added to the diary and to the history. Their ids must be new: ask Known, or use Record.
 	Events []who.Event
 	// Letters are what endpoints are to be told of this change, in this order.
@@ -333,6 +340,7 @@ func (s *Shoppers) commit(ctx context.Context, key who.Key, partition string, k 
 	batch := bodies{b: (*buffer)[:0], put: make([]Document, 0, 5+2*len(change.Events)+len(change.Documents))}
 
 	record := k.record
+	var err error
 	var decisions []who.Grant
 	if k.shopper == nil {
 		record.Key, record.Since, record.Grants = key, change.At.UTC().Truncate(time.Millisecond), change.Defaults
@@ -366,6 +374,13 @@ func (s *Shoppers) commit(ctx context.Context, key who.Key, partition string, k 
 		record.Proposed = *change.Proposals
 		batch.b = appendProposals(batch.b, record.Proposed)
 		batch.cut(proposalsID)
+	}
+	if change.Wishes != nil {
+		record.Wishes = change.Wishes
+		if batch.b, err = appendPreferences(batch.b, change.Wishes); err != nil {
+			return nil, fmt.Errorf("partition %q: %w", partition, err)
+		}
+		batch.cut(wishesID)
 	}
 	if change.Told != nil {
 		record.Told = *change.Told

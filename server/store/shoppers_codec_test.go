@@ -545,6 +545,35 @@ func TestToldCodec(t *testing.T) {
 	}
 }
 
+// TestPreferencesCodec holds that what a shopper wishes comes back as it was said.
+func TestPreferencesCodec(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		at := rapid.Custom(func(t *rapid.T) time.Time { return time.UnixMilli(rapid.Int64Range(1, 1<<42).Draw(t, "ms")).UTC() })
+		words := func(name string) []string {
+			return rapid.SliceOfN(rapid.StringMatching(`[a-zé/ ]{1,12}`), 1, 4).Draw(t, name)
+		}
+		give := who.Preferences{Neutral: rapid.Bool().Draw(t, "neutral"), Quiet: rapid.Bool().Draw(t, "quiet"), NotForMe: words("not"), Less: words("less"), Muted: words("muted"), Paused: at.Draw(t, "paused")}
+		for range rapid.IntRange(0, 3).Draw(t, "pauses") {
+			give.Pauses = append(give.Pauses, who.Pause{From: at.Draw(t, "from"), Until: at.Draw(t, "until")})
+		}
+		body, err := appendPreferences(nil, &give)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := readPreferences(body); err != nil || !reflect.DeepEqual(got, &give) {
+			t.Fatalf("got %+v, %v, want %+v", got, err, give)
+		}
+	})
+	body, err := appendPreferences(nil, &who.Preferences{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := readPreferences(body); err != nil || !reflect.DeepEqual(got, &who.Preferences{}) {
+		t.Errorf("of none: got %+v, %v", got, err)
+	}
+}
+
 // TestCodecsKnowEveryField counts the fields that the codecs above were written for. Whoever adds one writes it there,
 // draws it in these tests, and counts again.
 func TestCodecsKnowEveryField(t *testing.T) {
@@ -552,7 +581,7 @@ func TestCodecsKnowEveryField(t *testing.T) {
 	for give, want := range map[reflect.Type]int{
 		reflect.TypeFor[who.History](): 6, reflect.TypeFor[who.Basket](): 4, reflect.TypeFor[who.Bought](): 5,
 		reflect.TypeFor[who.Visit](): 2, reflect.TypeFor[who.Signal](): 4, reflect.TypeFor[who.Event](): 14,
-		reflect.TypeFor[who.Grant](): 8, reflect.TypeFor[who.Record](): 8, reflect.TypeFor[who.Tell](): 3, reflect.TypeFor[who.Proposal](): 2,
+		reflect.TypeFor[who.Grant](): 8, reflect.TypeFor[who.Record](): 9, reflect.TypeFor[who.Preferences](): 7, reflect.TypeFor[who.Pause](): 2, reflect.TypeFor[who.Tell](): 3, reflect.TypeFor[who.Proposal](): 2,
 	} {
 		if got := give.NumField(); got != want {
 			t.Errorf("%v has %d fields, its codec knows %d", give, got, want)

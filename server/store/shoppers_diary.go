@@ -118,7 +118,7 @@ const recordTries = 32
 // however often it comes. At must be in the zone of the event's store, see who.History.With; an event that came twice
 // in the batch counts the first time. now and defaults are for a shopper of whom nothing is stored yet.
 //
-// It returns ErrNoGrant when the shopper did not grant the purpose of one of them, decided on the same revision that is written. Large
+// It returns ErrNoGrant when the shopper did not grant the purpose of one of them, and ErrPaused when nothing new is to be kept, decided on the same revision that is written. Large
 // batches are written in several commits; after another error some may be stored, and sending all again is right.
 func (s *Shoppers) Record(ctx context.Context, key who.Key, now time.Time, defaults who.Grants, events []who.Event) (Recorded, error) {
 	partition := s.Partition(key)
@@ -135,6 +135,9 @@ func (s *Shoppers) Record(ctx context.Context, key who.Key, now time.Time, defau
 		grants := k.record.Grants
 		if k.shopper == nil {
 			grants = defaults
+		}
+		if wishes := k.record.Wishes; wishes != nil && !wishes.Paused.IsZero() {
+			return recorded, ErrPaused
 		}
 		if i := slices.IndexFunc(open, func(i int) bool { return !grants.Holds(events[i].For()) }); i >= 0 {
 			return recorded, fmt.Errorf("%w %q", ErrNoGrant, events[open[i]].For())

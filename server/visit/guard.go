@@ -15,6 +15,7 @@ type guard struct {
 	quotas   *store.Quotas
 	retailer string
 	told     who.Told
+	quiet    bool   // no rule may speak to the shopper, who said so
 	may      bool   // what the shopper is told may be counted
 	day      uint32 // on the clock of the store
 	// interruptions is how many a shopper may have a day; 0: no limit.
@@ -34,7 +35,7 @@ var _ rule.Guard = (*guard)(nil)
 
 // newGuard is the guard of a call. The counts are read for whichever purpose is granted.
 func (v *Visits) newGuard(retailer string, s *who.Subject) *guard {
-	g := &guard{quotas: v.quotas, retailer: retailer}
+	g := &guard{quotas: v.quotas, retailer: retailer, quiet: s.Shopper().Preferences().Quiet}
 	for _, p := range [...]who.Purpose{who.Loyalty, who.Location} {
 		if view, ok := who.Access(p, s); ok {
 			g.told, g.may = view.Told(), true
@@ -46,6 +47,9 @@ func (v *Visits) newGuard(retailer string, s *who.Subject) *guard {
 
 // Hold says why a rule must not act now.
 func (g *guard) Hold(r *rule.Rule, s *rule.Scene) rule.Hold {
+	if g.quiet && (s.Trigger.Kind == rule.OnCrossing || speaks(r)) {
+		return rule.HeldByWish
+	}
 	limits := &r.Guards
 	g.day = dayOf(s)
 	if limits.PerShopperDay > 0 && (!g.may || g.told.Times(r.ID, g.day) >= limits.PerShopperDay) {
@@ -66,6 +70,11 @@ func (g *guard) Hold(r *rule.Rule, s *rule.Scene) rule.Hold {
 		return rule.HeldByCount
 	}
 	return rule.Free
+}
+
+// speaks tells whether a rule says something to the shopper, or offers something, rather than change the order of what is shown.
+func speaks(r *rule.Rule) bool {
+	return slices.ContainsFunc(r.Then, func(a rule.Action) bool { return a.Kind == rule.Say || a.Kind == rule.Remind || a.Kind == rule.Price })
 }
 
 func (g *guard) reserve(r *rule.Rule, quota store.Quota, limit int64) bool {

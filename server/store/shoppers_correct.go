@@ -1,0 +1,82 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"satnav/context/who"
+)
+
+// Correct puts another event in the place of the one with an id, and counts the history anew, in one commit. correct gets the event as it
+// is kept and returns what it should have said; id and purpose stay. It returns ErrNotFound where the diary has no such event; step is how the
+// history changed, nil: not at all.
+func (s *Shoppers) Correct(ctx context.Context, key who.Key, id string, correct func(who.Event) (who.Event, error)) (step *Step, err error) {
+	partition := s.Partition(key)
+	for range recordTries {
+		k, err := s.find(ctx, key, partition)
+		if err != nil {
+			return nil, err
+		}
+		var was, is *who.Event
+		var refused error
+		var old string
+		var all []who.Event // of who.Loyalty
+		err = s.eachEntry(ctx, partition, func(document string, e DiaryEntry) bool {
+			if e.Event == nil {
+				return true
+			}
+			event := *e.Event
+			if event.ID == id {
+				old, was = document, e.Event
+				if event, refused = correct(event); refused != nil {
+					return false
+				}
+				event.ID, event.Purpose = was.ID, was.Purpose
+				is = &event
+			}
+			if event.For() == who.Loyalty {
+				all = append(all, event)
+			}
+			return true
+		})
+		if err = errors.Join(err, refused); err != nil {
+			return nil, err
+		}
+		if is == nil || k.shopper == nil {
+			return nil, fmt.Errorf("event: %w", ErrNotFound)
+		}
+		record := k.record
+		batch := bodies{}
+		if is.For() == who.Loyalty {
+			slices.SortStableFunc(all, func(a, b who.Event) int { return a.At.Compare(b.At) })
+			names := s.names(key.Retailer)
+			record.History = (*who.History)(nil).With(names, all...)
+			batch.b = appendHistory(nil, names, record.History)
+			batch.cut(historyID)
+		}
+		s.putEvent(&batch, is)
+		gone := []string{old}
+		if old == diaryID(is.At, s.eventName(is.ID)) { // it is written over
+			gone = nil
+		}
+		before, expect := s.cache.moves(partition), k.revision
+		revision, err := s.documents.Commit(ctx, Batch{Partition: partition, Expect: &expect, Put: batch.put, Delete: gone})
+		if err != nil {
+			s.cache.forget(partition)
+			if errors.Is(err, ErrConflict) {
+				continue
+			}
+			return nil, err
+		}
+		next := &known{revision: revision, remembered: k.remembered, stored: k.stored}
+		next.take(record)
+		s.cache.committed(partition, next, before)
+		if is.For() == who.Loyalty {
+			step = &Step{k.record.History, next.record.History}
+		}
+		return step, nil
+	}
+	return nil, fmt.Errorf("partition %q: correction after %d tries: %w", partition, recordTries, ErrConflict)
+}
