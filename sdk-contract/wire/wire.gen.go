@@ -584,8 +584,11 @@ type Delivery struct {
 	// Attempts Tries that failed.
 	Attempts int `json:"attempts"`
 
-	// Data The `data` of a message. More members may come.
-	Data TriggerEvent `json:"data"`
+	// Data Of a trigger.
+	Data TriggerEvent `json:"data,omitempty,omitzero"`
+
+	// Erasure Of a message of the type `satnav.erasure`.
+	Erasure ErasureEvent `json:"erasure,omitempty,omitzero"`
 
 	// Fault What the last try met.
 	Fault string `json:"fault,omitempty,omitzero"`
@@ -594,7 +597,7 @@ type Delivery struct {
 	// MadeAt When it was written.
 	MadeAt time.Time `json:"made_at"`
 
-	// Message The `webhook-id` and the id of the CloudEvent: that of the trigger.
+	// Message The `webhook-id` and the id of the CloudEvent: that of the trigger, or of the erasure.
 	Message string `json:"message"`
 
 	// NextTryAt Not before. Absent: as soon as its turn comes.
@@ -759,6 +762,16 @@ type Erasure struct {
 
 	// UnlearntAt A model that has never seen the shopper is in service.
 	UnlearntAt time.Time `json:"unlearnt_at,omitempty,omitzero"`
+}
+
+// ErasureEvent The `data` of a message of the type `satnav.erasure`: the shopper whose pseudonym is the event's `partitionkey` was erased. Delete what you were told
+// under this key. It comes to every webhook, whichever kinds it chose, and nothing else of the shopper is in it.
+type ErasureEvent struct {
+	// At From when on nothing of the shopper can be read.
+	At time.Time `json:"at"`
+
+	// Erasure The id of the erasure.
+	Erasure string `json:"erasure"`
 }
 
 // ErasureRequest Whom to erase, and why.

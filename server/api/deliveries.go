@@ -39,6 +39,9 @@ func deliveryFrom(l *store.WaitingLetter) (wire.Delivery, error) {
 	if l.Dead {
 		told.Status = "undelivered"
 	}
+	if l.Type == deliver.TypeErasure {
+		return told, json.Unmarshal([]byte(l.Data), &told.Erasure)
+	}
 	return told, json.Unmarshal([]byte(l.Data), &told.Data)
 }
 

@@ -51,6 +51,7 @@ type App struct {
 	now     func() time.Time
 	log     *slog.Logger
 	quotas  *store.Quotas
+	outbox  *deliver.Outbox
 	metrics *observe.Metrics
 	health  *observe.Health
 
@@ -143,6 +144,13 @@ func (a *App) joinPrivacy() error {
 		Scrubber: scrubber, Shredder: keyring.New(a.Config.KeyFolder()), Now: a.now, Log: a.log,
 	})
 	a.Erasures.Forget(a.Decisions.Forget)
+	a.Erasures.Tell(func(ctx context.Context, retailer, pseudonym string, proof store.Proof) error {
+		snapshot, err := a.Retailers.Of(ctx, retailer)
+		if err != nil {
+			return err
+		}
+		return a.outbox.Erased(ctx, snapshot, a.Shoppers, pseudonym, proof)
+	})
 	a.Files = privacy.NewFiles(a.Shoppers, a.Retailers, a.Decisions)
 	return nil
 }

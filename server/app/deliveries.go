@@ -30,6 +30,7 @@ func (a *App) deliveries() error {
 		Guard: guard, Timeout: c.Timeout, GiveUp: c.GiveUp, AtOnce: c.AtOnce, Sinks: sinks,
 	}, metrics, a.now, a.log)
 	a.Desk = deliver.NewDesk(a.Shoppers, guard, metrics, a.now, a.Deliverer.Posted)
-	a.Visits.Tell(deliver.NewOutbox(slices.Sorted(maps.Keys(sinks)), a.Deliverer.Posted))
+	a.outbox = deliver.NewOutbox(slices.Sorted(maps.Keys(sinks)), a.Deliverer.Posted)
+	a.Visits.Tell(a.outbox)
 	return nil
 }

@@ -36,7 +36,7 @@ func messageOf(retailer string, l *store.WaitingLetter) (*Message, error) {
 	_, pseudonym := cut(l.Partition)
 	body, err := json.Marshal(event{
 		SpecVersion: "1.0", ID: l.Message, Source: "/satnav/" + retailer, Type: l.Type, Time: l.At,
-		PartitionKey: pseudonym, Sequence: l.Sequence, DataContentType: "application/json", Data: json.RawMessage(l.Data),
+		PartitionKey: store.NoticePseudonym(pseudonym), Sequence: l.Sequence, DataContentType: "application/json", Data: json.RawMessage(l.Data),
 	})
 	if err != nil {
 		return nil, err

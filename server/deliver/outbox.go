@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"time"
@@ -105,6 +106,44 @@ func (o *Outbox) Letters(snapshot *retailer.Snapshot, key who.Key, triggers []vi
 		}
 	}
 	return letters
+}
+
+// TypeErasure is the type of a message that tells of an erasure.
+const TypeErasure = "satnav.erasure"
+
+// erased is what a message tells of an erasure: delete what you were told under this partitionkey.
+type erased struct {
+	Erasure string    `json:"erasure"` // the id, as in the proof
+	At      time.Time `json:"at"`      // from when on nothing can be read here
+}
+
+// Erased lets every endpoint of a retailer know, durably, that a shopper was erased. Endpoints know shoppers by their pseudonym, the partitionkey of each
+// message. It may be called again for the same erasure: the message is the same.
+func (o *Outbox) Erased(ctx context.Context, snapshot *retailer.Snapshot, shoppers *store.Shoppers, pseudonym string, proof store.Proof) error {
+	data, err := json.Marshal(erased{proof.ID, proof.Erased.UTC()})
+	if err != nil {
+		return err
+	}
+	var letters []store.Letter
+	write := func(endpoint string) {
+		letters = append(letters, store.Letter{
+			Endpoint: endpoint, Message: proof.ID, Type: TypeErasure, At: proof.Erased.UTC(), Made: proof.Erased.UTC(), Data: string(data),
+		})
+	}
+	for _, hook := range snapshot.Webhooks {
+		write(hook.ID)
+	}
+	for _, endpoint := range o.sinks {
+		write(endpoint)
+	}
+	if len(letters) == 0 {
+		return nil
+	}
+	if err := shoppers.Post(ctx, snapshot.Retailer, pseudonym, letters); err != nil {
+		return err
+	}
+	o.Posted(snapshot.Retailer)
+	return nil
 }
 
 // Posted tells that letters of a retailer are durable.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -167,6 +168,33 @@ func (s *Shoppers) Letter(ctx context.Context, retailer, id string) (WaitingLett
 		}
 	}
 	return WaitingLetter{}, 0, ErrNotFound
+}
+
+// noticeFrom begins what names a partition of letters about somebody of whom nothing is kept any more; then comes the pseudonym. No pseudonym has a 0.
+const noticeFrom = "0"
+
+// NoticePseudonym is whom a partition of letters is about, where it is no shopper's.
+func NoticePseudonym(name string) string { return strings.TrimPrefix(name, noticeFrom) }
+
+// Post keeps letters about a shopper, durably, in a partition of their own: they tell that the shopper was erased, and outlive what they tell of. They
+// hold no more of the shopper than the pseudonym by which the endpoints know them.
+func (s *Shoppers) Post(ctx context.Context, retailer, pseudonym string, letters []Letter) error {
+	partition := string(appendRetailer(nil, retailer)) + noticeFrom + pseudonym
+	for range recordTries {
+		revision, err := s.documents.Revision(ctx, partition)
+		if err != nil {
+			return err
+		}
+		put, err := letterDocuments(partition, revision+1, letters)
+		if err != nil {
+			return err
+		}
+		_, err = s.documents.Commit(ctx, Batch{Partition: partition, Expect: &revision, Put: put})
+		if !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+	return fmt.Errorf("partition %q: letters after %d tries: %w", partition, recordTries, ErrConflict)
 }
 
 func cutLast(text, separator string) (before, after string, found bool) {
