@@ -128,11 +128,15 @@ func castRay(ring []float64, x, y float64) bool {
 	return in
 }
 
+// hugePages asks for them, where that is possible.
+var hugePages = func() {}
+
 // BenchmarkIndexMatch prints the grid beside the R-tree, on the same geofences and points, on one core. They take turns of
 // 5,000 points, so that a busy machine is busy for both; times are of the processor, not of the clock. It prints mean and 99th
 // percentile of both, how many times faster the grid is, hits per point, and bytes per geofence (of geometry and index; the
 // records around them are the same for both).
 func BenchmarkIndexMatch(b *testing.B) {
+	hugePages()
 	for _, kind := range []struct {
 		name      string
 		sigma     float64

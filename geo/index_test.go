@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 )
@@ -275,5 +276,55 @@ func TestIndexMatchAllocatesNothing(t *testing.T) {
 		}
 	}); n != 0 {
 		t.Errorf("%v allocations for %d points, want none", n, len(points))
+	}
+}
+
+// TestIndexAgreesOnTenMillionPoints is the long form of TestIndexMatchAgreesWithShapes: in each part other geofences and points, on
+// boundaries, poles and the antimeridian too. Index and shapes are held to each other at every point, and one point of twenty
+// to the twin that counts with fractions. The short form is one part of a hundredth of the points.
+func TestIndexAgreesOnTenMillionPoints(t *testing.T) {
+	t.Parallel()
+	parts, rounds := 1, 5
+	if os.Getenv("SATNAV_TEST_LONG") != "" {
+		parts, rounds = 40, 125
+	}
+	for part := range parts {
+		t.Run(fmt.Sprintf("part=%d", part), func(t *testing.T) {
+			t.Parallel()
+			rng := rand.New(rand.NewPCG(31, uint64(part)))
+			points, hits, twins := 0, 0, 0
+			for range rounds {
+				fences := anyFences(rng, 40)
+				x := NewIndex(fences)
+				for i, p := range probes(rng, fences, 2000) {
+					got, want := x.Match(p, nil), bruteMatch(x, p)
+					if p.Check() != nil {
+						want = nil
+					}
+					if !slices.Equal(got, want) {
+						t.Fatalf("part %d, %v: got %v, asking all gives %v", part, p, got, want)
+					}
+					points++
+					hits += len(got)
+					if i%20 != 0 || p.Check() != nil {
+						continue
+					}
+					n := rng.IntN(len(fences))
+					if len(got) > 0 && rng.IntN(2) == 0 {
+						n = int(got[rng.IntN(len(got))])
+					}
+					if g, ok := fences[n].Shape.(*Polygon); ok {
+						twins++
+						if in, want := slices.Contains(got, uint32(n)), twinContains(g.Parts(), p); in != want {
+							t.Fatalf("part %d, %v: got %v in %v, fractions say %v", part, p, in, g.Parts(), want)
+						}
+					}
+				}
+			}
+			t.Logf("%d points, %d hits, %d held to fractions", points, hits, twins)
+			if hits < points || twins < points/80 {
+				t.Errorf("only %d hits and %d fractions at %d points, which proves little", hits, twins, points)
+			}
+		})
 	}
 }

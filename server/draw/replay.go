@@ -243,6 +243,11 @@ func (v *view) label(out io.Writer, g *geo.Geofence) {
 	if bottom-top < 18 {
 		return
 	}
+	if street, ok := g.Shape.(*geo.Corridor); ok { // its box may be mostly elsewhere
+		line := street.Line()
+		x, top = v.at(line[len(line)/2])
+		top -= street.WidthMeters() / 2 * v.pixelsPerM
+	}
 	y := max(top-6, margin+16) // of one that reaches out of the map, at its edge
 	if y > bottom {
 		return
@@ -355,7 +360,7 @@ func list(out io.Writer, fixes []geo.Fix, listed []track.Crossing, all int) {
 		}
 		fmt.Fprintf(out, `<g class="entry%s"><g class="pin %s"><circle cx="%.0f" cy="%.1f" r="10"/><text x="%.0f" y="%.1f">%d</text></g>`, quiet, c.Kind, margin+11, y-4.5, margin+11, y-0.3, i+1)
 		fmt.Fprintf(out, `<text x="%.0f" y="%.1f">%s</text><text class="kind %s" x="%.0f" y="%.1f">%s</text><text x="%.0f" y="%.1f">%s</text><text class="small" x="%.0f" y="%.1f">%s</text></g>`+"\n",
-			margin+34, y, c.At.UTC().Format(time.TimeOnly), c.Kind, margin+104, y, c.Kind, margin+178, y, escape(shorten(c.Geofence)), margin+400, y, escape(c.Why()))
+			margin+34, y, c.At.UTC().Format(time.TimeOnly), c.Kind, margin+104, y, c.Kind, margin+188, y, escape(shorten(c.Geofence)), margin+410, y, escape(c.Why()))
 		y += lineHeight
 	}
 	if all > len(listed) {
