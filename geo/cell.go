@@ -12,8 +12,8 @@ import (
 // The zero Cell is no cell. Whoever asks for its place must ask Valid first, or have it from
 // ParseCell or CellAt.
 //
-// H3 stands behind this file alone. What is asked once per geofence or per candidate (Valid, Parent,
-// Resolution) is bit arithmetic here, because a call into the C library costs more than the answer.
+// H3 stands behind this file alone. What is asked once per geofence, candidate or point (Valid, Parent, Resolution,
+// CellAt) is computed here, because a call into the C library allocates and costs more than the answer.
 type Cell uint64
 
 // MaxCellResolution is the finest resolution of H3: cells of about 0.9 m².
@@ -95,14 +95,10 @@ func cellDigitShift(resolution int) uint { return uint(3 * (MaxCellResolution - 
 // CellAt is the cell that holds p. The resolution is 0 (coarsest) to 15, and the point one that
 // passes Point.Check; otherwise the answer is the zero Cell.
 func CellAt(p Point, resolution int) Cell {
-	if p.Check() != nil {
+	if p.Check() != nil || resolution < 0 || resolution > MaxCellResolution {
 		return 0
 	}
-	c, err := h3.LatLngToCell(h3.NewLatLng(p.Lat, p.Lng), resolution)
-	if err != nil {
-		return 0
-	}
-	return Cell(c)
+	return cellAt(p, resolution)
 }
 
 // Resolution is 0 (cells of 4.4 million km²) to 15 (0.9 m²).
