@@ -152,9 +152,9 @@ func TestNothingIsReadAround(t *testing.T) {
 		give reflect.Type
 		want []string
 	}{
-		{reflect.TypeFor[*Shopper](), []string{"Grants", "Key", "Preferences", "Revision", "Since"}}, // about the data, or what names it
-		{reflect.TypeFor[*Subject](), []string{"Device", "Shopper", "Used"}},                         // what the call itself brought
-		{reflect.TypeFor[View](), []string{"History", "Presence", "Proposals", "Told", "Use"}},       // each checks its purpose
+		{reflect.TypeFor[*Shopper](), []string{"Grants", "Key", "Preferences", "Revision", "Since"}},        // about the data, or what names it
+		{reflect.TypeFor[*Subject](), []string{"Device", "Shopper", "Used"}},                                // what the call itself brought
+		{reflect.TypeFor[View](), []string{"Exposures", "History", "Presence", "Proposals", "Told", "Use"}}, // each checks its purpose
 	} {
 		var methods []string
 		for i := range c.give.NumMethod() {

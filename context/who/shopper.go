@@ -35,6 +35,7 @@ type Shopper struct {
 	told     Told
 	proposed []Proposal
 	wishes   *Preferences // nil: none were said
+	exposed  []Exposure
 }
 
 // Record is the stored form of a shopper: what a store reads and writes. Everyone else has a Shopper
@@ -49,6 +50,7 @@ type Record struct {
 	Told     Told
 	Proposed []Proposal   // the newest last
 	Wishes   *Preferences // nil: none were said
+	Exposed  []Exposure   // the first one first
 }
 
 // New makes a shopper of a stored record.
@@ -56,7 +58,7 @@ func New(r Record) *Shopper {
 	if r.History == nil {
 		r.History = &History{}
 	}
-	return &Shopper{key: r.Key, since: r.Since, revision: r.Revision, grants: r.Grants, history: r.History, presence: r.Presence, told: r.Told, proposed: r.Proposed, wishes: r.Wishes}
+	return &Shopper{key: r.Key, since: r.Since, revision: r.Revision, grants: r.Grants, history: r.History, presence: r.Presence, told: r.Told, proposed: r.Proposed, wishes: r.Wishes, exposed: r.Exposed}
 }
 
 // Stranger is a shopper of whom nothing is stored yet, with the grants that the retailer presumes.

@@ -90,6 +90,16 @@ func HoldoutOf(share float64) *Experiment {
 		Arms: []Arm{{ID: HeldOut, Weight: held, Rules: "none"}, {ID: Served, Weight: MaxWeight - held}}}
 }
 
+// RulePrefix begins the ids of experiments that a rule's own holdout makes; no other id can.
+const RulePrefix = "rule:"
+
+// RuleHoldoutOf is the experiment that holds one rule out from a share of shoppers, from 0 to 0.5.
+func RuleHoldoutOf(rule string, share float64) *Experiment {
+	held := int(share*MaxWeight + 0.5)
+	return &Experiment{ID: RulePrefix + rule, Name: rule, Purpose: "What the rule does.", Metric: Conversion,
+		Arms: []Arm{{ID: HeldOut, Weight: held, Without: []string{rule}}, {ID: Served, Weight: MaxWeight - held}}}
+}
+
 // Problem is something that is wrong with an experiment.
 type Problem struct {
 	Pointer string // JSON pointer

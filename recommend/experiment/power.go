@@ -19,6 +19,15 @@ type Plan struct {
 	Reduced   float64   // part of the noise that what is known before takes away, 0 to 1; 0 where it is not known
 }
 
+// PlanOf is the plan of an experiment whose first arm does as in a sample.
+func (e *Experiment) PlanOf(sample *Sample) Plan {
+	p := Plan{Mean: sample.Mean(), Deviation: sample.Deviation(), Smallest: e.smallest()}
+	for i := range e.Arms {
+		p.Weights = append(p.Weights, float64(e.Arms[i].weight()))
+	}
+	return p
+}
+
 // spread is the variance of a difference times the shoppers of both arms, for the arm with the fewest. An arm that does more
 // is taken to be as much noisier, which is right for money and a little too careful for purchases.
 func (p *Plan) spread() (worst float64, all, pair float64) {

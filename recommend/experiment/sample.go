@@ -44,6 +44,16 @@ func (s *Sample) Add(d Deed) {
 	}
 }
 
+// SampleOf is the sample of n that add up to a sum, their squares to another, each counted over itself.
+func SampleOf(n int, sum, squares float64) *Sample {
+	s := &Sample{n: float64(n), acted: float64(n)}
+	if n > 0 {
+		s.mean = [3]float64{sum / s.n, 1, 0}
+		s.co[theValue][theValue] = max(0, squares-sum*sum/s.n)
+	}
+	return s
+}
+
 // Merge counts the shoppers of another sample in.
 func (s *Sample) Merge(o *Sample) {
 	if o.n == 0 {

@@ -54,39 +54,39 @@ type Verdict struct {
 // Judge tells what the readings, one for each arm in their order, say.
 func (e *Experiment) Judge(readings []Reading) Verdict {
 	var v Verdict
-	var weights, shares []float64
+	var shares []float64
 	var counts []int
 	total := 0.0
 	for i := range e.Arms {
-		weights = append(weights, float64(e.Arms[i].weight()))
-		total += weights[i]
+		total += float64(e.Arms[i].weight())
 		counts = append(counts, readings[i].Exposed)
 		v.Exposed += readings[i].Exposed
 	}
-	for _, w := range weights {
-		shares = append(shares, w/total)
+	for i := range e.Arms {
+		shares = append(shares, float64(e.Arms[i].weight())/total)
 	}
 	v.Balance = balance(counts, shares)
-	planned := float64(e.planned())
+	planned := float64(e.Exposures())
 	first := &readings[0]
 	v.compare(e, readings, e.Metric, planned, shares)
 	deciding := v.Differences
 	for _, g := range e.Guards {
 		v.compare(e, readings, g.Metric, planned, shares)
 	}
-	plan := Plan{Mean: first.sample(e.Metric).Mean(), Deviation: first.sample(e.Metric).Deviation(), Smallest: e.smallest(), Weights: weights}
+	plan := e.PlanOf(first.sample(e.Metric))
 	for _, d := range deciding {
 		plan.Reduced = max(plan.Reduced, d.Reduced)
 	}
 	if first.sample(e.Metric).n >= fewShoppers && plan.Mean != 0 {
-		v.Needed, v.Detectable = plan.Needed(), plan.Detectable(e.planned())
+		v.Needed, v.Detectable = plan.Needed(), plan.Detectable(e.Exposures())
 	}
 	v.conclude(e, deciding)
 	v.Text = v.words(e, deciding)
 	return v
 }
 
-func (e *Experiment) planned() int {
+// Exposures is how many shoppers the experiment is planned for.
+func (e *Experiment) Exposures() int {
 	if e.Planned == 0 {
 		return DefaultPlanned
 	}

@@ -133,6 +133,9 @@ func (i *inspection) trigger(t *Trigger) {
 	}
 }
 
+// maxHoldout is the greatest share of shoppers from whom a rule may be held out.
+const maxHoldout = 0.5
+
 func (i *inspection) guards(m *member) {
 	g := &i.rule.Guards
 	for _, limit := range []struct {
@@ -145,6 +148,9 @@ func (i *inspection) guards(m *member) {
 		if limit.value < 0 {
 			i.say(limit.field, fmt.Sprintf("got %d", limit.value), "0 for no limit, or more")
 		}
+	}
+	if !(g.Holdout >= 0 && g.Holdout <= maxHoldout) {
+		i.say("guards.holdout", fmt.Sprintf("got %v", g.Holdout), "0 for nobody, up to 0.5 for half of the shoppers")
 	}
 	if g.Quiet == (Hours{}) {
 		return

@@ -117,6 +117,8 @@ type Guardrails struct {
 	PerStoreDay   int   `json:"per_store_day,omitempty"`
 	PerDay        int   `json:"per_day,omitempty"`
 	BudgetMinor   int64 `json:"budget_minor,omitempty"` // of the price reductions that are shown, in all
+	// Holdout is the share of shoppers, up to 0.5, for whom the rule never acts, so that what it does can be told.
+	Holdout float64 `json:"holdout,omitempty"`
 	// Quiet are hours by the store's clock in which nobody is interrupted: they hold back what was not
 	// asked for (a crossing, an event, a schedule), never an answer. They may go past midnight.
 	Quiet Hours `json:"quiet,omitzero"`
@@ -134,6 +136,7 @@ const (
 	HeldByBudget Hold = "interruptions" // the shopper was interrupted often enough today
 	HeldOut      Hold = "holdout"
 	HeldByWish   Hold = "objection"    // the shopper wants no rule to speak to them
+	HeldByArm    Hold = "experiment"   // the shopper is on an arm without it
 	SwitchedOff  Hold = "switched_off" // it failed too often
 )
 

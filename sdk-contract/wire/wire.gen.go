@@ -860,6 +860,99 @@ type EventsResponse struct {
 	Results []EventResult `json:"results"`
 }
 
+// Experiment Arms that are compared with the first one.
+type Experiment struct {
+	Arms []ExperimentArm `json:"arms"`
+
+	// From The part of its namespace that it takes begins here.
+	From float64 `json:"from,omitempty,omitzero"`
+
+	// Guards What must not get worse on any arm than on the first; the experiment stops by itself when it does.
+	Guards []ExperimentGuard `json:"guards,omitempty,omitzero"`
+
+	// ID That of the path.
+	ID ID `json:"id,omitempty,omitzero"`
+
+	// Metric That decides.
+	Metric ExperimentMetric `json:"metric"`
+	Name   string           `json:"name,omitempty,omitzero"`
+
+	// Namespace Experiments of one namespace, with parts that do not overlap, share no shopper. Absent: one of its own.
+	Namespace string `json:"namespace,omitempty,omitzero"`
+	Owner     string `json:"owner,omitempty,omitzero"`
+
+	// Planned Shoppers that it is planned for, see `power`. Default: 10000.
+	Planned int `json:"planned,omitempty,omitzero"`
+
+	// Purpose What is to be learnt, in a sentence.
+	Purpose string `json:"purpose,omitempty,omitzero"`
+
+	// Smallest The relative difference that is worth knowing. Default: 0.05.
+	Smallest float64 `json:"smallest,omitempty,omitzero"`
+
+	// To It ends here. Absent: 1.
+	To float64 `json:"to,omitempty,omitzero"`
+
+	// WithinDays Counts of each shopper only what happened so many days after they came in. Absent: all.
+	WithinDays int `json:"within_days,omitempty,omitzero"`
+}
+
+// ExperimentArm What an arm does not name is as it is live.
+type ExperimentArm struct {
+	ID string `json:"id"`
+
+	// Model live or built-in. Default: live.
+	Model      string               `json:"model,omitempty,omitzero"`
+	Parameters ExperimentParameters `json:"parameters,omitempty,omitzero"`
+
+	// Rules live, none, or a version that was published, such as v41. Default: live.
+	Rules string `json:"rules,omitempty,omitzero"`
+
+	// Weight Shoppers go by the weights. Default: 1.
+	Weight int `json:"weight,omitempty,omitzero"`
+
+	// Without Rules that do nothing here.
+	Without []string `json:"without,omitempty,omitzero"`
+}
+
+// ExperimentGuard defines model for ExperimentGuard.
+type ExperimentGuard struct {
+	// Metric What is measured of each shopper since the experiment could matter: conversion (visits with a purchase), orders, revenue, margin, redemption, dismissal, opt_out, latency. More may come.
+	Metric ExperimentMetric `json:"metric"`
+
+	// Worse By how much it may get worse, relative to the first arm. Absent: not at all, as far as can be told.
+	Worse float64 `json:"worse,omitempty,omitzero"`
+}
+
+// ExperimentList defines model for ExperimentList.
+type ExperimentList struct {
+	Experiments []StoredExperiment `json:"experiments"`
+
+	// Next The cursor of the next page. Absent: this is the last.
+	Next string `json:"next,omitempty,omitzero"`
+}
+
+// ExperimentMetric What is measured of each shopper since the experiment could matter: conversion (visits with a purchase), orders, revenue, margin, redemption, dismissal, opt_out, latency. More may come.
+type ExperimentMetric = string
+
+// ExperimentMove defines model for ExperimentMove.
+type ExperimentMove struct {
+	// Why In a sentence.
+	Why string `json:"why"`
+}
+
+// ExperimentParameters defines model for ExperimentParameters.
+type ExperimentParameters struct {
+	// Explore false: nothing is tried out.
+	Explore *bool `json:"explore,omitempty"`
+
+	// InterruptionsDay How often a day a shopper may be spoken to unasked.
+	InterruptionsDay int `json:"interruptions_day,omitempty,omitzero"`
+
+	// Limit At most so many suggestions.
+	Limit int `json:"limit,omitempty,omitzero"`
+}
+
 // Fact One kind of thing that is known.
 type Fact struct {
 	// Count How many.
@@ -1361,6 +1454,24 @@ type Place struct {
 	Store string `json:"store,omitempty,omitzero"`
 }
 
+// Power defines model for Power.
+type Power struct {
+	// Detectable The smallest relative difference that as many as planned find. Absent: none.
+	Detectable *float64 `json:"detectable,omitempty"`
+
+	// Deviation Between shoppers.
+	Deviation float64 `json:"deviation"`
+
+	// Mean Of the metric.
+	Mean float64 `json:"mean"`
+
+	// Needed Shoppers for whom it must matter, of all arms. Absent: nothing is known of the metric.
+	Needed int64 `json:"needed,omitempty,omitzero"`
+
+	// Sampled Shoppers who were looked at.
+	Sampled int `json:"sampled"`
+}
+
 // Preferences defines model for Preferences.
 type Preferences struct {
 	// Less Products of whose like less is shown: of the same family, or of the same category and brand.
@@ -1707,6 +1818,9 @@ type Retailer struct {
 	// FloorMargin The least share of a price lowered by a rule that is left over the cost. Default: 0.
 	FloorMargin float64 `json:"floor_margin,omitempty,omitzero"`
 
+	// Holdout The share of shoppers for whom rules, offers and experiments do nothing, so that what they do can be told. Default: 0.05.
+	Holdout *float64 `json:"holdout,omitempty"`
+
 	// InterruptionsDay How often a day rules may speak to a shopper who did not ask. Default: 3.
 	InterruptionsDay int `json:"interruptions_day,omitempty,omitzero"`
 
@@ -1828,10 +1942,13 @@ type RuleClass string
 // RuleGuards What holds it back. 0 or absent: no limit.
 type RuleGuards struct {
 	// BudgetMinor Of the price reductions that are shown, in all, in minor units.
-	BudgetMinor   int64 `json:"budget_minor,omitempty,omitzero"`
-	PerDay        int   `json:"per_day,omitempty,omitzero"`
-	PerShopperDay int   `json:"per_shopper_day,omitempty,omitzero"`
-	PerStoreDay   int   `json:"per_store_day,omitempty,omitzero"`
+	BudgetMinor int64 `json:"budget_minor,omitempty,omitzero"`
+
+	// Holdout The share of shoppers for whom it never acts, so that what it does can be told: `/v1/experiments/rule:ID/verdict`.
+	Holdout       float64 `json:"holdout,omitempty,omitzero"`
+	PerDay        int     `json:"per_day,omitempty,omitzero"`
+	PerShopperDay int     `json:"per_shopper_day,omitempty,omitzero"`
+	PerStoreDay   int     `json:"per_store_day,omitempty,omitzero"`
 
 	// Quiet Hours without interruptions, by the clock of the store.
 	Quiet RuleHours `json:"quiet,omitempty,omitzero"`
@@ -2171,6 +2288,25 @@ type StoreList struct {
 	Stores []StoredStore `json:"stores"`
 }
 
+// StoredExperiment defines model for StoredExperiment.
+type StoredExperiment struct {
+	// Experiment Arms that are compared with the first one.
+	Experiment Experiment `json:"experiment"`
+	ID         string     `json:"id"`
+	StartedAt  time.Time  `json:"started_at,omitempty,omitzero"`
+
+	// State draft, running or stopped. More may come.
+	State     string    `json:"state"`
+	StoppedAt time.Time `json:"stopped_at,omitempty,omitzero"`
+	UpdatedAt time.Time `json:"updated_at,omitempty,omitzero"`
+
+	// Version Counts the edits; 0 for one that is there by itself.
+	Version int64 `json:"version"`
+
+	// Why Why it was started or stopped.
+	Why string `json:"why,omitempty,omitzero"`
+}
+
 // StoredGeofence A GeoJSON Feature with what we added.
 type StoredGeofence struct {
 	// Geometry Point (with `radius_m`), Polygon or MultiPolygon, as in RFC 7946; null when `cells` are given.
@@ -2237,6 +2373,7 @@ type StoredRetailer struct {
 	Currency         string      `json:"currency,omitempty,omitzero"`
 	DefaultGrants    []string    `json:"default_grants"`
 	FloorMargin      float64     `json:"floor_margin,omitempty,omitzero"`
+	Holdout          *float64    `json:"holdout,omitempty"`
 	InterruptionsDay int         `json:"interruptions_day,omitempty,omitzero"`
 
 	// Jurisdiction Whose law holds. It decides what a shopper must be asked first.
@@ -2524,6 +2661,73 @@ type Uses struct {
 	Uses []Use `json:"uses"`
 }
 
+// Verdict defines model for Verdict.
+type Verdict struct {
+	Arms []VerdictArm `json:"arms"`
+	At   time.Time    `json:"at"`
+
+	// Best The arm that is better.
+	Best string `json:"best,omitempty,omitzero"`
+
+	// Broke The metric of the guard that was broken.
+	Broke string `json:"broke,omitempty,omitzero"`
+
+	// BrokeOn The arm that broke it.
+	BrokeOn string `json:"broke_on,omitempty,omitzero"`
+
+	// Detectable The smallest relative difference that as many shoppers as planned find in 4 of 5. Absent: not known yet.
+	Detectable *float64 `json:"detectable,omitempty"`
+
+	// Differences Of every other arm from the first: by the metric that decides, then by those of the guards.
+	Differences []VerdictDifference `json:"differences"`
+
+	// Exposed Shoppers for whom it could matter.
+	Exposed int64  `json:"exposed"`
+	ID      string `json:"id"`
+
+	// Needed Shoppers who find the smallest difference worth knowing in 4 of 5 such experiments. Absent: not known yet.
+	Needed int64 `json:"needed,omitempty,omitzero"`
+
+	// State waiting, open, better, worse, same, blocked (the split is odd), harmful (a guard was broken). More may come.
+	State string `json:"state"`
+
+	// Text The same in plain English.
+	Text string `json:"text"`
+}
+
+// VerdictArm defines model for VerdictArm.
+type VerdictArm struct {
+	Exposed int64  `json:"exposed"`
+	ID      string `json:"id"`
+
+	// Share Of the shoppers that it was to get.
+	Share float64 `json:"share"`
+}
+
+// VerdictDifference defines model for VerdictDifference.
+type VerdictDifference struct {
+	Arm        string  `json:"arm"`
+	Difference float64 `json:"difference"`
+
+	// First The metric on the first arm.
+	First float64 `json:"first"`
+
+	// High The difference is not above, always valid. Absent: too few shoppers.
+	High *float64 `json:"high,omitempty"`
+
+	// Low The difference is not below, always valid. Absent: too few shoppers.
+	Low *float64 `json:"low,omitempty"`
+
+	// Metric What is measured of each shopper since the experiment could matter: conversion (visits with a purchase), orders, revenue, margin, redemption, dismissal, opt_out, latency. More may come.
+	Metric ExperimentMetric `json:"metric"`
+
+	// Reduced Part of the noise that what shoppers did before took away.
+	Reduced float64 `json:"reduced,omitempty,omitzero"`
+
+	// Value The metric on this arm.
+	Value float64 `json:"value"`
+}
+
 // Webhook defines model for Webhook.
 type Webhook struct {
 	// ID At most 64 letters, digits, '.', '_' or '-'. Absent: the one of the path, or one is made.
@@ -2721,6 +2925,30 @@ type ListDeliveriesParamsStatus string
 type ReplayDeliveriesParams struct {
 	// Webhook The id of the webhook.
 	Webhook string `form:"webhook" json:"webhook"`
+}
+
+// ListExperimentsParams defines parameters for ListExperiments.
+type ListExperimentsParams struct {
+	// Cursor `next` of the page before. Without it, the first page.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to return on a page.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// DeleteExperimentParams defines parameters for DeleteExperiment.
+type DeleteExperimentParams struct {
+	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// PutExperimentParams defines parameters for PutExperiment.
+type PutExperimentParams struct {
+	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// IfNoneMatch On GET: the `ETag` that is already known; 304 when it is still current. On PUT: `*` creates only, and is 412 when the id exists.
+	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
 }
 
 // ListGeofencesParams defines parameters for ListGeofences.
@@ -3037,6 +3265,15 @@ type PostContextJSONRequestBody = ContextRequest
 
 // PostEventsJSONRequestBody defines body for PostEvents for application/json ContentType.
 type PostEventsJSONRequestBody = EventsRequest
+
+// PutExperimentJSONRequestBody defines body for PutExperiment for application/json ContentType.
+type PutExperimentJSONRequestBody = Experiment
+
+// StartExperimentJSONRequestBody defines body for StartExperiment for application/json ContentType.
+type StartExperimentJSONRequestBody = ExperimentMove
+
+// StopExperimentJSONRequestBody defines body for StopExperiment for application/json ContentType.
+type StopExperimentJSONRequestBody = ExperimentMove
 
 // CreateGeofenceApplicationGeoPlusJSONRequestBody defines body for CreateGeofence for application/geo+json ContentType.
 type CreateGeofenceApplicationGeoPlusJSONRequestBody = Geofence

@@ -18,6 +18,7 @@ import (
 	"satnav/server/identity"
 	"satnav/server/importer"
 	"satnav/server/observe"
+	"satnav/server/outcome"
 	"satnav/server/privacy"
 	"satnav/server/retailer"
 	"satnav/server/store"
@@ -37,6 +38,7 @@ type Parts struct {
 	Decisions   *decision.Book
 	Shoppers    *store.Shoppers
 	Retailers   *retailer.Retailers
+	Outcomes    *outcome.Outcomes
 	Desk        *deliver.Desk
 	Feed        *deliver.Feed
 	Ending      context.Context // ends when streams are to be closed, since the process is told to stop

@@ -150,6 +150,12 @@ func replyFrom(answer *visit.Answer) *wire.ContextResponse {
 		out.Next.At = wire.LatLng{Lat: answer.Next.At.Lat, Lng: answer.Next.At.Lng}
 		out.Next.Regions = regionsFrom(answer.Next.Watch)
 	}
+	for _, arm := range answer.Used.Arms {
+		if out.Used.Arms == nil {
+			out.Used.Arms = make(map[string]string, len(answer.Used.Arms))
+		}
+		out.Used.Arms[arm.Experiment] = arm.Arm
+	}
 	for _, purpose := range answer.Used.Purposes {
 		out.Used.Purposes = append(out.Used.Purposes, string(purpose))
 	}

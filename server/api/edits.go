@@ -128,11 +128,12 @@ func (a *API) entry(c *fiber.Ctx, kind store.EntryKind, id string) (store.Entry,
 
 // listed are the kinds of entries that are found in a list.
 var listed = map[store.EntryKind]struct{ name, path string }{
-	store.GeofenceEntry: {"geofence", "/v1/geofences"},
-	store.StoreEntry:    {"store", "/v1/stores"},
-	store.ProductEntry:  {"product", "/v1/products"},
-	store.RuleEntry:     {"rule", "/v1/rules"},
-	store.WebhookEntry:  {"webhook", "/v1/webhooks"},
+	store.GeofenceEntry:   {"geofence", "/v1/geofences"},
+	store.StoreEntry:      {"store", "/v1/stores"},
+	store.ProductEntry:    {"product", "/v1/products"},
+	store.RuleEntry:       {"rule", "/v1/rules"},
+	store.ExperimentEntry: {"experiment", "/v1/experiments"},
+	store.WebhookEntry:    {"webhook", "/v1/webhooks"},
 }
 
 // absent makes store.ErrNotFound a problem that says what is not there, and where to look. Other errors stay as they are.

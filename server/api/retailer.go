@@ -48,6 +48,8 @@ func retailerFrom(e store.Entry) (wire.StoredRetailer, error) {
 	}
 	told.FloorMargin, told.InterruptionsDay = kept.FloorMargin, kept.Interruptions()
 	told.Purposes, told.Sources = purposeSettingsFrom(kept.Purposes), kept.Sources
+	share := kept.HoldoutShare()
+	told.Holdout = &share
 	for _, class := range kept.Approve {
 		told.Approve = append(told.Approve, wire.RuleClass(class))
 	}
@@ -76,6 +78,7 @@ func (a *API) PutRetailer(c *fiber.Ctx, params wire.PutRetailerParams) error {
 	}
 	settings := retailer.Settings{Name: in.Name, Zone: in.Zone, Currency: in.Currency, Languages: in.Languages, Region: in.Region, Jurisdiction: string(in.Jurisdiction)}
 	settings.FloorMargin, settings.InterruptionsDay = in.FloorMargin, in.InterruptionsDay
+	settings.Holdout = in.Holdout
 	if in.Approve != nil {
 		settings.Approve = []rule.Class{}
 		for _, class := range in.Approve {

@@ -23,6 +23,7 @@ import (
 	"satnav/server/importer"
 	"satnav/server/keyring"
 	"satnav/server/observe"
+	"satnav/server/outcome"
 	"satnav/server/privacy"
 	"satnav/server/retailer"
 	"satnav/server/store"
@@ -46,6 +47,7 @@ type App struct {
 	Erasures    *privacy.Erasures
 	Audit       *audit.Log
 	Files       *privacy.Files
+	Outcomes    *outcome.Outcomes
 
 	pageKey []byte
 	now     func() time.Time
@@ -122,6 +124,7 @@ func (a *App) join(ctx context.Context) error {
 		Keep: a.Config.Decisions.Keep, Room: a.Config.Decisions.Queue, Alone: a.Config.Store == config.Embedded, Now: a.now, Log: a.log,
 	})
 	a.metrics.Registry.MustRegister(decisionWatch{a.Decisions})
+	a.Outcomes = outcome.New(a.Shoppers, a.Retailers, store.NewTallies(a.Documents), a.now, a.log)
 	a.Visits = visit.New(a.Shoppers, a.Retailers, a.quotas, a.Decisions)
 	a.Visits.Explore(a.Config.Suggestions.Explore)
 	if err := a.deliveries(); err != nil {
@@ -138,6 +141,7 @@ func (a *App) joinPrivacy() error {
 	}
 	a.Audit = audit.New(a.Documents, signing, a.now)
 	a.Permissions = privacy.NewPermissions(a.Shoppers, a.Retailers, a.Audit)
+	a.Permissions.Leaving(a.Outcomes.OptedOut)
 	scrubber, _ := a.Documents.(privacy.Scrubber) // a database cleans its disks itself
 	a.Erasures = privacy.NewErasures(privacy.Erasing{
 		Shoppers: a.Shoppers, Retailers: a.Retailers, Erasures: store.NewErasures(a.Documents), Audit: a.Audit,

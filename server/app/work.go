@@ -22,6 +22,7 @@ func (a *App) work() {
 		},
 		"delivery": a.Deliverer.Run,
 		"erasures": a.Erasures.Run,
+		"outcomes": a.Outcomes.Run,
 	}
 	leases := store.NewLeases(a.Documents, a.log)
 	for name, work := range works {

@@ -25,7 +25,7 @@ func newRuledRetailer(t testing.TB, h *house, name string) *ruledRetailer {
 	r.ben = h.as(t, identity.Claims{Role: identity.Product, Retailer: name, Subject: canary("ben-of-" + name)})
 	r.eve = h.as(t, identity.Claims{Role: identity.Shopper, Retailer: name, Subject: canary("eve-of-" + name)})
 	admin := h.role(t, identity.Admin, name)
-	h.call(t, admin, "PUT", "/v1/retailer", `{"currency":"EUR","jurisdiction":"US-NY","default_grants":["loyalty","location"],"floor_margin":0.1}`).wants(200)
+	h.call(t, admin, "PUT", "/v1/retailer", `{"currency":"EUR","jurisdiction":"US-NY","default_grants":["loyalty","location"],"floor_margin":0.1,"holdout":0}`).wants(200)
 	for _, item := range []string{"milk", "bread", "jam", "tea"} {
 		h.call(t, admin, "PUT", "/v1/products/"+item, `{"title":"`+item+`","category":"food/`+item+`","brand":"b-`+item+`","price":"10.00","cost":"6.00"}`).wants(201)
 	}

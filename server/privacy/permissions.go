@@ -22,11 +22,18 @@ type Permissions struct {
 	shoppers  *store.Shoppers
 	retailers *retailer.Retailers
 	log       *audit.Log
+	left      func(ctx context.Context, retailer string, exposures []who.Exposure) error // nil: nobody counts
 }
 
 // NewPermissions keeps decisions in the store, and notes them in the log.
 func NewPermissions(shoppers *store.Shoppers, retailers *retailer.Retailers, log *audit.Log) *Permissions {
-	return &Permissions{shoppers, retailers, log}
+	return &Permissions{shoppers: shoppers, retailers: retailers, log: log}
+}
+
+// Leaving sets who is told, without the shopper's name, which experiments a shopper leaves by taking back a permission. Call it
+// before the first decision.
+func (p *Permissions) Leaving(left func(ctx context.Context, retailer string, exposures []who.Exposure) error) {
+	p.left = left
 }
 
 // decideTries bounds how often a decision starts over because something else of the shopper was
@@ -120,8 +127,19 @@ func (p *Permissions) decide(ctx context.Context, key who.Key, decisions map[who
 		if err != nil {
 			return nil, fmt.Errorf("keep decisions: %w", err)
 		}
+		if left := exposures(shopper); len(left) > 0 && len(exposures(after)) == 0 && p.left != nil && source == who.ByShopper {
+			if err := p.left(ctx, key.Retailer, left); err != nil { // the decision holds all the same
+				return nil, fmt.Errorf("count who left an experiment: %w", err)
+			}
+		}
 		return after.Grants(), nil
 	}
+}
+
+// exposures are the experiments that a shopper counts for: none without the grant.
+func exposures(shopper *who.Shopper) []who.Exposure {
+	view, _ := who.Access(who.Loyalty, who.NewSubject(shopper, who.Permissions{}))
+	return view.Exposures()
 }
 
 // counted is the history that the crowd may know of a shopper: none without the grant.

@@ -66,6 +66,8 @@ type picture struct {
 	ruleVersion int64
 	rules       *rule.Set // compiled; nil: none
 	planned     atomic.Pointer[Planned]
+	experiments map[string]*Experiment // that run, as they are kept
+	running     []*Running
 	edited      Edited
 }
 
@@ -80,7 +82,7 @@ func newPicture(retailer string, names *who.Names) *picture {
 		versions: map[entryKey]int64{}, settings: Defaults(), webhooks: map[string]*Webhook{}, unhooked: map[string]bool{},
 		stores: map[string]*where.Store{}, products: map[string]Product{}, stock: map[string]map[string]float64{},
 		calendars: map[string]when.Calendar{}, storeIndex: where.NewStores(nil), catalogue: recommend.NewCatalogue(names, nil),
-		live: geo.NewIndex(nil), drafts: geo.NewIndex(nil),
+		live: geo.NewIndex(nil), drafts: geo.NewIndex(nil), experiments: map[string]*Experiment{},
 	}
 }
 
@@ -133,6 +135,7 @@ type change struct {
 	stores   bool
 	model    bool
 	rules    bool
+	arms     bool
 	products map[string]bool          // items to build anew
 	fences   map[string]*geo.Geofence // by id, the last that is known of each; nil: it was deleted
 }
@@ -233,6 +236,9 @@ func (p *picture) take(e store.Entry, fresh *change) error {
 			return err
 		}
 		p.ruleSet, p.ruleVersion, fresh.rules = set, e.Version, true
+	case store.ExperimentEntry:
+		fresh.arms = true
+		return p.takeExperiment(e)
 	case store.GeofenceEntry:
 		if e.Deleted {
 			fresh.fence(e.ID, nil)
@@ -291,10 +297,13 @@ func (p *picture) rebuild(fresh *change, errs *[]error) bool {
 	if fresh.rules || fresh.settings {
 		p.compileRules(errs)
 	}
+	if fresh.rules || fresh.settings || fresh.arms {
+		p.compileExperiments(errs)
+	}
 	if fresh.stores || fresh.model || len(fresh.products) > 0 || fresh.settings {
 		p.suggest = nil
 	}
-	return fresh.settings || fresh.webhooks || fresh.stores || fresh.model || fresh.rules || len(fresh.products) > 0 || len(fresh.fences) > 0
+	return fresh.settings || fresh.webhooks || fresh.stores || fresh.model || fresh.rules || fresh.arms || len(fresh.products) > 0 || len(fresh.fences) > 0
 }
 
 // editFences moves each geofence to the index of its status, live or drafts.
@@ -463,7 +472,10 @@ func (p *picture) swap() {
 		Fences:  p.live,
 		Drafts:  p.drafts,
 		Suggest: suggest,
-		Edited:  p.edited,
+
+		Experiments: p.withModels(suggest),
+
+		Edited: p.edited,
 
 		Webhooks: p.hooks(),
 		Unhooked: slices.Sorted(maps.Keys(p.unhooked)),

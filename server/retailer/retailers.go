@@ -138,7 +138,7 @@ func (r *Retailers) load(ctx context.Context, p *picture) error {
 }
 
 // loadOrder loads what others depend on first.
-var loadOrder = []store.EntryKind{store.RetailerEntry, store.StoreEntry, store.ProductEntry, store.StockEntry, store.GeofenceEntry, store.ModelEntry, store.PricesEntry, store.RuleSetEntry, store.WebhookEntry}
+var loadOrder = []store.EntryKind{store.RetailerEntry, store.StoreEntry, store.ProductEntry, store.StockEntry, store.GeofenceEntry, store.ModelEntry, store.PricesEntry, store.RuleSetEntry, store.ExperimentEntry, store.WebhookEntry}
 
 func (r *Retailers) create(ctx context.Context, retailer string) error {
 	body, err := json.Marshal(Defaults())
@@ -171,6 +171,9 @@ func (r *Retailers) count(ctx context.Context, p *picture) error {
 	p.publish()
 	return nil
 }
+
+// All lists every retailer that exists.
+func (r *Retailers) All(ctx context.Context) ([]string, error) { return r.entries.Retailers(ctx) }
 
 // LoadAll loads every retailer that exists, so that the first calls find them ready.
 func (r *Retailers) LoadAll(ctx context.Context) error {

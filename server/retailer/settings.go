@@ -30,6 +30,9 @@ type Settings struct {
 	FloorMargin float64 `json:"floor_margin,omitempty"`
 	// Approve are the risk classes of rules that a second person approves; nil: DefaultApprove.
 	Approve []rule.Class `json:"approve,omitzero"`
+	// Holdout is the share of shoppers for whom rules, offers and experiments do nothing, so that what they do can be told; nil:
+	// DefaultHoldout.
+	Holdout *float64 `json:"holdout,omitempty"`
 	// InterruptionsDay is how often a day rules may speak to a shopper who did not ask; 0: DefaultInterruptions.
 	InterruptionsDay int `json:"interruptions_day,omitempty"`
 }
@@ -103,6 +106,9 @@ func (s Settings) Check() []Fault {
 	}
 	if !(s.FloorMargin >= 0 && s.FloorMargin < 1) {
 		faults = append(faults, Fault{"/floor_margin", fmt.Sprintf("got %v, want 0 to less than 1", s.FloorMargin)})
+	}
+	if share := s.HoldoutShare(); !(share >= 0 && share <= 0.5) {
+		faults = append(faults, Fault{"/holdout", fmt.Sprintf("got %v, want 0 to 0.5", share)})
 	}
 	for i, c := range s.Approve {
 		if !slices.Contains(rule.Classes, c) {

@@ -22,9 +22,11 @@ type Snapshot struct {
 	Fences   *geo.Index // live geofences
 	Drafts   *geo.Index // drafts, for replays
 	Suggest  *recommend.Snapshot
-	Edited   Edited
-	Webhooks []*Webhook // in order of their ids
-	Unhooked []string   // webhooks that were deleted: nobody is to be told what still waits for them
+	// Experiments are those that run; none where no rules are live and nothing was started.
+	Experiments []*Running
+	Edited      Edited
+	Webhooks    []*Webhook // in order of their ids
+	Unhooked    []string   // webhooks that were deleted: nobody is to be told what still waits for them
 }
 
 // Edited names the state of a configuration by the newest edit that is in it, by the clock of who made it. Every edit is

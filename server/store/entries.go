@@ -14,16 +14,17 @@ import (
 type EntryKind string
 
 const (
-	RetailerEntry EntryKind = "retailer" // one, with the id "settings"
-	StoreEntry    EntryKind = "store"
-	ProductEntry  EntryKind = "product"
-	StockEntry    EntryKind = "stock" // pieces of one item, by store
-	GeofenceEntry EntryKind = "geofence"
-	WebhookEntry  EntryKind = "webhook"
-	ModelEntry    EntryKind = "model"  // one with the id "current", and beside it whom it must not have seen
-	PricesEntry   EntryKind = "prices" // one, with the id "events", once an event with a price was taken in
-	RuleEntry     EntryKind = "rule"   // a draft
-	RuleSetEntry  EntryKind = "rules"  // one with the id "live", and beside it what is planned and approved
+	RetailerEntry   EntryKind = "retailer" // one, with the id "settings"
+	StoreEntry      EntryKind = "store"
+	ProductEntry    EntryKind = "product"
+	StockEntry      EntryKind = "stock" // pieces of one item, by store
+	GeofenceEntry   EntryKind = "geofence"
+	WebhookEntry    EntryKind = "webhook"
+	ModelEntry      EntryKind = "model"  // one with the id "current", and beside it whom it must not have seen
+	PricesEntry     EntryKind = "prices" // one, with the id "events", once an event with a price was taken in
+	RuleEntry       EntryKind = "rule"   // a draft
+	ExperimentEntry EntryKind = "experiment"
+	RuleSetEntry    EntryKind = "rules" // one with the id "live", and beside it what is planned and approved
 )
 
 // Entry is one thing that a retailer configures. A deleted one stays as a tombstone, so that its version goes on counting

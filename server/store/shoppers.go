@@ -93,6 +93,7 @@ const (
 	profileID        = "now/profile"
 	toldID           = "now/told"
 	proposalsID      = "now/proposals"
+	exposedID        = "now/exposed"  // likewise
 	answeredID       = "now/answered" // see shoppers_record.go; it stands before the grants, for Each skips it
 	afterHistoryID   = "now/i"
 	shopperDocuments = 16 // more than there are under now/
@@ -216,6 +217,8 @@ func (s *Shoppers) load(ctx context.Context, key who.Key, partition string) (*kn
 			record.Wishes, err = readPreferences(d.Body)
 		case proposalsID:
 			record.Proposed, err = readProposals(d.Body)
+		case exposedID:
+			record.Exposed, err = readExposures(d.Body)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("partition %q: document %q: %w", partition, d.ID, err)
@@ -238,10 +241,11 @@ type Change struct {
 	Told      *who.Told       // how often rules acted, in place of what was counted before
 	Proposals *[]who.Proposal // what crossings suggested, in place of what was kept before
 	Wishes    *who.Preferences
-	Marks     []Mark         // of the presence: when it is due, where the shopper is. They replace the ones before
-	Crossings []geo.Crossing // decided by the presence; one that is kept already is written again, the same
-	Late      []geo.Fix      // came too late for the presence: kept for the diary, as a cell
-	Coarse    int            // finest H3 resolution in which Late is kept; 0: as fine as any may be
+	Marks     []Mark          // of the presence: when it is due, where the shopper is. They replace the ones before
+	Crossings []geo.Crossing  // decided by the presence; one that is kept already is written again, the same
+	Late      []geo.Fix       // came too late for the presence: kept for the diary, as a cell
+	Coarse    int             // finest H3 resolution in which Late is kept; 0: as fine as any may be
+	Exposures *[]who.Exposure // experiments that made a difference, in place of those before; at most who.MaxExposures
 	// Events are added to the diary and to the history. Their ids must be new: ask Known, or use Record.
 	Events []who.Event
 	// Letters are what endpoints are to be told of this change, in this order.
@@ -381,6 +385,17 @@ func (s *Shoppers) commit(ctx context.Context, key who.Key, partition string, k 
 			return nil, fmt.Errorf("partition %q: %w", partition, err)
 		}
 		batch.cut(wishesID)
+	}
+	if change.Exposures != nil || len(record.Exposed) > 0 && !record.Grants.Holds(who.Loyalty) {
+		had := exposureMarks(key.Retailer, record.Exposed)
+		record.Exposed = nil // with the permission goes what rests on it
+		if change.Exposures != nil && record.Grants.Holds(who.Loyalty) {
+			record.Exposed = *change.Exposures
+		}
+		batch.b = appendExposures(batch.b, record.Exposed)
+		batch.cut(exposedID)
+		exposed := &batch.put[len(batch.put)-1]
+		exposed.Marks, exposed.Had = exposureMarks(key.Retailer, record.Exposed), had
 	}
 	if change.Told != nil {
 		record.Told = *change.Told

@@ -65,6 +65,7 @@ func (k *known) bytes() uint32 {
 		n += unsafe.Sizeof(m) + uintptr(len(m.Key))
 	}
 	n += uintptr(cap(k.record.Told)) * (unsafe.Sizeof(who.Tell{}) + 32)
+	n += uintptr(cap(k.record.Exposed)) * (unsafe.Sizeof(who.Exposure{}) + 48)
 	for i := range k.record.Proposed {
 		n += 64 + uintptr(len(k.record.Proposed[i].Body))
 	}

@@ -540,6 +540,10 @@ func TestToldCodec(t *testing.T) {
 	if got, err := readProposals(appendProposals(nil, proposals)); err != nil || !reflect.DeepEqual(got, proposals) {
 		t.Errorf("proposals: got %v, %v", got, err)
 	}
+	exposures := []who.Exposure{{Experiment: "payday", Arm: "with", At: time.UnixMilli(1_800_000_000_123).UTC()}, {Experiment: "holdout", Arm: "served", At: time.UnixMilli(1).UTC()}}
+	if got, err := readExposures(appendExposures(nil, exposures)); err != nil || !reflect.DeepEqual(got, exposures) {
+		t.Errorf("exposures: got %v, %v", got, err)
+	}
 	if got, err := readTold(appendTold(nil, nil)); err != nil || len(got) > 0 {
 		t.Errorf("of nothing: got %v, %v", got, err)
 	}
@@ -581,7 +585,7 @@ func TestCodecsKnowEveryField(t *testing.T) {
 	for give, want := range map[reflect.Type]int{
 		reflect.TypeFor[who.History](): 6, reflect.TypeFor[who.Basket](): 4, reflect.TypeFor[who.Bought](): 5,
 		reflect.TypeFor[who.Visit](): 2, reflect.TypeFor[who.Signal](): 4, reflect.TypeFor[who.Event](): 14,
-		reflect.TypeFor[who.Grant](): 8, reflect.TypeFor[who.Record](): 9, reflect.TypeFor[who.Preferences](): 7, reflect.TypeFor[who.Pause](): 2, reflect.TypeFor[who.Tell](): 3, reflect.TypeFor[who.Proposal](): 2,
+		reflect.TypeFor[who.Grant](): 8, reflect.TypeFor[who.Record](): 10, reflect.TypeFor[who.Exposure](): 3, reflect.TypeFor[who.Preferences](): 7, reflect.TypeFor[who.Pause](): 2, reflect.TypeFor[who.Tell](): 3, reflect.TypeFor[who.Proposal](): 2,
 	} {
 		if got := give.NumField(); got != want {
 			t.Errorf("%v has %d fields, its codec knows %d", give, got, want)

@@ -22,6 +22,9 @@ type Answer struct {
 	Used        Used
 }
 
+// Arm is the arm of an experiment that a shopper is on.
+type Arm struct{ Experiment, Arm string }
+
 // Next tells the phone how long it may sleep.
 type Next struct {
 	SafeRadiusMeters float64 // within it nothing can happen; 0: not known
@@ -50,6 +53,7 @@ type Used struct {
 	History     bool          // loyalty history is in what was suggested, or left out
 	Model       string        // version of the suggestion model
 	Rules       string        // version of the rule set
+	Arms        []Arm         // experiments that could matter by now, and the arm of each
 	Degraded    []string      // what was left out because something was away
 	Distrust    []string      // why positions were not trusted fully, or not used
 	Skew        time.Duration // by which the device's clock was corrected

@@ -20,6 +20,8 @@ type guard struct {
 	day      uint32 // on the clock of the store
 	// interruptions is how many a shopper may have a day; 0: no limit.
 	interruptions int
+	sides         *sides // what experiments hold back; nil: nothing
+	glances       bool   // it is asked what would be: nothing is reserved or spent
 	reserved      []reservation
 	counted       bool // told is another one than the shopper has
 }
@@ -52,6 +54,9 @@ func (g *guard) Hold(r *rule.Rule, s *rule.Scene) rule.Hold {
 	}
 	limits := &r.Guards
 	g.day = dayOf(s)
+	if hold := g.sides.hold(r.ID); hold != rule.Free {
+		return hold
+	}
 	if limits.PerShopperDay > 0 && (!g.may || g.told.Times(r.ID, g.day) >= limits.PerShopperDay) {
 		return rule.HeldByCount
 	}
@@ -77,7 +82,15 @@ func speaks(r *rule.Rule) bool {
 	return slices.ContainsFunc(r.Then, func(a rule.Action) bool { return a.Kind == rule.Say || a.Kind == rule.Remind || a.Kind == rule.Price })
 }
 
+// glance is a guard that tells what would be on other sides, and takes nothing.
+func (g *guard) glance(other *sides) *guard {
+	return &guard{quotas: g.quotas, retailer: g.retailer, told: g.told, may: g.may, interruptions: g.interruptions, quiet: g.quiet, sides: other, glances: true}
+}
+
 func (g *guard) reserve(r *rule.Rule, quota store.Quota, limit int64) bool {
+	if g.glances {
+		return g.quotas.Left(quota, limit)
+	}
 	if !g.quotas.Take(quota, limit, 1) {
 		return false
 	}
@@ -88,6 +101,9 @@ func (g *guard) reserve(r *rule.Rule, quota store.Quota, limit int64) bool {
 // Spend takes a reduction off a rule's budget.
 func (g *guard) Spend(r *rule.Rule, minor int64) bool {
 	quota := store.Quota{Retailer: g.retailer, Of: r.ID, What: "budget"}
+	if g.glances {
+		return g.quotas.Left(quota, r.Guards.BudgetMinor)
+	}
 	if !g.quotas.Take(quota, r.Guards.BudgetMinor, minor) {
 		return false
 	}

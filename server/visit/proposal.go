@@ -40,7 +40,7 @@ const keptProposals = 16
 
 // proposeAll decides what the triggers of a call suggest, and puts it into the commit of their crossings. guard is nil where no rules
 // are live.
-func (v *Visits) proposeAll(ctx context.Context, snapshot *retailer.Snapshot, s *Signal, now *scene.Scene, change *store.Change, triggers []Trigger, guard *guard) error {
+func (v *Visits) proposeAll(ctx context.Context, snapshot *retailer.Snapshot, s *Signal, now *scene.Scene, change *store.Change, triggers []Trigger, guard *guard, sides *sides) error {
 	if len(triggers) == 0 || change == nil {
 		return nil
 	}
@@ -48,7 +48,7 @@ func (v *Visits) proposeAll(ctx context.Context, snapshot *retailer.Snapshot, s 
 	if !ok {
 		return nil
 	}
-	p := &proposer{snapshot: snapshot, guard: guard, kept: view.Proposals(), after: change.Presence, screen: s.Screen}
+	p := &proposer{snapshot: snapshot, sides: sides, guard: guard, kept: view.Proposals(), after: change.Presence, screen: s.Screen, arrived: s.Arrived}
 	p.open = func(c *geo.Crossing) (scene.Scene, error) {
 		return scene.Open(ctx, v.shoppers, &snapshot.Scene, scene.Call{Key: s.Key, Device: s.Device, At: c.DecidedAt, Fix: &geo.Fix{At: c.At, Point: c.Point}})
 	}
@@ -57,7 +57,7 @@ func (v *Visits) proposeAll(ctx context.Context, snapshot *retailer.Snapshot, s 
 
 // proposeSettled is proposeAll for what no call brought.
 func (v *Visits) proposeSettled(ctx context.Context, snapshot *retailer.Snapshot, shopper *who.Shopper, change *store.Change, triggers []Trigger) error {
-	if len(triggers) == 0 || !snapshot.Suggest.Rules.Waits(rule.OnCrossing) {
+	if len(triggers) == 0 {
 		return nil
 	}
 	device := who.Permissions{Location: geo.Precise}
@@ -66,7 +66,12 @@ func (v *Visits) proposeSettled(ctx context.Context, snapshot *retailer.Snapshot
 	if !ok {
 		return nil
 	}
-	p := &proposer{snapshot: snapshot, guard: v.newGuard(shopper.Key().Retailer, subject), kept: view.Proposals(), after: change.Presence}
+	sides := sidesOf(snapshot, subject)
+	if !sides.suggest(snapshot).Rules.Waits(rule.OnCrossing) {
+		return nil
+	}
+	p := &proposer{snapshot: snapshot, sides: &sides, guard: v.newGuard(shopper.Key().Retailer, subject), kept: view.Proposals(), after: change.Presence, arrived: change.At}
+	p.guard.sides = &sides
 	p.open = func(c *geo.Crossing) (scene.Scene, error) {
 		return scene.Open(ctx, v.shoppers, &snapshot.Scene, scene.Call{Key: shopper.Key(), Device: device, At: c.DecidedAt, Fix: &geo.Fix{At: c.At, Point: c.Point}})
 	}
@@ -76,29 +81,35 @@ func (v *Visits) proposeSettled(ctx context.Context, snapshot *retailer.Snapshot
 	if p.guard != nil && p.guard.counted {
 		change.Told = &p.guard.told
 	}
+	if len(sides.fresh) > 0 {
+		exposures := sides.all(snapshot)
+		change.Exposures = &exposures
+	}
 	return nil
 }
 
 // proposer decides what the triggers of one call suggest.
 type proposer struct {
 	snapshot *retailer.Snapshot
+	sides    *sides
 	guard    *guard // nil: no rules are live
 	kept     []who.Proposal
 	fresh    []who.Proposal
 	after    *geo.Presence
 	screen   string
+	arrived  time.Time
 	open     func(*geo.Crossing) (scene.Scene, error) // the scene of a crossing
 }
 
 func (p *proposer) all(triggers []Trigger, change *store.Change) error {
-	if !p.snapshot.Suggest.Rules.Waits(rule.OnCrossing) {
+	if !p.sides.suggest(p.snapshot).Rules.Waits(rule.OnCrossing) {
 		p.guard = nil
 	}
 	if p.guard == nil && len(p.kept) == 0 {
 		return nil
 	}
 	if p.guard != nil {
-		p.guard.interruptions = p.snapshot.Settings.Interruptions()
+		p.guard.interruptions = p.sides.interruptions(p.snapshot.Settings.Interruptions())
 	}
 	for i := range triggers {
 		if err := p.propose(&triggers[i], crossingOf(change.Crossings, &triggers[i])); err != nil {
@@ -140,7 +151,9 @@ func (p *proposer) propose(t *Trigger, crossing *geo.Crossing) error {
 			happened.DwellSeconds = rule.Known(max(0, int64(crossing.At.Sub(stay.Begin).Seconds())))
 		}
 	}
-	list, made := recommend.Recommend(p.snapshot.Suggest, &recommend.Request{Scene: now, Limit: 1, Trigger: happened, Inside: staysOf(p.snapshot, p.after), Screen: p.screen, Guard: p.guard})
+	request := recommend.Request{Scene: now, Limit: 1, Trigger: happened, Inside: staysOf(p.snapshot, p.after), Screen: p.screen, Guard: p.guard}
+	list, made := recommend.Recommend(p.sides.suggest(p.snapshot), &request)
+	p.sides.expose(p.snapshot, &request, &made, p.guard, p.arrived)
 	proposal := proposalOf(list, &made)
 	interrupts := proposal != nil && proposal.Held == rule.Free
 	acted := made.Acted

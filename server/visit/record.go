@@ -26,6 +26,9 @@ func (v *Visits) note(snapshot *retailer.Snapshot, s *Signal, now *scene.Scene, 
 	u := &answer.Used
 	r.Used = store.UsedFacts{Permissions: u.Permissions, Purposes: u.Purposes, Location: u.Location, History: u.History, Degraded: u.Degraded, Distrust: u.Distrust}
 	r.Candidates, r.Trace = made.Candidates, made.Rules
+	for _, arm := range u.Arms {
+		r.Arms = append(r.Arms, store.Arm{Experiment: arm.Experiment, Arm: arm.Arm})
+	}
 	for i := range answer.Triggers {
 		r.Triggers = append(r.Triggers, answer.Triggers[i].ID)
 	}

@@ -27,7 +27,7 @@ func ruleTown(w *world, shoppers int) (keys []who.Key) {
 			w.t.Fatal(err)
 		}
 	}
-	_, err := w.retailers.SaveSettings(w.t.Context(), "demo", editor, retailer.Change[retailer.Settings]{Value: retailer.Settings{Currency: "EUR", Approve: []rule.Class{}}})
+	_, err := w.retailers.SaveSettings(w.t.Context(), "demo", editor, retailer.Change[retailer.Settings]{Value: retailer.Settings{Currency: "EUR", Approve: []rule.Class{}, Holdout: new(float64)}})
 	fail(err)
 	var products []retailer.Change[retailer.Product]
 	for i := range 40 {

@@ -89,11 +89,14 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 		answer.Open = now.Place.Store.OpenAt(now.Moment.Instant)
 	}
 	change, quiet := v.advance(snapshot, s, &now, &answer)
+	sides := sidesOf(snapshot, now.Shopper)
+	suggest := sides.suggest(snapshot)
 	var guard *guard
-	if snapshot.Suggest.Rules != nil {
+	if snapshot.Suggest.Rules != nil || suggest.Rules != nil {
 		guard = v.newGuard(s.Key.Retailer, now.Shopper)
+		guard.sides = &sides
 	}
-	if err := v.proposeAll(ctx, snapshot, s, &now, change, answer.Triggers, guard); err != nil {
+	if err := v.proposeAll(ctx, snapshot, s, &now, change, answer.Triggers, guard, &sides); err != nil {
 		return Answer{}, err
 	}
 	var made recommend.Record
@@ -103,17 +106,30 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 			Scene: now, Kinds: s.Kinds, Limit: s.Limit, Varied: s.Explore,
 			Basket: numbers(snapshot.Names.Items, s.Basket), List: numbers(snapshot.Names.Items, s.List), Query: s.Query, Screen: s.Screen,
 		}
-		if rules := snapshot.Suggest.Rules; rules != nil {
-			request.Guard, request.Inside = guard, inside(snapshot, rules, &now, change)
+		if guard != nil {
+			request.Guard, request.Inside = guard, inside(snapshot, suggest.Rules, &now, change)
 		}
 		if known && s.Explore {
 			request.Shown = v.book.Shown(s.Key, now.Moment.Instant)
 			request.Explore = v.explore // what is left to chance is written down, so only where something may be
 		}
-		answer.Suggestions, made = recommend.Recommend(snapshot.Suggest, &request)
+		asked := request
+		sides.set(&asked)
+		answer.Suggestions, made = recommend.Recommend(suggest, &asked)
 		answer.Says = made.Says
+		if len(sides.in) > 0 && s.At.Sub(s.Arrived).Abs() < exposedWithin {
+			sides.expose(snapshot, &request, &made, guard, s.Arrived)
+		}
 	}
 	answer.Used = used(&now, made, answer.Used.Distrust)
+	answer.Used.Arms = sides.arms()
+	if len(sides.fresh) > 0 {
+		if change == nil {
+			change = &store.Change{At: s.Arrived, Defaults: snapshot.Scene.Defaults, Lazy: true}
+		}
+		exposures := sides.all(snapshot)
+		change.Exposures, quiet = &exposures, false
+	}
 	if guard != nil {
 		if guard.settle(made.Acted, false); guard.counted { // what limits is never lazy
 			if change == nil {
@@ -138,6 +154,9 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 	v.note(snapshot, s, &now, &answer, &made, known)
 	return answer, nil
 }
+
+// exposedWithin is how far from now an answer may speak of and still count for an experiment: who asks for tomorrow is only looking.
+const exposedWithin = 24 * time.Hour
 
 // inside are the geofences that hold the shopper after the call, where a rule asks for them and they may be known.
 func inside(snapshot *retailer.Snapshot, rules *rule.Set, now *scene.Scene, change *store.Change) (stays []recommend.Stay) {
