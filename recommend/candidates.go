@@ -97,6 +97,9 @@ func (w *work) add(item who.Item, own int, source Source) bool {
 // recall works out what the past knows of each item.
 func (w *work) recall() {
 	items := w.past.History.Items
+	for i := range items {
+		w.touched += uint64(w.cell(items[i].Item).stamp)
+	}
 	w.held = slices.Grow(w.held, len(items))[:len(items)]
 	for i := range items {
 		b := &items[i]

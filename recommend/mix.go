@@ -59,7 +59,11 @@ func (w *work) shown(c *candidate) bool {
 func (w *work) sift(n int) {
 	best := sized(w.best, len(w.candidates))
 	for place := range w.candidates {
-		best[place] = pick{w.candidates[place].logOdds, int32(place)}
+		c := &w.candidates[place]
+		best[place] = pick{c.logOdds, int32(place)}
+		if c.own < 0 && c.kind == aProduct {
+			best[place].logOdds += w.snapshot.Model.Discovery
+		}
 	}
 	for low, high := 0, len(best); high-low > 1 && n < len(best); {
 		pivot := best[int(uint(low+high)>>1)]

@@ -14,6 +14,9 @@ type Model struct {
 	Learned time.Time // zero: built in
 	Product *Blend
 	Store   *Blend
+	// Discovery is what is added to the log-odds of a product that the shopper never bought when the list is put in order; scores stay
+	// as they are. A list of what is bought anyway finds most, and helps to find nothing.
+	Discovery float64
 	// Variety is what is taken off the log-odds of what fully resembles something further up the list; 0: lists are not varied.
 	Variety float64
 	Figures []Figures // of its backtest, beside the baselines on the same shoppers

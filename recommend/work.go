@@ -116,6 +116,9 @@ func (w *work) open(snapshot *Snapshot, r *Request) {
 			h = view.History()
 		}
 	}
+	if h != nil && len(h.Items) > 0 && len(h.Baskets) > 0 {
+		w.touched += h.Items[0].Recent + h.Items[len(h.Items)/2].Recent + h.Items[len(h.Items)-1].Recent + h.Baskets[len(h.Baskets)-1].Key
+	}
 	past := PastAt(h, who.Stamp(now))
 	w.start(snapshot, r, past, now)
 	w.locate(&r.Scene.Place)

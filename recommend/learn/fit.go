@@ -47,14 +47,16 @@ func Fit(snapshot *recommend.Snapshot, histories []*who.History, version string,
 		return nil, fmt.Errorf("learn: %d shoppers with two baskets or more, want %d", len(learners)+len(tested), minLearners)
 	}
 	current := snapshot.Model
-	learnt := &recommend.Model{Version: version, Learned: now, Product: current.Product, Store: current.Store, Variety: current.Variety}
+	learnt := &recommend.Model{Version: version, Learned: now, Product: current.Product, Store: current.Store}
 	if enough {
 		s := snapshot.With(before.View(), current)
 		rows := readRows(recommend.Products, s, learners)
 		learnt.Product, learnt.Figures = choose(s, learnt, rows, tested)
 		strengths := varieties[:]
 		if learnt.Product == current.Product {
-			strengths = []float64{current.Variety}
+			learnt.Discovery, strengths = current.Discovery, []float64{current.Variety}
+		} else {
+			discover(s, learnt, tested, discoveries[:])
 		}
 		varied := vary(s, learnt, tested, strengths)
 		learnt.Figures = append(learnt.Figures, varied...)
@@ -76,7 +78,9 @@ func Fit(snapshot *recommend.Snapshot, histories []*who.History, version string,
 func choose(s *recommend.Snapshot, m *recommend.Model, r *rows, tested []lesson) (*recommend.Blend, []recommend.Figures) {
 	kept, figures := best(recommend.Products, s.Model.Product, recommend.BuiltIn().Product, r, "", func(method string, b *recommend.Blend) recommend.Figures {
 		other := *m
-		other.Product = b
+		if other.Product = b; b == s.Model.Product {
+			other.Discovery = s.Model.Discovery
+		}
 		return measure(s, method, tested, engine(s.With(s.Crowd, &other), false))
 	})
 	return kept, append(figures, measure(s, "popular", tested, global(s)), measure(s, "personal, then popular", tested, personal(s)))
@@ -113,6 +117,29 @@ func best(l *recommend.Layout, current, prior *recommend.Blend, r *rows, prefix 
 		return current, []recommend.Figures{before}
 	}
 	return learnt, []recommend.Figures{figures, before}
+}
+
+// discoveries are how much of it is tried, in log-odds, rising.
+var discoveries = [...]float64{0.1, 0.2, 0.3, 0.4, 0.5}
+
+// discoveryCosts is the share of the best worth that more of what is new may cost, repeatCosts that of what is found of what was bought
+// before: both have their place.
+const discoveryCosts, repeatCosts = 0.002, 0.02
+
+// discover sets how much is added to what the shopper never bought: the most with which the backtest finds more that is new, and next to
+// nothing less than with the best, nor of what was bought before. The model's figures are then those with it.
+func discover(s *recommend.Snapshot, m *recommend.Model, tested []lesson, strengths []float64) {
+	plain := m.Figures[0]
+	most := worth(plain)
+	for _, strength := range strengths {
+		other := *m
+		other.Discovery = strength
+		f := measure(s, plain.Method, tested, engine(s.With(s.Crowd, &other), false))
+		if worth(f) >= (1-discoveryCosts)*most && f.New10 > plain.New10 && f.Repeat10 >= (1-repeatCosts)*plain.Repeat10 {
+			m.Discovery, m.Figures[0] = strength, f
+		}
+		most = max(most, worth(f))
+	}
 }
 
 // varieties are how much of it is tried, the most first, in log-odds.

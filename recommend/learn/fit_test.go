@@ -252,3 +252,43 @@ func TestVarietyIsLearnt(t *testing.T) {
 		t.Errorf("variety %v, want more than 0, 1 at most", plain.Variety10)
 	}
 }
+
+// What is new is moved up as far as costs next to nothing, and only where more of it is found; scores stay as they are.
+func TestDiscoveryIsLearnt(t *testing.T) {
+	t.Parallel()
+	snapshot, histories := habits(400)
+	m, err := Fit(snapshot, histories, "v1", start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, tested, before := baskets(nil, histories)
+	s := snapshot.With(before.View(), m)
+	for name, c := range map[string]struct{ recall, repeat, new10, want float64 }{
+		"it costs too much":              {2, 0, 0, 0},
+		"it costs too much of the usual": {0, 2, -1, 0},
+		"it finds no more":               {0, 0, 1, 0},
+		"it costs next to nothing":       {0, 0, -1, 0.75},
+	} {
+		other := *m
+		other.Discovery, other.Figures = 0, []recommend.Figures{{Method: "learnt", Recall10: c.recall, Repeat10: c.repeat, New10: c.new10}}
+		if discover(s, &other, tested, []float64{0.75}); other.Discovery != c.want || (c.want > 0) != (other.Figures[0].Shoppers > 0) {
+			t.Errorf("%s: got %v with figures %+v, want %v", name, other.Discovery, other.Figures[0], c.want)
+		}
+	}
+	bold := *m
+	bold.Discovery = 50
+	var plain, moved recommend.Rehearsal
+	l := tested[0]
+	scores := map[who.Item]float64{}
+	plain.Scores(s, l.past, l.at, func(item who.Item, score float64) { scores[item] = score })
+	moved.Scores(s.With(s.Crowd, &bold), l.past, l.at, func(item who.Item, score float64) {
+		if scores[item] != score {
+			t.Errorf("item %d: score %v, without discovery %v", item, score, scores[item])
+		}
+	})
+	for i, item := range moved.Rank(s.With(s.Crowd, &bold), l.past, l.at, 5, nil) {
+		if l.knows(item) {
+			t.Errorf("place %d: %d was bought before", i, item)
+		}
+	}
+}

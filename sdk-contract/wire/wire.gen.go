@@ -1279,6 +1279,9 @@ type Model struct {
 	// Baskets Their baskets.
 	Baskets int64 `json:"baskets"`
 
+	// Discovery How much products that the shopper never bought are moved up, in log-odds: as much as costs next to nothing, in the backtest. 0: not at all.
+	Discovery float64 `json:"discovery"`
+
 	// Figures What the model reached in its own backtest, then the methods beside it. Empty: it is built in.
 	Figures []ModelFigures `json:"figures"`
 

@@ -16,7 +16,7 @@ func (a *API) GetModels(c *fiber.Ctx) error {
 	out := wire.Models{Learning: lesson.Learning, Current: wire.Model{
 		Version: model.Version, LearnedAt: model.Learned,
 		Shoppers: int64(model.Shoppers), Baskets: model.Baskets, Lines: model.Lines, Visits: model.Visits,
-		Variety: model.Variety, Figures: make([]wire.ModelFigures, len(model.Figures)),
+		Discovery: model.Discovery, Variety: model.Variety, Figures: make([]wire.ModelFigures, len(model.Figures)),
 	}}
 	for i, f := range model.Figures {
 		out.Current.Figures[i] = wire.ModelFigures{

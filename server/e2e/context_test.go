@@ -229,6 +229,42 @@ func TestAttention(t *testing.T) {
 	}
 }
 
+// TestExploration holds that now and then the last place of a list is left to chance, that what is kept of the answer tells how likely
+// it was, and that nobody who asks for the plain ranking finds it there.
+func TestExploration(t *testing.T) {
+	t.Parallel()
+	token := city.shopper(t, regular(13))
+	drawn := 0
+	for n := range 240 { // that none of 120 is drawn happens once in 300,000 times
+		explore := n%2 == 0
+		answer := city.ask(t, token, wire.ContextRequest{
+			At: moment().Add(-time.Duration(n) * 3 * time.Minute), Kinds: []wire.SuggestionKind{"product"}, Limit: at(5), Explore: at(explore),
+		})
+		if drawn > 0 && explore {
+			continue
+		}
+		for i, s := range answer.Suggestions {
+			if i < len(answer.Suggestions)-1 && n > 1 {
+				continue
+			}
+			why := read[wire.Why](city.call(t, token, "GET", "/v1/me/why/"+s.ID, nil).wants(200))
+			switch p := why.Probability; {
+			case i < len(answer.Suggestions)-1 || !explore:
+				if p != 1 {
+					t.Fatalf("call %d, place %d: probability %v, want 1", n, i, p)
+				}
+			case p > 0 && p < 0.1:
+				drawn++
+			case p != 0.9 && p != 1: // 1: there was nothing to draw
+				t.Fatalf("call %d: probability %v, want 0.9 or less than 0.1", n, p)
+			}
+		}
+	}
+	if drawn == 0 {
+		t.Error("nothing was left to chance")
+	}
+}
+
 // TestSameMomentSameAnswer holds that an answer depends on nothing but what it is asked.
 func TestSameMomentSameAnswer(t *testing.T) {
 	for _, when := range []time.Time{moment(), moment().AddDate(0, 0, -30), moment().AddDate(0, 0, 10)} {
