@@ -139,14 +139,14 @@ func experimentProblem(err error, conditional bool) error {
 // StartExperiment lets shoppers in.
 func (a *API) StartExperiment(c *fiber.Ctx, id wire.ID) error {
 	return a.moveExperiment(c, func(by retailer.Editor, why string) (retailer.Experiment, store.Entry, error) {
-		return a.Retailers.StartExperiment(c.UserContext(), caller(c).Retailer, by, id, why)
+		return a.Retailers.StartExperiment(c.UserContext(), caller(c).Retailer, by, strings.Clone(id), why)
 	})
 }
 
 // StopExperiment serves everybody alike again.
 func (a *API) StopExperiment(c *fiber.Ctx, id wire.ID) error {
 	return a.moveExperiment(c, func(by retailer.Editor, why string) (retailer.Experiment, store.Entry, error) {
-		return a.Retailers.StopExperiment(c.UserContext(), caller(c).Retailer, by, id, why)
+		return a.Retailers.StopExperiment(c.UserContext(), caller(c).Retailer, by, strings.Clone(id), why)
 	})
 }
 
@@ -171,7 +171,7 @@ func (a *API) moveExperiment(c *fiber.Ctx, move func(by retailer.Editor, why str
 
 // GetVerdict tells what an experiment did.
 func (a *API) GetVerdict(c *fiber.Ctx, id wire.ID) error {
-	judged, err := a.Outcomes.Verdict(c.UserContext(), caller(c).Retailer, id)
+	judged, err := a.Outcomes.Verdict(c.UserContext(), caller(c).Retailer, strings.Clone(id))
 	if err != nil {
 		return experimentProblem(err, false)
 	}

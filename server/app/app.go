@@ -94,6 +94,7 @@ func Open(ctx context.Context, o Options) (*App, error) {
 	}
 	a.running.Go(func() { a.Retailers.Follow(background, c.Poll) })
 	a.running.Go(func() { a.quotas.Run(background) })
+	a.running.Go(func() { a.Outcomes.Count(background) })
 	a.Decisions.Open(ctx)
 	a.running.Go(func() { a.Decisions.Run(background) })
 	return a, nil
@@ -127,6 +128,7 @@ func (a *App) join(ctx context.Context) error {
 	a.Outcomes = outcome.New(a.Shoppers, a.Retailers, store.NewTallies(a.Documents), a.now, a.log)
 	a.Visits = visit.New(a.Shoppers, a.Retailers, a.quotas, a.Decisions)
 	a.Visits.Explore(a.Config.Suggestions.Explore)
+	a.Visits.Time(a.Outcomes.Answered)
 	if err := a.deliveries(); err != nil {
 		return err
 	}

@@ -34,6 +34,9 @@ type Outcomes struct {
 
 	mu   sync.Mutex
 	kept map[name]*judged
+
+	measuring sync.Mutex
+	measured  map[name]map[string]store.Tally // by arm, since the last Flush
 }
 
 // name is one experiment of one retailer.
@@ -89,8 +92,8 @@ func (o *Outcomes) Verdict(ctx context.Context, of, id string) (Judged, error) {
 	return Judged{e, last.verdict, now}, nil
 }
 
-// measured are the metrics that an experiment needs.
-func measured(e *experiment.Experiment) []experiment.Metric {
+// metricsOf are the metrics that an experiment needs.
+func metricsOf(e *experiment.Experiment) []experiment.Metric {
 	metrics := []experiment.Metric{e.Metric}
 	for _, g := range e.Guards {
 		metrics = append(metrics, g.Metric)
@@ -108,7 +111,7 @@ func (o *Outcomes) readings(ctx context.Context, of string, e *retailer.Experime
 		return nil, err
 	}
 	readings := make([]experiment.Reading, len(e.Arms))
-	metrics := measured(&e.Experiment)
+	metrics := metricsOf(&e.Experiment)
 	number := map[string]int{}
 	for i := range e.Arms {
 		number[e.Arms[i].ID] = i

@@ -36,6 +36,7 @@ const (
 	FactPlace    = "place"
 	FactAnswer   = "answer"
 	FactRhythm   = "rhythm"
+	FactTrial    = "experiment"
 )
 
 // File is what is known of a shopper, as the shopper may see it.
@@ -85,6 +86,9 @@ func (f *Files) Of(ctx context.Context, key who.Key) (File, error) {
 	}
 	if view, ok := who.Access(who.Loyalty, subject); ok {
 		file.Facts = append(file.Facts, rhythms(view.History(), snapshot.Names)...)
+		if in := view.Exposures(); len(in) > 0 {
+			file.Facts = append(file.Facts, Fact{What: FactTrial, Purpose: who.Loyalty, Used: true, Sources: []string{"satnav"}, Count: len(in), Newest: in[len(in)-1].At})
+		}
 	}
 	records, err := f.book.Records(ctx, key)
 	if err != nil {

@@ -149,9 +149,10 @@ func TestGuardStops(t *testing.T) {
 	w := newWorld(t)
 	keys := ruleTown(w, 300)
 	w.publish(rule.Rule{ID: "treat", When: `candidate.kind == "product"`, Then: treat.Then})
-	w.start(experiment.Experiment{ID: "does-it-harm", Metric: experiment.Orders, Planned: 300, Guards: []experiment.Guard{{Metric: experiment.Dismissal, Worse: 0.1}},
+	w.start(experiment.Experiment{ID: "does-it-harm", Metric: experiment.Orders, Planned: 300, Guards: []experiment.Guard{{Metric: experiment.Dismissal, Worse: 0.1}, {Metric: experiment.Latency, Worse: 10}},
 		Arms: []experiment.Arm{{ID: "without", Rules: "none"}, {ID: "with"}}})
 	outcomes := outcome.New(w.shoppers, w.retailers, store.NewTallies(w.documents), func() time.Time { return w.now }, slog.New(slog.DiscardHandler))
+	w.visits.Time(outcomes.Answered)
 	snapshot, err := w.retailers.Of(t.Context(), "demo")
 	if err != nil {
 		t.Fatal(err)
@@ -166,12 +167,18 @@ func TestGuardStops(t *testing.T) {
 		}
 	}
 	w.now = w.now.Add(time.Hour)
+	if err := outcomes.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	judged, err := outcomes.Verdict(t.Context(), "demo", "does-it-harm")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if v := judged.Verdict; v.State != experiment.Harmful || v.Broke != experiment.Dismissal || v.Exposed != len(keys) {
 		t.Fatalf("got %s: %s (%d exposed)", v.State, v.Text, v.Exposed)
+	}
+	if took := judged.Verdict.Differences[2]; took.Metric != experiment.Latency || !took.Known || took.First <= 0 || took.Value <= 0 {
+		t.Errorf("how long answers took: got %+v", took)
 	}
 	if err := outcomes.Watch(t.Context()); err != nil {
 		t.Fatal(err)

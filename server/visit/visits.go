@@ -30,6 +30,7 @@ type Visits struct {
 	book      *decision.Book
 	outbox    Outbox // nil: nobody wants to be told
 	explore   float64
+	timed     func(retailer, experiment, arm string, took time.Duration) // nil: nobody wants to know
 }
 
 // New makes visits, which leave their records in the book. Without quotas (nil) rules with a limit over shoppers do not act.
@@ -39,6 +40,11 @@ func New(shoppers *store.Shoppers, retailers *retailer.Retailers, quotas *store.
 
 // Tell sets who writes down what endpoints are to be told. Call it before the first answer.
 func (v *Visits) Tell(outbox Outbox) { v.outbox = outbox }
+
+// Time sets who is told how long an answer took to a shopper on an arm. Call it before the first answer.
+func (v *Visits) Time(timed func(retailer, experiment, arm string, took time.Duration)) {
+	v.timed = timed
+}
 
 // Explore sets how often, from 0 to 1, the last place of an answer's list is left to chance. Call it before the first answer.
 func (v *Visits) Explore(often float64) { v.explore = often }
@@ -55,6 +61,7 @@ const answerTries = 3
 // Answer answers one call. Crossings that it tells are durable before it returns. It returns *SkewError,
 // an error of the store, or the context's.
 func (v *Visits) Answer(ctx context.Context, s Signal) (Answer, error) {
+	began := time.Now()
 	s, skew, err := s.timed()
 	if err != nil {
 		return Answer{}, err
@@ -72,6 +79,11 @@ func (v *Visits) Answer(ctx context.Context, s Signal) (Answer, error) {
 			return answer, fmt.Errorf("%w: many calls of one shopper at once", ErrCrowded)
 		}
 		answer.Used.Skew = skew
+		if v.timed != nil && err == nil {
+			for _, arm := range answer.Used.Arms {
+				v.timed(s.Key.Retailer, arm.Experiment, arm.Arm, time.Since(began))
+			}
+		}
 		return answer, err
 	}
 }
