@@ -96,6 +96,19 @@ func (t *told) tell(r Reason) {
 	}
 }
 
+// leastShare is how much of the first reason's contribution another one must have to be told: what is next to nothing is no
+// reason.
+const leastShare = 0.05
+
+// worthy returns the reasons without those that hardly added anything. The first stays, whatever it added.
+func (t *told) worthy() []Reason {
+	n := t.first + 1
+	for n < len(t.reasons) && t.reasons[n].Contribution >= leastShare*t.reasons[t.first].Contribution {
+		n++
+	}
+	return t.reasons[:n]
+}
+
 // productReasons appends the reasons for a product.
 func (w *work) productReasons(reasons []Reason, c *candidate, parts *[groups]float64) []Reason {
 	r := &w.rows[c.place]
@@ -120,12 +133,12 @@ func (w *work) productReasons(reasons []Reason, c *candidate, parts *[groups]flo
 			t.tell(Reason{Code: BoughtTogether, Contribution: parts[gNeighbour], Values: Values{With: w.name(with)}})
 		}
 	}
-	if parts[gActs] > 0 {
+	if seen, liked := w.seen(c.item), r[fLiked] > zero; parts[gActs] > 0 && (seen != 0 || liked) { // not to have looked at it may count, too
 		reason := Reason{Code: Viewed, Contribution: parts[gActs]}
-		if r[fLiked] > zero {
+		if liked {
 			reason.Code = Liked
 		}
-		if seen := w.seen(c.item); seen != 0 {
+		if seen != 0 {
 			reason.Values.LastDays = float64(w.here.now-seen) / secondsADay
 		}
 		t.tell(reason)
@@ -142,7 +155,7 @@ func (w *work) productReasons(reasons []Reason, c *candidate, parts *[groups]flo
 	if len(t.reasons) == t.first {
 		t.tell(w.plainReason(c, r, parts))
 	}
-	return t.reasons
+	return t.worthy()
 }
 
 // tellOwn tells what the shopper's own purchases of an item did for it.
@@ -259,7 +272,7 @@ func (w *work) storeReasons(reasons []Reason, c *candidate, parts *[groups]float
 		t.tell(Reason{Code: Nearby, Contribution: parts[gNear], Values: Values{Store: id, Meters: meters}})
 	}
 	many := w.crowd.store(c.item).Visits >= leastPeople
-	if parts[gNext] > 0 && (r[sNext] > zero || r[sCrowdNext] > zero && many) {
+	if parts[gNext] > 0 && c.item != w.places.from && (r[sNext] > zero || r[sCrowdNext] > zero && many) {
 		t.tell(Reason{Code: OftenNext, Contribution: parts[gNext], Values: Values{Store: w.snapshot.Names.Stores.Name(w.places.from)}})
 	}
 	switch {
@@ -268,7 +281,7 @@ func (w *work) storeReasons(reasons []Reason, c *candidate, parts *[groups]float
 	case len(t.reasons) == t.first:
 		t.tell(Reason{Code: InCatalogue, Contribution: parts[gBase], Values: Values{Store: id}})
 	}
-	return t.reasons
+	return t.worthy()
 }
 
 // idLength is the length of a suggestion's id: two 64-bit hashes in hexadecimal. The first is the answer's.

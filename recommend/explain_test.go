@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -57,6 +58,47 @@ func TestReasonsAreWhyItStandsThere(t *testing.T) {
 	}
 	if fell*100 < asks*95 {
 		t.Errorf("%d of %d suggestions stand lower without their first reason, want 95 %%", fell, asks)
+	}
+}
+
+// A reason says only what happened: nobody looked at anything in this city but one shopper, at one product. And what added
+// next to nothing is not told.
+func TestReasonsSayWhatHappened(t *testing.T) {
+	t.Parallel()
+	snapshot, histories := learntCity()
+	model, product := *snapshot.Model, *snapshot.Model.Product
+	product.Tables = slices.Clone(product.Tables)
+	for table := range product.Tables { // as learnt where who buys seldom looks: not to have looked speaks for a product
+		if recommend.Products.Name(table) == "days_since_seen" {
+			product.Tables[table] = slices.Clone(product.Tables[table])
+			product.Tables[table][0] += 2
+			model.Product = &product
+		}
+	}
+	snapshot = snapshot.With(snapshot.Crowd, &model)
+	viewed := 0
+	for i, h := range histories {
+		if i == 7 {
+			h = h.With(snapshot.Names, who.Event{ID: "v", Kind: who.Viewed, Item: "p3", At: monday.Add(-time.Hour)})
+		}
+		r := asked(h, loyal, monday)
+		r.Limit = recommend.MaxLimit
+		list, _ := recommend.Recommend(snapshot, r)
+		for _, s := range list {
+			for n, reason := range s.Reasons {
+				switch {
+				case reason.Code == recommend.Viewed && i == 7 && s.Item == "p3":
+					viewed++
+				case reason.Code == recommend.Viewed || reason.Code == recommend.Liked:
+					t.Fatalf("shopper %d, %s: told %q of what nobody did: %v", i, s.Item, reason.Code, s.Reasons)
+				case n > 0 && reason.Contribution < 0.05*s.Reasons[0].Contribution:
+					t.Fatalf("shopper %d, %s: a reason that added next to nothing: %v", i, s.Item, s.Reasons)
+				}
+			}
+		}
+	}
+	if viewed != 1 {
+		t.Errorf("the one view is told %d times, want once", viewed)
 	}
 }
 
