@@ -107,6 +107,11 @@ func (w *work) describe() {
 		for k, f := range fixed {
 			r[f] = fact.fixed[k]
 		}
+		if c.own >= 0 && w.crowd.item(c.item).Lines == 0 {
+			// The crowd counts a purchase up to a second after it was acknowledged. Until then its silence says nothing: as a
+			// share of zero it would say that nobody ever buys this, which no model has seen of what somebody bought.
+			r[fPopular], r[fRecent] = 0, 0
+		}
 		r[fHour], r[fWeekday] = fact.lift(inHours+w.here.hour), fact.lift(inWeekdays+w.here.weekday)
 		r[fPayday], r[fSeason] = fact.lift(inDays+w.here.day), fact.lift(inSeasons+w.here.season)
 		if w.tastes.lines > 0 {

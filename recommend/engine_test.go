@@ -194,6 +194,23 @@ func TestRecommendCountsWhatJustHappened(t *testing.T) {
 	}
 }
 
+// What the shopper alone has bought counts as well: the crowd's counts come up to a second later, and a learnt model takes an
+// item that nobody buys for one that nobody will buy.
+func TestRecommendCountsWhatTheCrowdDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	snapshot, _ := learntCity()
+	const unsold = "never sold before"
+	snapshot = snapshot.WithCatalogue(snapshot.Catalogue.With([]recommend.Product{{ID: unsold}}, nil))
+	var h *who.History
+	for week := 1; week <= 3; week++ {
+		h = h.With(snapshot.Names, bought(monday.AddDate(0, 0, -7*week), unsold)...)
+	}
+	list, _ := recommend.Recommend(snapshot, asked(h, loyal, monday))
+	if got := items(list); !slices.Contains(got, unsold) {
+		t.Errorf("bought three weeks in a row: got %v without it", got)
+	}
+}
+
 func TestRecommendTogether(t *testing.T) {
 	t.Parallel()
 	s := newShop()
