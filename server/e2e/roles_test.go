@@ -70,6 +70,10 @@ func (op operation) bodyOf(role identity.Role) any {
 		return "do=decide"
 	case op.path == "/v1/me/permissions":
 		return `{"grants":{"location":true}}`
+	case op.path == "/v1/me/preferences":
+		return `{"messages":true}`
+	case op.path == "/v1/me/diary/{id}":
+		return `{"quantity":2}`
 	case op.path == "/v1/admin/erasures":
 		return `{"shopper":"somebody"}`
 	case strings.HasPrefix(op.path, "/v1/admin/holds"):
