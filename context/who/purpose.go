@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Purpose is what a shopper's data may be used for. Data is collected for a declared purpose and read
@@ -43,6 +44,19 @@ type Resolution struct {
 	Analytics int `json:"analytics,omitempty"` // in counts over many shoppers
 }
 
+// Keep says how long data is kept for a purpose.
+type Keep struct {
+	Age       time.Duration // since it happened; 0: no limit
+	Withdrawn time.Duration // since the purpose was withdrawn
+	Visit     time.Duration // where the shopper is, since they were last seen and no visit is under way; 0: it is not known
+}
+
+// Defaults of Keep. Where somebody was is of use while they are out; a withdrawal may have been a mistake, and is not used meanwhile.
+const (
+	keepVisit     = 24 * time.Hour
+	keepWithdrawn = 30 * 24 * time.Hour
+)
+
 // Caps are the finest resolutions that any purpose may have: a declaration only makes them coarser.
 var Caps = Resolution{Suggest: 10, Stored: 9, Analytics: 8}
 
@@ -70,6 +84,7 @@ type Declaration struct {
 	Categories []string    // of data, Fides taxonomy: "user.behavior.purchase_history"
 	Kinds      []EventKind // of events that are collected for it
 	Resolution Resolution
+	Keep       Keep
 	Recipients []string // who gets data besides the retailer, by name
 	Own        bool     // a retailer declared it: Satnav keeps its events for the shopper to see, and reads them for nothing else
 }
@@ -103,6 +118,7 @@ var declarations = []Declaration{
 			{"pt", "Sugestões a partir das suas compras", "Guardamos o que compra, vê e guarda, e usamo-lo para sugerir o que o pode ajudar. Pode vê-lo, corrigi-lo e apagá-lo quando quiser."},
 		},
 		Categories: []string{"user.behavior.purchase_history", "user.behavior"}, Kinds: EventKinds, Resolution: Resolution{Stored: Caps.Stored, Analytics: Caps.Analytics},
+		Keep: Keep{Withdrawn: keepWithdrawn},
 	},
 	{
 		Purpose: Location, Use: "functional.service.location", Version: "2026-11", Basis: Consent,
@@ -113,6 +129,7 @@ var declarations = []Declaration{
 			{"pt", "Sugestões para o lugar onde está", "Usamos o lugar que o seu telefone nos diz, para sugerir o que é útil aí e para lhe dizer quando chega a um lugar que a loja marcou, ou sai dele."},
 		},
 		Categories: []string{"user.location.precise", "user.location.imprecise"}, Resolution: Caps,
+		Keep: Keep{Withdrawn: keepWithdrawn, Visit: keepVisit},
 	},
 }
 
@@ -142,6 +159,7 @@ func NewRegistry(said []Declaration) Registry {
 		if i < 0 {
 			s.Own = true
 			s.Resolution = Resolution{Stored: coarser(s.Resolution.Stored, Caps.Stored)}
+			s.Keep.Withdrawn, s.Keep.Visit = shorter(s.Keep.Withdrawn, keepWithdrawn), 0
 			all = append(all, s)
 			continue
 		}
@@ -153,6 +171,7 @@ func NewRegistry(said []Declaration) Registry {
 			d.Basis = s.Basis
 		}
 		d.Recipients = s.Recipients
+		d.Keep = Keep{Age: s.Keep.Age, Withdrawn: shorter(s.Keep.Withdrawn, d.Keep.Withdrawn), Visit: d.Keep.Visit}
 		d.Resolution = Resolution{coarser(s.Resolution.Suggest, d.Resolution.Suggest), coarser(s.Resolution.Stored, d.Resolution.Stored), coarser(s.Resolution.Analytics, d.Resolution.Analytics)}
 	}
 	return Registry{all}
@@ -164,6 +183,23 @@ func coarser(said, most int) int {
 		return most
 	}
 	return min(said, most)
+}
+
+// shorter is the time that a retailer says, never above the one that holds anyway; 0: nothing was said.
+func shorter(said, most time.Duration) time.Duration {
+	if said <= 0 {
+		return most
+	}
+	return min(said, most)
+}
+
+// Keeps is how long data is kept for each purpose.
+func (r Registry) Keeps() map[Purpose]Keep {
+	keeps := make(map[Purpose]Keep, len(r.declared))
+	for i := range r.declared {
+		keeps[r.declared[i].Purpose] = r.declared[i].Keep
+	}
+	return keeps
 }
 
 // All lists the declarations. Nobody may change them.

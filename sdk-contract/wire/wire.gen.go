@@ -1651,6 +1651,9 @@ type Purpose struct {
 	// Resolution The finest H3 resolutions in which a place is known. Absent: places are not used so, or as finely as anywhere (10, 9, 8).
 	Resolution Resolution `json:"resolution"`
 
+	// Retention When data goes by itself. What is restricted or under a legal hold stays.
+	Retention Retention `json:"retention"`
+
 	// Title The purpose in a few words.
 	Title string `json:"title"`
 
@@ -1666,6 +1669,9 @@ type PurposeSetting struct {
 
 	// Categories Data categories of the Fides taxonomy.
 	Categories []string `json:"categories,omitempty,omitzero"`
+
+	// KeepDays Days after it happened until it goes. Absent: there is no limit.
+	KeepDays int `json:"keep_days,omitempty,omitzero"`
 
 	// Kinds The kinds of events that are collected for it.
 	Kinds []EventKind `json:"kinds,omitempty,omitzero"`
@@ -1685,6 +1691,9 @@ type PurposeSetting struct {
 
 	// Use Data use of the Fides taxonomy.
 	Use string `json:"use,omitempty,omitzero"`
+
+	// WithdrawnDays Days after the purpose was withdrawn until it goes, at most 30. Default: 30.
+	WithdrawnDays int `json:"withdrawn_days,omitempty,omitzero"`
 }
 
 // Purposes defines model for Purposes.
@@ -1850,6 +1859,18 @@ type Retailer struct {
 
 	// Zone IANA time zone. Default: UTC.
 	Zone string `json:"zone,omitempty,omitzero"`
+}
+
+// Retention When data goes by itself. What is restricted or under a legal hold stays.
+type Retention struct {
+	// KeepDays Days after it happened. Absent: there is no limit.
+	KeepDays int `json:"keep_days,omitempty,omitzero"`
+
+	// VisitHours Where the shopper is: hours after they were last seen, once no visit is under way.
+	VisitHours int `json:"visit_hours,omitempty,omitzero"`
+
+	// WithdrawnDays Days after the purpose was withdrawn. It is not used from the withdrawal on.
+	WithdrawnDays int `json:"withdrawn_days"`
 }
 
 // Rule A condition in CEL and what to do where it holds. See /docs for the attributes.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"slices"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -22,6 +23,7 @@ func (a *API) GetPurposes(c *fiber.Ctx, params wire.GetPurposesParams) error {
 		told := wire.Purpose{
 			Purpose: string(d.Purpose), Use: d.Use, Title: n.Title, Notice: n.Text, Language: n.Language, NoticeVersion: d.Version, NoticeHash: n.Hash(),
 			Basis: string(d.Basis), Categories: texts(d.Categories), Kinds: texts(d.Kinds), Resolution: resolutionFrom(d.Resolution),
+			Retention:  retentionFrom(d.Keep),
 			Recipients: texts(d.Recipients), Region: snapshot.Settings.Region, Own: d.Own,
 			DefaultGranted: slices.Contains(snapshot.Settings.DefaultGrants, d.Purpose),
 		}
@@ -39,6 +41,12 @@ func texts[T ~string](words []T) []string {
 	return out
 }
 
+func retentionFrom(k who.Keep) wire.Retention {
+	return wire.Retention{KeepDays: int(k.Age / day), WithdrawnDays: int(k.Withdrawn / day), VisitHours: int(k.Visit / time.Hour)}
+}
+
+const day = 24 * time.Hour
+
 func resolutionFrom(r who.Resolution) wire.Resolution {
 	return wire.Resolution{Suggest: r.Suggest, Stored: r.Stored, Analytics: r.Analytics}
 }
@@ -48,6 +56,7 @@ func purposeSettings(in []wire.PurposeSetting) []retailer.Purpose {
 	for _, p := range in {
 		said := retailer.Purpose{
 			Purpose: who.Purpose(p.Purpose), Use: p.Use, Version: p.NoticeVersion, Basis: who.Basis(p.Basis), Categories: p.Categories, Recipients: p.Recipients,
+			KeepDays: p.KeepDays, WithdrawnDays: p.WithdrawnDays,
 			Resolution: who.Resolution{Suggest: p.Resolution.Suggest, Stored: p.Resolution.Stored, Analytics: p.Resolution.Analytics},
 		}
 		for _, n := range p.Notices {
@@ -66,6 +75,7 @@ func purposeSettingsFrom(kept []retailer.Purpose) []wire.PurposeSetting {
 	for _, p := range kept {
 		told := wire.PurposeSetting{
 			Purpose: string(p.Purpose), Use: p.Use, NoticeVersion: p.Version, Basis: string(p.Basis), Categories: p.Categories, Recipients: p.Recipients,
+			KeepDays: p.KeepDays, WithdrawnDays: p.WithdrawnDays,
 			Resolution: resolutionFrom(p.Resolution),
 		}
 		for _, n := range p.Notices {

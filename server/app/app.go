@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"satnav/config"
+	"satnav/context/who"
 	"satnav/server/api"
 	"satnav/server/decision"
 	"satnav/server/deliver"
@@ -48,6 +49,7 @@ type App struct {
 	Audit       *audit.Log
 	Files       *privacy.Files
 	Outcomes    *outcome.Outcomes
+	Retention   *privacy.Retention
 
 	pageKey []byte
 	now     func() time.Time
@@ -111,7 +113,7 @@ func (a *App) join(ctx context.Context) error {
 	a.pageKey = page.Sum(nil)
 	names := retailer.NewNames()
 	a.Shoppers = store.NewShoppers(a.Documents, store.ShoppersConfig{
-		Secret: key, Names: names.Of, CacheBytes: uint64(a.Config.Cache.Shoppers),
+		Secret: key, Names: names.Of, Keep: func(retailer string, p who.Purpose) who.Keep { return a.Retailers.Keep(retailer, p) }, CacheBytes: uint64(a.Config.Cache.Shoppers),
 		Alone: a.Config.Store == config.Embedded, // a database is shared by replicas
 	})
 	a.Retailers = retailer.New(store.NewEntries(a.Documents), a.Shoppers, names, a.now, a.log)
@@ -149,6 +151,8 @@ func (a *App) joinPrivacy() error {
 		Shoppers: a.Shoppers, Retailers: a.Retailers, Erasures: store.NewErasures(a.Documents), Audit: a.Audit,
 		Scrubber: scrubber, Shredder: keyring.New(a.Config.KeyFolder()), Now: a.now, Log: a.log,
 	})
+	a.Retention = privacy.NewRetention(a.Shoppers, a.Retailers, store.NewErasures(a.Documents), store.NewNotes(a.Documents), a.now, a.log)
+	a.metrics.Registry.MustRegister(retentionWatch{a.Retention})
 	a.Erasures.Forget(a.Decisions.Forget)
 	a.Erasures.Tell(func(ctx context.Context, retailer, pseudonym string, proof store.Proof) error {
 		snapshot, err := a.Retailers.Of(ctx, retailer)

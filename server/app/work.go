@@ -20,9 +20,10 @@ func (a *App) work() {
 		"settling": func(ctx context.Context) {
 			visit.NewSettler(a.Visits, store.NewEntries(a.Documents), store.NewNotes(a.Documents), a.now, a.log).Run(ctx)
 		},
-		"delivery": a.Deliverer.Run,
-		"erasures": a.Erasures.Run,
-		"outcomes": a.Outcomes.Run,
+		"delivery":  a.Deliverer.Run,
+		"erasures":  a.Erasures.Run,
+		"outcomes":  a.Outcomes.Run,
+		"retention": a.Retention.Run,
 	}
 	leases := store.NewLeases(a.Documents, a.log)
 	for name, work := range works {

@@ -43,7 +43,8 @@ func TestPurposes(t *testing.T) {
 	}
 	own := purposes["warranty"]
 	words := who.Notice{Language: "en", Title: own.Title, Text: own.Notice}
-	if len(purposes) != 3 || own.Title != "Your warranties" || own.NoticeHash != words.Hash() || !own.Own || own.DefaultGranted || own.Resolution.Stored != 9 || !purposes["loyalty"].DefaultGranted {
+	if len(purposes) != 3 || own.Title != "Your warranties" || own.NoticeHash != words.Hash() || !own.Own || own.DefaultGranted || own.Resolution.Stored != 9 || !purposes["loyalty"].DefaultGranted ||
+		own.Retention.WithdrawnDays != 30 || own.Retention.KeepDays != 0 || purposes["location"].Retention.VisitHours != 24 {
 		t.Errorf("got %+v", purposes)
 	}
 	if german := read[wire.Purposes](city.call(t, anna, "GET", "/v1/purposes", nil).wants(200)); german.Purposes[0].Language != "de" || german.Purposes[0].NoticeHash == purposes["loyalty"].NoticeHash {
@@ -108,6 +109,7 @@ func TestPurposeSettingsAreChecked(t *testing.T) {
 		{"twice", func(r *wire.Retailer) { r.Purposes = append(r.Purposes, warranty()) }, "/purposes/1/purpose"},
 		{"a name of another form", func(r *wire.Retailer) { r.Purposes[0].Purpose = "My Purpose" }, "/purposes/0/purpose"},
 		{"finer than anything may be", func(r *wire.Retailer) { r.Purposes[0].Resolution.Stored = 12 }, "/purposes/0/resolution/stored"},
+		{"withdrawn, and kept", func(r *wire.Retailer) { r.Purposes[0].WithdrawnDays = 31 }, "/purposes/0/withdrawn_days"},
 		{"loyalty for something else", func(r *wire.Retailer) {
 			r.Purposes[0] = wire.PurposeSetting{Purpose: "loyalty", Use: "marketing.advertising"}
 		}, "/purposes/0/use"},

@@ -469,6 +469,7 @@ func (p *picture) swap() {
 			Defaults:  purposes.Defaults(p.settings.DefaultGrants, p.settled, p.settings.Languages...),
 			Finest:    places.Suggest,
 		},
+		Keeps:   purposes.Keeps(),
 		Fences:  p.live,
 		Drafts:  p.drafts,
 		Suggest: suggest,

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"time"
 
 	"golang.org/x/text/language"
 
@@ -12,16 +13,20 @@ import (
 
 // Purpose is what a retailer says of a purpose: of one of Satnav's own, or a new one.
 type Purpose struct {
-	Purpose    who.Purpose     `json:"purpose"`
-	Use        string          `json:"use,omitempty"`
-	Version    string          `json:"version,omitempty"`
-	Notices    []who.Notice    `json:"notices,omitempty"`
-	Basis      who.Basis       `json:"basis,omitempty"`
-	Categories []string        `json:"categories,omitempty"`
-	Kinds      []who.EventKind `json:"kinds,omitempty"`
-	Resolution who.Resolution  `json:"resolution,omitzero"`
-	Recipients []string        `json:"recipients,omitempty"`
+	Purpose       who.Purpose     `json:"purpose"`
+	Use           string          `json:"use,omitempty"`
+	Version       string          `json:"version,omitempty"`
+	Notices       []who.Notice    `json:"notices,omitempty"`
+	Basis         who.Basis       `json:"basis,omitempty"`
+	Categories    []string        `json:"categories,omitempty"`
+	Kinds         []who.EventKind `json:"kinds,omitempty"`
+	Resolution    who.Resolution  `json:"resolution,omitzero"`
+	Recipients    []string        `json:"recipients,omitempty"`
+	KeepDays      int             `json:"keep_days,omitempty"`      // 0: no limit
+	WithdrawnDays int             `json:"withdrawn_days,omitempty"` // 0: as long as a withdrawal may be taken back
 }
+
+const day = 24 * time.Hour
 
 // Registry is every purpose that the retailer declares.
 func (s Settings) Registry() who.Registry {
@@ -30,6 +35,7 @@ func (s Settings) Registry() who.Registry {
 		said[i] = who.Declaration{
 			Purpose: p.Purpose, Use: p.Use, Version: p.Version, Notices: p.Notices, Basis: p.Basis, Categories: p.Categories, Kinds: p.Kinds,
 			Resolution: p.Resolution, Recipients: p.Recipients,
+			Keep: who.Keep{Age: time.Duration(p.KeepDays) * day, Withdrawn: time.Duration(p.WithdrawnDays) * day},
 		}
 	}
 	return who.NewRegistry(said)
@@ -44,7 +50,11 @@ func places(r who.Registry) who.Resolution {
 // taxonomy is the form of names of the Fides taxonomy, and of purposes.
 var taxonomy = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$`)
 
-const maxPurposeName = 64
+const (
+	maxPurposeName   = 64
+	maxKeepDays      = 36_500
+	maxWithdrawnDays = 30
+)
 
 // checkPurposes says everything that is wrong with what a retailer says of purposes.
 func checkPurposes(said []Purpose) (faults []Fault) {
@@ -60,6 +70,12 @@ func checkPurposes(said []Purpose) (faults []Fault) {
 		}
 		if p.Basis != "" && !slices.Contains(who.Bases, p.Basis) {
 			fault("basis", "got %q, want one of %v", p.Basis, who.Bases)
+		}
+		if p.KeepDays < 0 || p.KeepDays > maxKeepDays {
+			fault("keep_days", "got %d, want 1 to %d, or nothing for no limit", p.KeepDays, maxKeepDays)
+		}
+		if p.WithdrawnDays < 0 || p.WithdrawnDays > maxWithdrawnDays {
+			fault("withdrawn_days", "got %d, want 1 to %d, or nothing for %d", p.WithdrawnDays, maxWithdrawnDays, maxWithdrawnDays)
 		}
 		for _, r := range []struct {
 			name      string

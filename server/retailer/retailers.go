@@ -58,6 +58,26 @@ func (r *Retailers) Of(ctx context.Context, retailer string) (*Snapshot, error) 
 	return p.snapshot.Load(), nil
 }
 
+// Keep is how long data is kept for a purpose of a retailer, from memory. What is kept for a purpose that is declared no more is to go at once.
+func (r *Retailers) Keep(retailer string, p who.Purpose) who.Keep {
+	r.mu.Lock()
+	loaded, ok := r.pictures[retailer]
+	r.mu.Unlock()
+	var snapshot *Snapshot
+	if ok {
+		snapshot = loaded.snapshot.Load()
+	}
+	if snapshot == nil { // it is on its way; once it is there, all are looked at whose times differ
+		d, _ := who.Declared(p)
+		return d.Keep
+	}
+	keep, ok := snapshot.Keeps[p]
+	if !ok {
+		return who.Keep{Age: time.Nanosecond}
+	}
+	return keep
+}
+
 // picture returns a retailer's loaded picture.
 func (r *Retailers) picture(ctx context.Context, retailer string) (*picture, error) {
 	r.mu.Lock()

@@ -19,8 +19,9 @@ type Snapshot struct {
 	Kept     int          // H3 resolution in which places are kept for who.Location, at most
 	Names    *who.Names   // shared by all snapshots of the retailer
 	Scene    scene.Retailer
-	Fences   *geo.Index // live geofences
-	Drafts   *geo.Index // drafts, for replays
+	Keeps    map[who.Purpose]who.Keep // how long data is kept
+	Fences   *geo.Index               // live geofences
+	Drafts   *geo.Index               // drafts, for replays
 	Suggest  *recommend.Snapshot
 	// Experiments are those that run; none where no rules are live and nothing was started.
 	Experiments []*Running

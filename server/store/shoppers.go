@@ -48,6 +48,7 @@ var ErrPaused = errors.New("the shopper paused the diary")
 type Shoppers struct {
 	documents      Documents
 	names          func(retailer string) *who.Names
+	keep           func(retailer string, p who.Purpose) who.Keep
 	alone          bool
 	cache          *shopperCache
 	pseudonymizers sync.Pool
@@ -60,6 +61,8 @@ type ShoppersConfig struct {
 	Secret []byte
 	// Names are the vocabularies of a retailer: always the same ones for the same retailer.
 	Names func(retailer string) *who.Names
+	// Keep is how long data is kept for a purpose of a retailer, from memory; nil: for ever.
+	Keep func(retailer string, p who.Purpose) who.Keep
 	// CacheBytes bounds the shoppers that are kept decoded in memory, by a fair estimate of their size.
 	CacheBytes uint64
 	// Alone says that no other process writes to the documents, so that what is in memory never needs
@@ -69,7 +72,7 @@ type ShoppersConfig struct {
 
 // NewShoppers keeps shoppers in the documents.
 func NewShoppers(documents Documents, config ShoppersConfig) *Shoppers {
-	s := &Shoppers{documents: documents, names: config.Names, alone: config.Alone}
+	s := &Shoppers{documents: documents, names: config.Names, keep: config.Keep, alone: config.Alone}
 	s.cache = newShopperCache(config.CacheBytes, func(partition string, k *known) {
 		ctx, cancel := context.WithTimeout(context.Background(), evictionDeadline)
 		defer cancel()
@@ -213,6 +216,10 @@ func (s *Shoppers) load(ctx context.Context, key who.Key, partition string) (*kn
 			k.answered = true
 		case erasingID:
 			err = ErrErasing
+		case keptID:
+			if ms, ok := bsoncore.Document(d.Body).Lookup("until").DateTimeOK(); ok {
+				k.due = time.UnixMilli(ms).UTC()
+			}
 		case wishesID:
 			record.Wishes, err = readPreferences(d.Body)
 		case proposalsID:
@@ -254,6 +261,10 @@ type Change struct {
 	Documents []Document
 	// Lazy commits do not wait for the disk, see Batch. Only for a presence in which nothing was decided.
 	Lazy bool
+
+	remove  []string     // documents that go
+	recount *who.History // in place of the history
+	due     *time.Time   // when the first thing is to go, in place of what is worked out; zero: nothing is
 }
 
 // maxEventsPerCommit leaves room in a batch for the documents beside events, of which each makes two.
@@ -303,9 +314,13 @@ const evictionDeadline = 5 * time.Second
 
 // write puts a remembered presence into the store, unless something was committed since.
 func (s *Shoppers) write(ctx context.Context, partition string, k *known) error {
-	_, err := s.documents.Commit(ctx, Batch{Partition: partition, Expect: &k.revision, Lazy: true, Put: []Document{
+	put := []Document{
 		{ID: presenceID, Body: appendPresence(nil, &k.record.Presence), Known: true, Had: k.marks}, // who waits for nothing has no marks
-	}})
+	}
+	if due := s.dueOf(k.record.Key.Retailer, k, k.record.Grants, &Change{Presence: &k.record.Presence}); !due.IsZero() {
+		put = append(put, keptUntil(due))
+	}
+	_, err := s.documents.Commit(ctx, Batch{Partition: partition, Expect: &k.revision, Lazy: true, Put: put})
 	s.cache.forget(partition)
 	if errors.Is(err, ErrConflict) {
 		return nil
@@ -413,6 +428,11 @@ func (s *Shoppers) commit(ctx context.Context, key who.Key, partition string, k 
 			s.putEvent(&batch, &change.Events[i])
 		}
 	}
+	if change.recount != nil {
+		record.History = change.recount
+		batch.b = appendHistory(batch.b, s.names(key.Retailer), record.History)
+		batch.cut(historyID)
+	}
 	crossings, err := crossingDocuments(partition, &change)
 	if err != nil {
 		return nil, fmt.Errorf("partition %q: %w", partition, err)
@@ -426,6 +446,15 @@ func (s *Shoppers) commit(ctx context.Context, key who.Key, partition string, k 
 	gone, err := s.withdrawn(ctx, partition, change.Grants)
 	if err != nil {
 		return nil, err
+	}
+
+	gone = append(gone, change.remove...)
+	due := s.dueOf(key.Retailer, k, record.Grants, &change)
+	switch {
+	case !due.IsZero():
+		batch.put = append(batch.put, keptUntil(due))
+	case change.due != nil:
+		gone = append(gone, keptID)
 	}
 
 	before := s.cache.moves(partition)
@@ -443,6 +472,9 @@ func (s *Shoppers) commit(ctx context.Context, key who.Key, partition string, k 
 	next := k.at(revision, k.remembered)
 	if change.Presence != nil {
 		next.remembered, next.stored, next.marks = 0, change.Presence.Now.Seen, slices.Clone(change.Marks)
+	}
+	if !due.IsZero() || change.due != nil {
+		next.due = due
 	}
 	next.answered = next.answered || slices.ContainsFunc(change.Documents, func(d Document) bool { return d.ID == answeredID })
 	next.take(record)

@@ -19,6 +19,7 @@ type known struct {
 	stored     time.Time    // the newest fix of the presence in the store
 	marks      []Mark       // of the presence in the store
 	answered   bool         // the store knows when the first of the decision records is to go, see answeredID
+	due        time.Time    // when the store knows that something is to go, see keptID; zero: it knows of nothing
 	record     who.Record   // its Revision is 0 for a stranger, even if the partition holds other documents
 	shopper    *who.Shopper // nil: a stranger
 }
@@ -39,7 +40,7 @@ func (k *known) may(next *geo.Presence) bool {
 
 // at is what is known at another revision, with nothing of the record yet.
 func (k *known) at(revision Revision, remembered int) *known {
-	return &known{revision: revision, remembered: remembered, stored: k.stored, marks: k.marks, answered: k.answered}
+	return &known{revision: revision, remembered: remembered, stored: k.stored, marks: k.marks, answered: k.answered, due: k.due}
 }
 
 // take makes a shopper of a record. The record's Revision moves with each change, remembered or committed.

@@ -70,7 +70,7 @@ func (s *Shoppers) Correct(ctx context.Context, key who.Key, id string, correct 
 			}
 			return nil, err
 		}
-		next := &known{revision: revision, remembered: k.remembered, stored: k.stored}
+		next := k.at(revision, k.remembered)
 		next.take(record)
 		s.cache.committed(partition, next, before)
 		if is.For() == who.Loyalty {
