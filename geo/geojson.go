@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -99,6 +100,7 @@ func ParseFeature(raw []byte) (Geofence, []Mending, error) {
 	}
 	g.Name, g.Wants = g.ID, g.defaultWants()
 	var own map[string]json.RawMessage
+	var noted []Mending
 	if properties := feature["properties"]; !null(properties) {
 		all, err := members(properties)
 		if err != nil {
@@ -108,9 +110,45 @@ func ParseFeature(raw []byte) (Geofence, []Mending, error) {
 		if own, err = g.takeProperties(all, geometry); err != nil {
 			return g, nil, err
 		}
+		for _, m := range all {
+			if meant := slip(m.name); meant != "" {
+				noted = append(noted, Mending{At: "/properties/" + strings.ReplaceAll(m.name, "/", "~1"), What: fmt.Sprintf("%q was kept as a property of yours; did you mean %q?", m.name, meant)})
+			}
+		}
 	}
 	mended, err := g.takeShape(feature["geometry"], own)
-	return g, mended, err
+	return g, append(noted, mended...), err
+}
+
+// ownProperties are the names that takeProperties reads.
+var ownProperties = []string{"name", "dwell_s", "tags", "payload", "store", "schedule", "status", "floor", "priority", "approach_m", "cooldown_s", "daily_cap", "triggers",
+	"cells", "radius_m", "width_m"}
+
+// slip is the property of ours that a name of at least five letters misses by one letter, or by its case; empty: none.
+func slip(name string) string {
+	lower := strings.ToLower(name)
+	for _, own := range ownProperties {
+		if name == own || len(own) < 5 {
+			continue
+		}
+		short, long := lower, own
+		if len(short) > len(long) {
+			short, long = long, short
+		}
+		if len(long)-len(short) > 1 {
+			continue
+		}
+		same := 0
+		for same < len(short) && short[same] == long[same] {
+			same++
+		}
+		if rest := short[same:]; rest == "" || rest == long[same+1:] || len(short) == len(long) && rest[1:] == long[same+1:] {
+			if !slices.Contains(ownProperties, name) {
+				return own
+			}
+		}
+	}
+	return ""
 }
 
 func syntaxFault(raw []byte) *Fault {

@@ -191,3 +191,37 @@ func FuzzParseFeature(f *testing.F) {
 		}
 	})
 }
+
+func TestParseFeatureNotesSlips(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, give, want string }{
+		{"a letter too few", "dwel_s", "dwell_s"},
+		{"a letter too many", "approache_m", "approach_m"},
+		{"another letter", "prioritx", "priority"},
+		{"another case", "Schedule", "schedule"},
+		{"one of ours", "floor", ""},
+		{"one of ours that is for another geometry", "width_m", ""},
+		{"one of theirs", "colour", ""},
+		{"short names are like many", "game", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			raw := `{"type":"Feature","geometry":{"type":"Point","coordinates":[0,0]},"properties":{"radius_m":50,"` + test.give + `":3}}`
+			g, mended, err := ParseFeature([]byte(raw))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			if len(mended) > 0 {
+				got = mended[0].What
+			}
+			want := ""
+			if test.want != "" {
+				want = `"` + test.give + `" was kept as a property of yours; did you mean "` + test.want + `"?`
+			}
+			if got != want || want != "" && string(g.Foreign) != `{"`+test.give+`":3}` {
+				t.Errorf("got %q and kept %s, want %q", got, g.Foreign, want)
+			}
+		})
+	}
+}

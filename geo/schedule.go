@@ -479,6 +479,9 @@ func ParseSchedule(raw []byte) (*Schedule, error) {
 			}
 			return nil, fmt.Errorf("schedule: %s: got %s, want %s", wrong.Field, wrong.Value, kindNames[wrong.Type.Kind()])
 		}
+		if field, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
+			return nil, fmt.Errorf("schedule: %s is no field here; want zone, weekly, exceptions, start and end", field)
+		}
 		return nil, fmt.Errorf("schedule: %w", err)
 	}
 	if _, err := decoder.Token(); err != io.EOF {

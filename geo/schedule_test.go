@@ -289,7 +289,7 @@ func TestScheduleErrors(t *testing.T) {
 		{"no such date", "2026-02-30 closed", `got date "2026-02-30", want an existing day as YYYY-MM-DD`},
 		{"longer than a day", "Mo 08:00-33:00", `got hours "08:00-33:00", want at most 24 hours`},
 		{"not JSON", `{`, "schedule: unexpected EOF"},
-		{"unknown field", `{"hours":"x"}`, `schedule: json: unknown field "hours"`},
+		{"unknown field", `{"hours":"x"}`, `schedule: "hours" is no field here; want zone, weekly, exceptions, start and end`},
 		{"wrong type", `{"weekly":{"mo":"08:00-20:00"}}`, "schedule: weekly: got string, want list of hours"},
 		{"not an object", `[]`, `schedule: got array, want text such as "Mo-Fr 08:00-20:00" or an object`},
 		{"bad text", `"Mo-Fr 08:00"`, "schedule: hours, column 1: "},
