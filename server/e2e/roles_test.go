@@ -102,6 +102,10 @@ func (op operation) bodyOf(role identity.Role) any {
 		return `{"version":0,"why":"a test"}`
 	case strings.HasPrefix(op.path, "/v1/rules"):
 		return `{"when":"moment.hour >= 0","then":[{"kind":"message","text":{"en":"Hello"}}]}`
+	case strings.HasSuffix(op.path, "/start") || strings.HasSuffix(op.path, "/stop"):
+		return `{"why":"a test"}`
+	case strings.HasPrefix(op.path, "/v1/experiments"):
+		return `{"metric":"orders","arms":[{"id":"a"},{"id":"b","rules":"none"}]}`
 	case strings.HasSuffix(op.path, "/rotate") || strings.HasPrefix(op.path, "/v1/deliveries"):
 		return nil
 	case strings.HasPrefix(op.path, "/v1/webhooks"):
