@@ -16,7 +16,7 @@ type like struct {
 
 // lessOdds is by how much the log-odds of a product sink that is like one of which the shopper wants less: behind whatever else there is. It is
 // put down, not taken out: where one kind of thing is all that a shop has, taking it out would leave an empty list.
-const lessOdds = 12
+const lessOdds = 100
 
 // heed makes the wishes ready, and bars what the shopper does not want to see.
 func (w *work) heed() {

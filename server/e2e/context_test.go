@@ -12,8 +12,14 @@ import (
 	"satnav/server/identity"
 )
 
-// moment is an instant of the day on which the demo's history ended; answers for it do not depend on the clock.
-func moment() time.Time { return city.Until().Add(10 * time.Hour) }
+// moment is ten in the morning of the newest day of which that has come: fixes of the future are not believed.
+func moment() time.Time {
+	ten := city.Until().Add(10 * time.Hour)
+	if ten.After(time.Now()) {
+		ten = ten.AddDate(0, 0, -1)
+	}
+	return ten
+}
 
 // here is a position in front of a demo store.
 func here() *wire.Where {

@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"satnav/sdk-contract/wire"
+	"satnav/server/api/apitest"
 	"satnav/server/demo"
 	"satnav/server/identity"
 )
@@ -56,14 +56,15 @@ func TestProductTeam(t *testing.T) {
 	}
 	first := r.publish("Payday is near")
 	backend := h.role(t, identity.Backend, demo.Retailer)
-	ask := func(client *http.Client, shopper string) (wire.ContextResponse, reply) {
+	client := apitest.Client(t)
+	ask := func(shopper string) (wire.ContextResponse, reply) {
 		got := h.try(t, client, backend, "POST", "/v1/context", wire.ContextRequest{Shopper: shopper, Explore: at(false), Limit: at(3)})
 		if got.status != 200 {
 			return wire.ContextResponse{}, got
 		}
 		return read[wire.ContextResponse](got), got
 	}
-	seen, _ := ask(http.DefaultClient, "sim-first")
+	seen, _ := ask("sim-first")
 	offered := func(answer *wire.ContextResponse) bool {
 		return slices.ContainsFunc(answer.Suggestions, func(s wire.Suggestion) bool { return s.Offer.ID == "payday-10" })
 	}
@@ -94,7 +95,7 @@ func TestProductTeam(t *testing.T) {
 			random := rand.New(rand.NewPCG(uint64(worker), 7))
 			for i := worker; i < shoppers; i += 4 {
 				shopper := fmt.Sprint("sim-", i)
-				answer, got := ask(http.DefaultClient, shopper)
+				answer, got := ask(shopper)
 				got.wants(200)
 				arm, chance := 0, plain
 				if answer.Used.Arms["does-it-sell"] == "with" {
@@ -136,7 +137,7 @@ func TestProductTeam(t *testing.T) {
 		left := v.Differences[2] // of opt_out
 		return v.Exposed == shoppers && left.Metric == "opt_out" && left.First+left.Value > 0
 	})
-	if answer, _ := ask(http.DefaultClient, "sim-0"); len(answer.Used.Arms) > 0 {
+	if answer, _ := ask("sim-0"); len(answer.Used.Arms) > 0 {
 		t.Errorf("without the permission, arms are %v", answer.Used.Arms)
 	}
 
@@ -149,7 +150,7 @@ func TestProductTeam(t *testing.T) {
 		group.Go(func() {
 			for i := 1 + worker; !stop.Load(); i = (i + 4) % shoppers {
 				began := time.Now()
-				answer, got := ask(http.DefaultClient, fmt.Sprint("sim-", i))
+				answer, got := ask(fmt.Sprint("sim-", i))
 				answers.Add(1)
 				if got.status != 200 {
 					failed.Add(1)
