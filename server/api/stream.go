@@ -40,7 +40,8 @@ func (a *API) StreamTriggers(c *fiber.Ctx, params wire.StreamTriggersParams) err
 		return err
 	}
 	cursor := strings.Clone(params.LastEventID)
-	if err := a.Feed.CheckCursor(cursor); err != nil {
+	since, err := a.Feed.Begin(cursor)
+	if err != nil {
 		return parameterProblem(invalidRequest, "Last-Event-ID", codeBadFormat, "got %s, want the id of an event of this stream", quote(cursor))
 	}
 	if a.streams.open.Add(1) > maxStreams {
@@ -60,14 +61,14 @@ func (a *API) StreamTriggers(c *fiber.Ctx, params wire.StreamTriggersParams) err
 		defer a.streams.open.Add(-1)
 		defer cancel()
 		defer stop()
-		if err := a.follow(ctx, w, retailer, cursor); err != nil && ctx.Err() == nil {
+		if err := a.follow(ctx, w, retailer, since); err != nil && ctx.Err() == nil {
 			a.Log.Debug("a stream ended", "err", err) // who looked on has gone, or the store is away: it is opened again
 		}
 	})
 	return nil
 }
 
-func (a *API) follow(ctx context.Context, w *bufio.Writer, retailer, cursor string) error {
+func (a *API) follow(ctx context.Context, w *bufio.Writer, retailer string, since time.Time) error {
 	said := time.Now()
 	if _, err := w.WriteString("retry: 2000\n\n"); err != nil {
 		return err
@@ -93,5 +94,5 @@ func (a *API) follow(ctx context.Context, w *bufio.Writer, retailer, cursor stri
 		}
 		return w.Flush()
 	}
-	return a.Feed.Follow(ctx, retailer, cursor, emit, idle)
+	return a.Feed.Follow(ctx, retailer, since, emit, idle)
 }

@@ -42,15 +42,11 @@ const (
 // ErrFeedCursor says that a cursor is none of Follow's.
 var ErrFeedCursor = errors.New("not a cursor of this stream")
 
-// CheckCursor tells whether Follow can go on after a cursor; empty is from now on.
-func (f *Feed) CheckCursor(cursor string) error {
-	_, err := f.begin(cursor)
-	return err
-}
-
-func (f *Feed) begin(cursor string) (time.Time, error) {
+// Begin is where Follow goes on after a cursor; empty is from now on. Ask before whoever looks on is told that the stream is
+// open: what happens from then on is theirs.
+func (f *Feed) Begin(cursor string) (time.Time, error) {
 	if cursor == "" {
-		return f.now(), nil
+		return f.now().Truncate(time.Millisecond), nil // as triggers are marked
 	}
 	text, _, _ := strings.Cut(cursor, "-")
 	milliseconds, err := strconv.ParseInt(text, 10, 64)
@@ -60,13 +56,9 @@ func (f *Feed) begin(cursor string) (time.Time, error) {
 	return time.UnixMilli(milliseconds).Add(-feedOverlap), nil
 }
 
-// Follow calls emit with each trigger after a cursor, and idle each time that there are no more for now, until the context ends
-// or one of them returns an error, which it returns. After a cursor some triggers of the seconds before it come again.
-func (f *Feed) Follow(ctx context.Context, retailer, cursor string, emit func(Told) error, idle func() error) error {
-	since, err := f.begin(cursor)
-	if err != nil {
-		return err
-	}
+// Follow calls emit with each trigger since an instant, see Begin, and idle each time that there are no more for now, until the
+// context ends or one of them returns an error, which it returns. After a cursor some triggers of the seconds before it come again.
+func (f *Feed) Follow(ctx context.Context, retailer string, since time.Time, emit func(Told) error, idle func() error) error {
 	known := map[string]time.Time{} // by id, those that are read again
 	ticker := time.NewTicker(feedEvery)
 	defer ticker.Stop()
@@ -74,6 +66,7 @@ func (f *Feed) Follow(ctx context.Context, retailer, cursor string, emit func(To
 		newest := since
 		for position, more := (store.Position{At: since}), true; more; {
 			var found []store.ToldCrossing
+			var err error
 			found, position, more, err = f.shoppers.Told(ctx, retailer, position, feedPage)
 			if err != nil {
 				return err
