@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"satnav/config"
+	"satnav/server/every"
 	"satnav/server/store"
 	"satnav/server/visit"
 )
@@ -41,18 +42,11 @@ func (a *App) work() {
 func (a *App) learn(ctx context.Context) {
 	if a.Config.Store != config.Embedded {
 		a.running.Go(func() {
-			ticker := time.NewTicker(recountEvery)
-			defer ticker.Stop()
-			for {
-				select {
-				case <-ctx.Done():
-					return
-				case <-ticker.C:
-					if err := a.Retailers.CountAnew(ctx); err != nil && ctx.Err() == nil {
-						a.log.Warn("what other processes recorded cannot be counted", "err", err)
-					}
+			every.Do(ctx, recountEvery, func() {
+				if err := a.Retailers.CountAnew(ctx); err != nil && ctx.Err() == nil {
+					a.log.Warn("what other processes recorded cannot be counted", "err", err)
 				}
-			}
+			})
 		})
 	}
 	a.Retailers.LearnWhenDue(ctx)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"satnav/server/every"
 	"satnav/server/store"
 )
 
@@ -29,18 +30,11 @@ func (o *Outcomes) Answered(retailer, experiment, arm string, took time.Duration
 // Count adds what Answered noted to the tallies, until the context ends. Every process that answers runs it; one that is killed
 // loses the last seconds of its figures.
 func (o *Outcomes) Count(ctx context.Context) {
-	ticker := time.NewTicker(countEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			if err := o.Flush(ctx); err != nil && ctx.Err() == nil {
-				o.log.Warn("how long answers took is not counted", "err", err)
-			}
+	every.Do(ctx, countEvery, func() {
+		if err := o.Flush(ctx); err != nil && ctx.Err() == nil {
+			o.log.Warn("how long answers took is not counted", "err", err)
 		}
-	}
+	})
 }
 
 // Flush adds what was noted up to now.

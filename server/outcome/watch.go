@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"satnav/recommend/experiment"
+	"satnav/server/every"
 	"satnav/server/retailer"
 )
 
@@ -14,18 +15,11 @@ const watchEvery = 15 * time.Second
 
 // Run stops experiments whose guards are broken, until the context ends. One process of all does it.
 func (o *Outcomes) Run(ctx context.Context) {
-	ticker := time.NewTicker(watchEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			if err := o.Watch(ctx); err != nil && ctx.Err() == nil {
-				o.log.Error("experiments cannot be watched", "err", err)
-			}
+	every.Do(ctx, watchEvery, func() {
+		if err := o.Watch(ctx); err != nil && ctx.Err() == nil {
+			o.log.Error("experiments cannot be watched", "err", err)
 		}
-	}
+	})
 }
 
 // Watch judges all running experiments with guards once, and stops those that do harm. The always-valid intervals make looking

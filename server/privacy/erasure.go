@@ -16,6 +16,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"satnav/context/who"
+	"satnav/server/every"
 	"satnav/server/retailer"
 	"satnav/server/store"
 	"satnav/server/store/audit"
@@ -211,18 +212,13 @@ const (
 
 // Run does what is due of erasures until the context ends.
 func (e *Erasures) Run(ctx context.Context) {
-	ticker := time.NewTicker(lookEvery)
-	defer ticker.Stop()
-	for {
+	sweep := func() {
 		if err := e.Sweep(ctx, false); err != nil && ctx.Err() == nil {
 			e.Log.Error("erasures cannot go on; it is tried again", "err", err)
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
 	}
+	sweep()
+	every.Do(ctx, lookEvery, sweep)
 }
 
 // Sweep takes each erasure as far as it can be taken: finishes those that broke off, and cleans the disk of all together once

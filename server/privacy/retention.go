@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"satnav/context/who"
+	"satnav/server/every"
 	"satnav/server/retailer"
 	"satnav/server/store"
 )
@@ -49,18 +50,13 @@ func (r *Retention) Figures() (overdue, removed int64) { return r.overdue.Load()
 
 // Run sweeps until the context ends.
 func (r *Retention) Run(ctx context.Context) {
-	ticker := time.NewTicker(sweepEvery)
-	defer ticker.Stop()
-	for {
+	sweep := func() {
 		if err := r.Sweep(ctx); err != nil && ctx.Err() == nil {
 			r.log.Error("what has been kept for its time cannot be removed; it is tried again", "err", err)
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
 	}
+	sweep()
+	every.Do(ctx, sweepEvery, sweep)
 }
 
 // Sweep removes all that is to go by now.

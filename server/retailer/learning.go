@@ -14,6 +14,7 @@ import (
 	"satnav/context/who"
 	"satnav/recommend"
 	"satnav/recommend/learn"
+	"satnav/server/every"
 	"satnav/server/store"
 )
 
@@ -235,14 +236,7 @@ func (r *Retailers) learn(ctx context.Context, p *picture) (*recommend.Model, er
 // LearnWhenDue learns again, one retailer after the other, whenever enough was recorded since, or somebody was
 // forgotten whom the model has seen, until the context ends. It runs beside Follow and never on the path of a request.
 func (r *Retailers) LearnWhenDue(ctx context.Context) {
-	ticker := time.NewTicker(learnEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
+	every.Do(ctx, learnEvery, func() {
 		for _, p := range r.loaded() {
 			if !p.debt.due(r.now()) && !p.mustUnlearn(r.now()) {
 				continue
@@ -251,7 +245,7 @@ func (r *Retailers) LearnWhenDue(ctx context.Context) {
 				r.log.Error("learning failed", "retailer", p.retailer, "err", err)
 			}
 		}
-	}
+	})
 }
 
 // CountAnew counts the crowds of all loaded retailers anew from what every process recorded, and notes what is to be learnt from.
