@@ -212,7 +212,7 @@ func TestDecodeAgrees(t *testing.T) {
 		events := wire.EventsRequest{Events: []wire.Event{}}
 		for range rapid.IntRange(1, 5).Draw(t, "events") {
 			quantity := rapid.Float64Range(-1000, 1000).Draw(t, "quantity")
-			properties, err := json.Marshal(rapid.MapOf(text, text).Draw(t, "properties"))
+			properties, err := json.Marshal(rapid.MapOfN(text, text, 0, 64).Draw(t, "properties"))
 			if err != nil {
 				t.Fatal(err)
 			}
