@@ -233,7 +233,7 @@ func (b *bench) warm(ctx context.Context) (reply []byte, err error) {
 		failed  error
 	)
 	for worker := range min(b.Connections, 16) {
-		c, err := b.traffic.caller(b.traffic.host, worker, 0)
+		c, err := b.traffic.caller(b.traffic.host, b.traffic.lives, worker, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -266,7 +266,10 @@ func (b *bench) warm(ctx context.Context) (reply []byte, err error) {
 // against makes loads on one server.
 func (b *bench) against(ctx context.Context, server *child, rate float64, lasting time.Duration) (outcome, error) {
 	b.seed++
-	callers := make([]*caller, b.Connections)
+	callers, known := make([]*caller, b.Connections), b.traffic.lives
+	if server.address != b.traffic.host {
+		known = make(lives, len(known))
+	}
 	defer func() {
 		for _, c := range callers {
 			if c != nil {
@@ -275,7 +278,7 @@ func (b *bench) against(ctx context.Context, server *child, rate float64, lastin
 		}
 	}()
 	for i := range callers {
-		c, err := b.traffic.caller(server.address, i, b.seed)
+		c, err := b.traffic.caller(server.address, known, i, b.seed)
 		if err != nil {
 			return outcome{}, fmt.Errorf("%s: %w", server.name, err)
 		}

@@ -29,6 +29,7 @@ type traffic struct {
 	crossings float64   // share of calls that report one
 	start     time.Time // of all clocks
 	people    []person
+	lives     lives // as the measured server knows them
 	places    []geo.Point
 	gates     []gate
 	host      string
@@ -38,8 +39,12 @@ type person struct {
 	headers []byte // of all of this person's requests, up to Content-Length's value
 	named   []byte // the member that names the shopper, for a backend's token; else empty
 	place   int
-	moves   atomic.Uint64 // how many calls were made<<16 | the number of the gate inside of, 0: none
 }
+
+// lives is what one server was told, by person: how many calls were made<<16 | the number of the gate inside
+// of, 0: none. The bare handler is told of lives of its own: what only it has heard would be news to the
+// measured server afterwards, and each such walk a crossing more than were meant.
+type lives []atomic.Uint64
 
 // gate is a geofence that a trail leads into and another one out of.
 type gate struct{ in, out []geo.Point }
@@ -56,7 +61,7 @@ const (
 
 // newTraffic prepares the calls. issuer's tokens must be believed by the server that address is of.
 func newTraffic(ctx context.Context, o *Options, city *demo.City, issuer identity.Issuer, start time.Time, address string) (*traffic, error) {
-	t := &traffic{crossings: o.Crossings, start: start, people: make([]person, city.Len()), host: address}
+	t := &traffic{crossings: o.Crossings, start: start, people: make([]person, city.Len()), lives: make(lives, city.Len()), host: address}
 	fences := cityFences(city)
 	index := geo.NewIndex(fences)
 	random := rand.New(rand.NewPCG(1, 1))
@@ -112,8 +117,8 @@ func (t *traffic) introduce(ctx context.Context, o *Options, city *demo.City, is
 // latest is an instant after all that people have told of.
 func (t *traffic) latest() time.Time {
 	most := uint64(0)
-	for i := range t.people {
-		most = max(most, t.people[i].moves.Load()>>16)
+	for i := range t.lives {
+		most = max(most, t.lives[i].Load()>>16)
 	}
 	return t.start.Add(pace * time.Duration(most))
 }
@@ -129,11 +134,12 @@ func cityFences(city *demo.City) []geo.Geofence {
 	return fences
 }
 
-// findGates keeps those geofences into which and out of which a trail tells a crossing, each time.
+// findGates keeps those geofences into which and out of which a trail tells a crossing, each time, and that tell
+// nothing else: a dwell would make the next calm call a crossing, too.
 func (t *traffic) findGates(index *geo.Index, fences []geo.Geofence) {
 	for i := range fences {
 		f := &fences[i]
-		if f.Schedule != nil || f.DailyCap > 0 || f.Cooldown > 0 || f.Floor != nil || f.Wants&geo.WantEnter == 0 || f.Wants&geo.WantExit == 0 {
+		if f.Schedule != nil || f.DailyCap > 0 || f.Cooldown > 0 || f.Floor != nil || f.Wants != geo.WantEnter|geo.WantExit {
 			continue
 		}
 		bounds := f.Shape.Bounds()
@@ -177,8 +183,7 @@ func (g *gate) rehearsed(index *geo.Index, home geo.Point, at time.Time) bool {
 		if told(home) || !told(g.in...) {
 			return false
 		}
-		told(g.in[len(g.in)-1]) // it may dwell
-		if !told(g.out...) {
+		if told(g.in[len(g.in)-1]) || !told(g.out...) {
 			return false
 		}
 	}
@@ -188,19 +193,21 @@ func (g *gate) rehearsed(index *geo.Index, home geo.Point, at time.Time) bool {
 // caller makes the calls of one worker.
 type caller struct {
 	*traffic
+	lives   lives
 	client  *client
 	random  *rand.Rand
 	request []byte
 	body    []byte
 }
 
-// caller connects to a server, the one that the tokens are for or another one that takes the same calls.
-func (t *traffic) caller(address string, worker int, seed uint64) (*caller, error) {
+// caller connects to a server, the one that the tokens are for or another one that takes the same calls, and
+// that knows of these lives.
+func (t *traffic) caller(address string, known lives, worker int, seed uint64) (*caller, error) {
 	client, err := dial(address)
 	if err != nil {
 		return nil, err
 	}
-	return &caller{traffic: t, client: client, random: rand.New(rand.NewPCG(seed, uint64(worker)))}, nil
+	return &caller{traffic: t, lives: known, client: client, random: rand.New(rand.NewPCG(seed, uint64(worker)))}, nil
 }
 
 // call lets somebody call, and tells whether a crossing was returned.
@@ -217,8 +224,8 @@ func (c *caller) call() (class, error) {
 
 // send makes one call of one person and returns the answer.
 func (c *caller) send(who int, crosses bool, limit int) ([]byte, error) {
-	p := &c.people[who]
-	before := p.moves.Load()
+	p, moves := &c.people[who], &c.lives[who]
+	before := moves.Load()
 	inside := int(before & 0xffff)
 	after := before + 1<<16
 	if crosses {
@@ -227,8 +234,8 @@ func (c *caller) send(who int, crosses bool, limit int) ([]byte, error) {
 			after |= uint64(1 + c.random.IntN(len(c.gates)))
 		}
 	}
-	if !p.moves.CompareAndSwap(before, after) { // somebody else speaks for the same person: crosses another time
-		after = p.moves.Add(1 << 16)
+	if !moves.CompareAndSwap(before, after) { // somebody else speaks for the same person: crosses another time
+		after = moves.Add(1 << 16)
 		inside, crosses = int(after&0xffff), false
 	}
 	at := c.start.Add(pace * time.Duration(after>>16))
