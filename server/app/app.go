@@ -153,6 +153,7 @@ func (a *App) joinPrivacy() error {
 	})
 	a.Retention = privacy.NewRetention(a.Shoppers, a.Retailers, store.NewErasures(a.Documents), store.NewNotes(a.Documents), a.now, a.log)
 	a.metrics.Registry.MustRegister(retentionWatch{a.Retention})
+	a.Erasures.First(a.Permissions.PayFor)
 	a.Erasures.Forget(a.Decisions.Forget)
 	a.Erasures.Tell(func(ctx context.Context, retailer, pseudonym string, proof store.Proof) error {
 		snapshot, err := a.Retailers.Of(ctx, retailer)

@@ -25,6 +25,7 @@ func (a *App) work() {
 		"erasures":  a.Erasures.Run,
 		"outcomes":  a.Outcomes.Run,
 		"retention": a.Retention.Run,
+		"trail":     func(ctx context.Context) { a.Permissions.Run(ctx, a.now, a.log) },
 	}
 	leases := store.NewLeases(a.Documents, a.log)
 	for name, work := range works {

@@ -193,7 +193,7 @@ func TestHoldKeeps(t *testing.T) {
 	for _, e := range log.Entries {
 		actions = append(actions, e.Action)
 	}
-	if got, want := strings.Join(actions, " "), "hold.place erasure.refuse hold.release erasure.ask"; got != want {
+	if got, want := strings.Join(actions, " "), "hold.place grant.decide erasure.refuse hold.release erasure.ask"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -68,6 +70,7 @@ type Erasures struct {
 
 	mu        sync.Mutex
 	forgetful []func(who.Key)
+	first     []func(context.Context, who.Key) error
 	tellers   []func(ctx context.Context, retailer, pseudonym string, proof store.Proof) error
 
 	sweeping sync.Mutex // one sweep at a time
@@ -82,6 +85,13 @@ func (e *Erasures) Forget(f func(who.Key)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.forgetful = append(e.forgetful, f)
+}
+
+// First adds a function that is called before anything of a shopper is taken away; an error of it stops the erasure before it began.
+func (e *Erasures) First(f func(context.Context, who.Key) error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.first = append(e.first, f)
 }
 
 // Tell adds a function that lets recipients of the data know, durably, that they must erase it too. It gets the pseudonym
@@ -110,6 +120,14 @@ func (e *Erasures) Erase(ctx context.Context, key who.Key, by Actor, reason stri
 	}
 	if !errors.Is(err, store.ErrNotFound) {
 		return Receipt{}, fmt.Errorf("legal hold: %w", err)
+	}
+	e.mu.Lock()
+	first := slices.Clone(e.first)
+	e.mu.Unlock()
+	for _, f := range first {
+		if err := f(ctx, key); err != nil {
+			return Receipt{}, fmt.Errorf("before the erasure: %w", err)
+		}
 	}
 	now := e.Now().UTC().Truncate(time.Millisecond)
 	receipt := Receipt{ID: ulid.Make().String(), Secret: rand.Text()}
@@ -397,6 +415,15 @@ func (e *Erasures) ReleaseHold(ctx context.Context, key who.Key, by Actor) error
 		return fmt.Errorf("legal hold: %w", store.ErrNotFound)
 	}
 	return e.log(ctx, key, by, audit.HoldReleased, pseudonym, nil)
+}
+
+// retailerOf is whose shopper a partition is about.
+func retailerOf(partition string) string {
+	spelt, _, _ := strings.Cut(partition, "/")
+	if retailer, err := url.PathUnescape(spelt); err == nil {
+		return retailer
+	}
+	return spelt
 }
 
 // pseudonymOf is the pseudonym in the name of a shopper's partition.

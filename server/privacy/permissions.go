@@ -61,20 +61,11 @@ func (p *Permissions) shopper(ctx context.Context, key who.Key) (*who.Shopper, *
 	return shopper, snapshot, err
 }
 
-// Decide keeps a shopper's decisions, durably: true grants a purpose, false withdraws it. It holds from
+// Decide keeps a shopper's decisions, durably, with the promise of an entry in the audit log: true grants a purpose, false withdraws it. It holds from
 // the next request on. Purposes that are not declared must be refused before. language is that of the notices which the
 // shopper read; empty: the retailer's first.
 func (p *Permissions) Decide(ctx context.Context, key who.Key, decisions map[who.Purpose]bool, language string, now time.Time) (who.Grants, error) {
-	grants, err := p.decide(ctx, key, decisions, who.ByShopper, language, now)
-	if err != nil {
-		return nil, err
-	}
-	detail := map[string]string{}
-	for purpose, given := range decisions {
-		detail[string(purpose)] = map[bool]string{true: "granted", false: "withdrawn"}[given]
-	}
-	pseudonym := p.shoppers.Pseudonym(key)
-	return grants, p.log.Append(ctx, key.Retailer, audit.Entry{Role: string(who.ByShopper), Name: pseudonym, Action: audit.Granted, Object: pseudonym, Detail: detail})
+	return p.decide(ctx, key, decisions, who.ByShopper, language, now)
 }
 
 // Restrict withdraws all that a shopper of whom something is stored has granted, on behalf of a legal hold.
@@ -102,7 +93,7 @@ func (p *Permissions) decide(ctx context.Context, key who.Key, decisions map[who
 		if err != nil {
 			return nil, err
 		}
-		change := store.Change{At: now, Defaults: snapshot.Scene.Defaults}
+		change := store.Change{At: now, Defaults: snapshot.Scene.Defaults, Owed: true}
 		for _, declared := range snapshot.Purposes.All() {
 			if given, decided := decisions[declared.Purpose]; decided {
 				grant := declared.Decide(given, append([]string{language}, snapshot.Settings.Languages...)...)
@@ -127,6 +118,8 @@ func (p *Permissions) decide(ctx context.Context, key who.Key, decisions map[who
 		if err != nil {
 			return nil, fmt.Errorf("keep decisions: %w", err)
 		}
+		// The entry is owed in the store: when it cannot be told now, Run tells it.
+		_ = p.PayFor(ctx, key)
 		if left := exposures(shopper); len(left) > 0 && len(exposures(after)) == 0 && p.left != nil && source == who.ByShopper {
 			if err := p.left(ctx, key.Retailer, left); err != nil { // the decision holds all the same
 				return nil, fmt.Errorf("count who left an experiment: %w", err)

@@ -244,6 +244,7 @@ type Change struct {
 	At        time.Time  // now: when a new shopper was first seen
 	Defaults  who.Grants // become the grants of a shopper of whom nothing is stored yet
 	Grants    []who.Grant
+	Owed      bool // the audit log is to tell of Grants: what this commit decides is found by Owed until somebody calls Paid
 	Presence  *geo.Presence
 	Told      *who.Told       // how often rules acted, in place of what was counted before
 	Proposals *[]who.Proposal // what crossings suggested, in place of what was kept before
@@ -376,6 +377,9 @@ func (s *Shoppers) commit(ctx context.Context, key who.Key, partition string, k 
 		batch.cut(grantsID)
 		batch.b = appendGrants(batch.b, decisions)
 		batch.cut(fmt.Sprintf("%s%016x", logFrom, k.revision+1))
+		if change.Owed && len(change.Grants) > 0 {
+			batch.put[len(batch.put)-1].Marks = []Mark{{Kind: owedMark, At: change.At}}
+		}
 		for i := range decisions {
 			batch.b = appendGrants(batch.b, decisions[i:i+1])
 			batch.cut(diaryID(decisions[i].At, fmt.Sprintf("%s%016x-%d", diaryGrant, k.revision+1, i)))

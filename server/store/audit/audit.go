@@ -22,6 +22,8 @@ import (
 	"sync"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"satnav/server/store"
 )
 
@@ -55,6 +57,10 @@ type Entry struct {
 	Action Action            `bson:"action"` //
 	Object string            `bson:"object"` // on what: a shopper's pseudonym, a path
 	Detail map[string]string `bson:"detail"` // what else there is to say; short
+
+	// Once names what the entry tells of, for whoever may tell it again after a process ended in the midst of it: the chain gets
+	// one entry of a name, until Forget. Empty: it is told once. It is not part of the entry.
+	Once string `bson:"-"`
 }
 
 // Kept is an entry in its chain.
@@ -226,21 +232,23 @@ func (l *Log) tryAppend(ctx context.Context, retailer string, c *chain, together
 	}
 	head := c.head
 	batch := store.Batch{Partition: Partition(retailer), Expect: &c.revision}
-	for i, w := range together {
-		for j, e := range w.entries {
-			kept := Kept{Entry: e, Number: head.Number + 1, Before: head.Hash[:]}
-			var body []byte
-			body, head, err = encode(kept, func(h Head) []byte {
-				if i < len(together)-1 || j < len(w.entries)-1 {
-					return nil // the last one's signature holds for it
-				}
-				return l.sign(retailer, h)
-			})
-			if err != nil {
-				return err
+	entries, err := l.untold(ctx, retailer, together, &batch)
+	if err != nil || len(entries) == 0 {
+		return err
+	}
+	for i, e := range entries {
+		kept := Kept{Entry: e, Number: head.Number + 1, Before: head.Hash[:]}
+		var body []byte
+		body, head, err = encode(kept, func(h Head) []byte {
+			if i < len(entries)-1 {
+				return nil // the last one's signature holds for it
 			}
-			batch.Put = append(batch.Put, store.Document{ID: entryID(kept.Number), Body: body})
+			return l.sign(retailer, h)
+		})
+		if err != nil {
+			return err
 		}
+		batch.Put = append(batch.Put, store.Document{ID: entryID(kept.Number), Body: body})
 	}
 	end, err := encodeHead(head, l.sign(retailer, head))
 	if err != nil {
@@ -253,6 +261,67 @@ func (l *Log) tryAppend(ctx context.Context, retailer string, c *chain, together
 	}
 	c.head, c.revision = head, revision
 	return nil
+}
+
+// onceFrom begins the ids of notes that something was told, see Entry.Once. They are no part of the chain: who forges one hides an entry that
+// is yet to come, which takes the right to write to the store before the entry is there.
+const (
+	onceFrom = "once/"
+	onceMark = "audit-once"
+)
+
+// untold are the entries that the chain does not have yet, in order, with notes in the batch of those that are told once. That the
+// batch names the revision at which the chain was known makes it exact.
+func (l *Log) untold(ctx context.Context, retailer string, together []*waiting, batch *store.Batch) (entries []Entry, err error) {
+	told := map[string]bool{}
+	for _, w := range together {
+		for _, e := range w.entries {
+			if e.Once == "" {
+				entries = append(entries, e)
+				continue
+			}
+			if told[e.Once] {
+				continue
+			}
+			told[e.Once] = true
+			_, err := l.documents.Get(ctx, batch.Partition, onceFrom+e.Once)
+			if err == nil {
+				continue
+			}
+			if !errors.Is(err, store.ErrNotFound) {
+				return nil, err
+			}
+			body, err := bson.Marshal(bson.D{{Key: "at", Value: e.At}})
+			if err != nil {
+				return nil, err
+			}
+			batch.Put = append(batch.Put, store.Document{ID: onceFrom + e.Once, Body: body, Marks: []store.Mark{{Kind: onceMark, At: l.now()}}})
+			entries = append(entries, e)
+		}
+	}
+	return entries, nil
+}
+
+// Forget forgets what was told once before a time, of all retailers. Call it when nothing of that can be told again.
+func (l *Log) Forget(ctx context.Context, before time.Time) error {
+	for {
+		found, more, err := l.documents.Marked(ctx, onceMark, "", store.Position{}, before, batchEntries)
+		if err != nil {
+			return err
+		}
+		gone := map[string][]string{}
+		for _, m := range found {
+			gone[m.Partition] = append(gone[m.Partition], m.ID)
+		}
+		for partition, ids := range gone {
+			if _, err := l.documents.Commit(ctx, store.Batch{Partition: partition, Delete: ids}); err != nil {
+				return fmt.Errorf("audit log: forget what was told: %w", err)
+			}
+		}
+		if !more {
+			return nil
+		}
+	}
 }
 
 // end reads where a chain ends, and at which revision of its partition.
