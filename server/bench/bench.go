@@ -127,6 +127,7 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 	if err := b.prepare(ctx, served.address); err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, b.leave()) }() // also of a run that failed: its people have lived
 	reply, err := b.warm(ctx)
 	if err != nil {
 		return nil, err
@@ -147,7 +148,7 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 	if err := b.halves(ctx, served, bareEcho, filepath.Join(scratch, "bare")); err != nil {
 		return nil, err
 	}
-	return &b.report, b.leave()
+	return &b.report, nil
 }
 
 func (b *bench) say(format string, args ...any) { fmt.Fprintf(b.Said, format+"\n", args...) }
