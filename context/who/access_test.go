@@ -21,6 +21,7 @@ func somebody(grants ...Grant) *Shopper {
 		Key: Key{"demo", "anna"}, Since: noon, Revision: 7, Grants: in,
 		History:  &History{Visits: []Visit{{At: 1}}},
 		Presence: geo.Presence{Shopper: "pseudonym"},
+		Told:     Told{{Rule: "r", Day: 1, Times: 1}}, Proposed: []Proposal{{}}, Exposed: []Exposure{{Experiment: "x"}},
 	})
 }
 
@@ -85,8 +86,11 @@ func TestViewShowsItsPurposeOnly(t *testing.T) {
 	if location.History() != nil {
 		t.Error("the history is shown for location")
 	}
-	if p := loyalty.Presence(); p.Shopper != "" {
-		t.Error("the presence is shown for loyalty")
+	if p := loyalty.Presence(); p.Shopper != "" || loyalty.Proposals() != nil {
+		t.Error("the presence, or what a crossing suggested, is shown for loyalty")
+	}
+	if location.Exposures() != nil {
+		t.Error("experiments are shown for location")
 	}
 	if purposes, history := subject.Used(); len(purposes) != 0 || history {
 		t.Errorf("what was refused counts as used: %v, %v", purposes, history)
@@ -96,7 +100,7 @@ func TestViewShowsItsPurposeOnly(t *testing.T) {
 	}
 	var none View
 	none.Use()
-	if none.History() != nil || none.Presence().Shopper != "" {
+	if none.History() != nil || none.Presence().Shopper != "" || none.Told() != nil || none.Proposals() != nil || none.Exposures() != nil {
 		t.Error("the zero view shows something")
 	}
 }
