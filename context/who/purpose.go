@@ -18,6 +18,9 @@ const (
 	Loyalty Purpose = "loyalty"
 	// Location uses where the device is for suggestions and for geofence triggers.
 	Location Purpose = "location"
+	// Analytics counts what is kept for the other two together with what many others did. Nothing is collected for it, and it opens nothing
+	// that the purpose for which something was collected does not: both must be granted.
+	Analytics Purpose = "analytics"
 )
 
 // Basis is the legal basis on which data is used for a purpose.
@@ -130,6 +133,16 @@ var declarations = []Declaration{
 		},
 		Categories: []string{"user.location.precise", "user.location.imprecise"}, Resolution: Caps,
 		Keep: Keep{Withdrawn: keepWithdrawn, Visit: keepVisit},
+	},
+	{
+		Purpose: Analytics, Use: "analytics.reporting", Version: "2026-11", Basis: Consent,
+		Notices: []Notice{
+			{"en", "Counted among many", "Once a week we count what shoppers do together: how many come to a shop at what time, and what is bought. Each number is of at least twenty people, and none says who they were."},
+			{"de", "Unter vielen gezählt", "Einmal in der Woche zählen wir, was viele zusammen tun: wie viele wann in ein Geschäft kommen und was gekauft wird. Jede Zahl ist von mindestens zwanzig Menschen, und keine sagt, wer sie waren."},
+			{"fr", "Compté parmi beaucoup d'autres", "Une fois par semaine, nous comptons ce que font beaucoup de personnes ensemble : combien viennent dans un magasin et à quelle heure, et ce qui est acheté. Chaque chiffre porte sur vingt personnes au moins, et aucun ne dit qui elles étaient."},
+			{"pt", "Contado entre muitos", "Uma vez por semana contamos o que muitas pessoas fazem em conjunto: quantas vêm a uma loja e a que horas, e o que se compra. Cada número é de pelo menos vinte pessoas, e nenhum diz quem eram."},
+		},
+		Categories: []string{"user.behavior.purchase_history", "user.behavior", "user.location.imprecise"}, Resolution: Resolution{Analytics: Caps.Analytics},
 	},
 }
 

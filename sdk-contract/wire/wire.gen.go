@@ -152,6 +152,36 @@ func (e ImportKind) Valid() bool {
 	}
 }
 
+// Defines values for InsightMeasure.
+const (
+	InsightMeasureAffinity InsightMeasure = "affinity"
+	InsightMeasureCohorts  InsightMeasure = "cohorts"
+	InsightMeasureDemand   InsightMeasure = "demand"
+	InsightMeasureFlows    InsightMeasure = "flows"
+	InsightMeasureFunnel   InsightMeasure = "funnel"
+	InsightMeasureVisits   InsightMeasure = "visits"
+)
+
+// Valid indicates whether the value is a known member of the InsightMeasure enum.
+func (e InsightMeasure) Valid() bool {
+	switch e {
+	case InsightMeasureAffinity:
+		return true
+	case InsightMeasureCohorts:
+		return true
+	case InsightMeasureDemand:
+		return true
+	case InsightMeasureFlows:
+		return true
+	case InsightMeasureFunnel:
+		return true
+	case InsightMeasureVisits:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Jurisdiction.
 const (
 	JurisdictionCN     Jurisdiction = "CN"
@@ -1214,6 +1244,139 @@ type ImportReport struct {
 	Unchanged int64 `json:"unchanged"`
 }
 
+// Insight What was counted in one week. It never changes.
+type Insight struct {
+	From   time.Time      `json:"from"`
+	Groups []InsightGroup `json:"groups"`
+
+	// Least Distinct shoppers that a group has at the least.
+	Least int `json:"least"`
+
+	// MadeAt When it was counted.
+	MadeAt time.Time `json:"made_at"`
+
+	// Measure What is counted.
+	Measure InsightMeasure `json:"measure"`
+
+	// Noise (ε, δ)-differential privacy: whether any one shopper was counted cannot be told from this table.
+	Noise *InsightNoise `json:"noise,omitempty"`
+
+	// Until Before this instant.
+	Until time.Time `json:"until"`
+
+	// Window The ISO week.
+	Window string `json:"window"`
+
+	// Withheld Why nothing is told, see the list.
+	Withheld string `json:"withheld,omitempty,omitzero"`
+}
+
+// InsightBudget defines model for InsightBudget.
+type InsightBudget struct {
+	// Limit As the settings have it now.
+	Limit float64 `json:"limit,omitempty,omitzero"`
+
+	// Month Such as 2026-11.
+	Month string `json:"month"`
+
+	// Spent Sum of the epsilons.
+	Spent  float64 `json:"spent"`
+	Tables int     `json:"tables"`
+}
+
+// InsightGroup What is absent is not told apart in this group.
+type InsightGroup struct {
+	// Added Of them, who put the same product into the basket. Absent: too few did, or did not.
+	Added    int64  `json:"added,omitempty,omitzero"`
+	Category string `json:"category,omitempty,omitzero"`
+
+	// Cell H3 cell.
+	Cell string `json:"cell,omitempty,omitzero"`
+
+	// Cohort Month of the first purchase, or the year.
+	Cohort string `json:"cohort,omitempty,omitzero"`
+
+	// Count Of what the measure counts.
+	Count int64 `json:"count,omitempty,omitzero"`
+
+	// Daypart As in `moment`.
+	Daypart string `json:"daypart,omitempty,omitzero"`
+
+	// From `store:` or `geofence:` and the id.
+	From string `json:"from,omitempty,omitzero"`
+
+	// Hour Of the day, on the clock of the retailer or of the event: 00 to 23.
+	Hour string `json:"hour,omitempty,omitzero"`
+	Item string `json:"item,omitempty,omitzero"`
+
+	// Lift How much more often than by chance: 1 is chance.
+	Lift float64 `json:"lift,omitempty,omitzero"`
+
+	// Purchased Of those, who bought it. Absent: likewise.
+	Purchased int64 `json:"purchased,omitempty,omitzero"`
+
+	// Rest It holds what was too little to be told apart.
+	Rest bool `json:"rest,omitempty,omitzero"`
+
+	// Shoppers Distinct ones.
+	Shoppers int64  `json:"shoppers"`
+	Store    string `json:"store,omitempty,omitzero"`
+
+	// To Likewise.
+	To string `json:"to,omitempty,omitzero"`
+
+	// Viewed Shoppers.
+	Viewed       int64  `json:"viewed,omitempty,omitzero"`
+	WithCategory string `json:"with_category,omitempty,omitzero"`
+	WithItem     string `json:"with_item,omitempty,omitzero"`
+}
+
+// InsightList The tables there are.
+type InsightList struct {
+	// Budgets What noise has used up, by month, the newest first.
+	Budgets []InsightBudget `json:"budgets,omitempty,omitzero"`
+	Tables  []InsightTable  `json:"tables"`
+}
+
+// InsightMeasure What is counted.
+type InsightMeasure string
+
+// InsightNoise (ε, δ)-differential privacy: whether any one shopper was counted cannot be told from this table.
+type InsightNoise struct {
+	Delta   float64 `json:"delta"`
+	Epsilon float64 `json:"epsilon"`
+}
+
+// InsightSetting Noise in what is counted of many shoppers together. Absent: none; the least group and the bounds hold without it.
+type InsightSetting struct {
+	// Budget Sum of the epsilons that a month may use: the tables after it are withheld. Six measures in five weeks at most.
+	Budget float64 `json:"budget"`
+
+	// Epsilon Of each table: the less, the more noise. A shop of some thousand shoppers a week may begin with 4.
+	Epsilon float64 `json:"epsilon"`
+}
+
+// InsightTable defines model for InsightTable.
+type InsightTable struct {
+	// Epsilon Of the noise in it.
+	Epsilon float64 `json:"epsilon,omitempty,omitzero"`
+
+	// Groups How many are told.
+	Groups int `json:"groups"`
+
+	// MadeAt When it was counted.
+	MadeAt time.Time `json:"made_at"`
+
+	// Measure What is counted.
+	Measure InsightMeasure `json:"measure"`
+
+	// Window An ISO week.
+	Window string `json:"window"`
+
+	// Withheld Why nothing is told of it: `budget`, there was none left for its noise. More may come.
+	Withheld string `json:"withheld,omitempty,omitzero"`
+}
+
 // Jurisdiction Whose law holds. It decides what a shopper must be asked first.
 type Jurisdiction string
 
@@ -1833,6 +1996,9 @@ type Retailer struct {
 	// Holdout The share of shoppers for whom rules, offers and experiments do nothing, so that what they do can be told. Default: 0.05.
 	Holdout *float64 `json:"holdout,omitempty"`
 
+	// Insights Noise in what is counted of many shoppers together. Absent: none; the least group and the bounds hold without it.
+	Insights *InsightSetting `json:"insights,omitempty"`
+
 	// InterruptionsDay How often a day rules may speak to a shopper who did not ask. Default: 3.
 	InterruptionsDay int `json:"interruptions_day,omitempty,omitzero"`
 
@@ -2393,12 +2559,15 @@ type StoredProduct struct {
 
 // StoredRetailer defines model for StoredRetailer.
 type StoredRetailer struct {
-	Approve          []RuleClass `json:"approve,omitempty,omitzero"`
-	Currency         string      `json:"currency,omitempty,omitzero"`
-	DefaultGrants    []string    `json:"default_grants"`
-	FloorMargin      float64     `json:"floor_margin,omitempty,omitzero"`
-	Holdout          *float64    `json:"holdout,omitempty"`
-	InterruptionsDay int         `json:"interruptions_day,omitempty,omitzero"`
+	Approve       []RuleClass `json:"approve,omitempty,omitzero"`
+	Currency      string      `json:"currency,omitempty,omitzero"`
+	DefaultGrants []string    `json:"default_grants"`
+	FloorMargin   float64     `json:"floor_margin,omitempty,omitzero"`
+	Holdout       *float64    `json:"holdout,omitempty"`
+
+	// Insights Noise in what is counted of many shoppers together. Absent: none; the least group and the bounds hold without it.
+	Insights         *InsightSetting `json:"insights,omitempty"`
+	InterruptionsDay int             `json:"interruptions_day,omitempty,omitzero"`
 
 	// Jurisdiction Whose law holds. It decides what a shopper must be asked first.
 	Jurisdiction Jurisdiction     `json:"jurisdiction"`
@@ -3064,6 +3233,12 @@ type PostImportParams struct {
 
 // PostImportParamsContentEncoding defines parameters for PostImport.
 type PostImportParamsContentEncoding string
+
+// GetInsightParams defines parameters for GetInsight.
+type GetInsightParams struct {
+	// Window An ISO week such as 2026-W47, Monday to Sunday in UTC. Absent: the newest of which something is told.
+	Window string `form:"window,omitempty" json:"window,omitempty,omitzero"`
+}
 
 // GetMyDiaryParams defines parameters for GetMyDiary.
 type GetMyDiaryParams struct {

@@ -17,6 +17,7 @@ import (
 	"satnav/server/diary"
 	"satnav/server/identity"
 	"satnav/server/importer"
+	"satnav/server/insight"
 	"satnav/server/observe"
 	"satnav/server/outcome"
 	"satnav/server/privacy"
@@ -39,6 +40,7 @@ type Parts struct {
 	Shoppers    *store.Shoppers
 	Retailers   *retailer.Retailers
 	Outcomes    *outcome.Outcomes
+	Insights    *insight.Insights
 	Desk        *deliver.Desk
 	Feed        *deliver.Feed
 	Ending      context.Context // ends when streams are to be closed, since the process is told to stop

@@ -50,6 +50,9 @@ func retailerFrom(e store.Entry) (wire.StoredRetailer, error) {
 	told.Purposes, told.Sources = purposeSettingsFrom(kept.Purposes), kept.Sources
 	share := kept.HoldoutShare()
 	told.Holdout = &share
+	if kept.Insights != nil {
+		told.Insights = &wire.InsightSetting{Epsilon: kept.Insights.Epsilon, Budget: kept.Insights.Budget}
+	}
 	for _, class := range kept.Approve {
 		told.Approve = append(told.Approve, wire.RuleClass(class))
 	}
@@ -79,6 +82,9 @@ func (a *API) PutRetailer(c *fiber.Ctx, params wire.PutRetailerParams) error {
 	settings := retailer.Settings{Name: in.Name, Zone: in.Zone, Currency: in.Currency, Languages: in.Languages, Region: in.Region, Jurisdiction: string(in.Jurisdiction)}
 	settings.FloorMargin, settings.InterruptionsDay = in.FloorMargin, in.InterruptionsDay
 	settings.Holdout = in.Holdout
+	if in.Insights != nil {
+		settings.Insights = &retailer.InsightNoise{Epsilon: in.Insights.Epsilon, Budget: in.Insights.Budget}
+	}
 	if in.Approve != nil {
 		settings.Approve = []rule.Class{}
 		for _, class := range in.Approve {

@@ -127,6 +127,12 @@ type ServerInterface interface {
 	// PostImport Import a file
 	// (POST /v1/import/{kind})
 	PostImport(c *fiber.Ctx, kind ImportKind, params PostImportParams) error
+	// ListInsights What is counted of many shoppers together?
+	// (GET /v1/insights)
+	ListInsights(c *fiber.Ctx) error
+	// GetInsight What do many shoppers do together?
+	// (GET /v1/insights/{measure})
+	GetInsight(c *fiber.Ctx, measure InsightMeasure, params GetInsightParams) error
 	// DeleteMe Delete all that is known of me
 	// (DELETE /v1/me)
 	DeleteMe(c *fiber.Ctx) error
@@ -1639,6 +1645,69 @@ func (siw *ServerInterfaceWrapper) PostImport(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.PostImport(c, kind, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ListInsights operation middleware
+func (siw *ServerInterfaceWrapper) ListInsights(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListInsights(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GetInsight operation middleware
+func (siw *ServerInterfaceWrapper) GetInsight(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "measure" -------------
+	var measure InsightMeasure
+
+	err = runtime.BindStyledParameterWithOptions("simple", "measure", c.Params("measure"), &measure, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return fiber.NewError(fiber.StatusBadRequest, fmt.Errorf("Invalid format for parameter measure: %w", err).Error())
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetInsightParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return fiber.NewError(fiber.StatusBadRequest, fmt.Errorf("Invalid format for query string: %w", err).Error())
+	}
+
+	// ------------- Optional query parameter "window" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "window", query, &params.Window, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return fiber.NewError(fiber.StatusBadRequest, fmt.Errorf("Invalid format for parameter window: %w", err).Error())
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetInsight(c, measure, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -3483,6 +3552,10 @@ func RegisterHandlersWithOptions(router fiber.Router, si ServerInterface, option
 	router.Post(options.BaseURL+"/v1/geofences/replay", wrapper.ReplayGeofences)
 
 	router.Post(options.BaseURL+"/v1/import/:kind", wrapper.PostImport)
+
+	router.Get(options.BaseURL+"/v1/insights", wrapper.ListInsights)
+
+	router.Get(options.BaseURL+"/v1/insights/:measure", wrapper.GetInsight)
 
 	router.Delete(options.BaseURL+"/v1/me", wrapper.DeleteMe)
 

@@ -22,6 +22,7 @@ import (
 	"satnav/server/deliver"
 	"satnav/server/diary"
 	"satnav/server/importer"
+	"satnav/server/insight"
 	"satnav/server/keyring"
 	"satnav/server/observe"
 	"satnav/server/outcome"
@@ -49,6 +50,7 @@ type App struct {
 	Audit       *audit.Log
 	Files       *privacy.Files
 	Outcomes    *outcome.Outcomes
+	Insights    *insight.Insights
 	Retention   *privacy.Retention
 
 	pageKey []byte
@@ -128,6 +130,7 @@ func (a *App) join(ctx context.Context) error {
 	})
 	a.metrics.Registry.MustRegister(decisionWatch{a.Decisions})
 	a.Outcomes = outcome.New(a.Shoppers, a.Retailers, store.NewTallies(a.Documents), a.now, a.log)
+	a.Insights = insight.New(a.Shoppers, a.Retailers, store.NewInsights(a.Documents), a.now, a.log)
 	a.Visits = visit.New(a.Shoppers, a.Retailers, a.quotas, a.Decisions)
 	a.Visits.Explore(a.Config.Suggestions.Explore)
 	a.Visits.Time(a.Outcomes.Answered)

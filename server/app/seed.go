@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"satnav/context/who"
 	"satnav/server/demo"
 	"satnav/server/importer"
 	"satnav/server/retailer"
@@ -60,7 +61,8 @@ func (a *App) noteSeeding(ctx context.Context, notes store.Notes, note seeding) 
 
 func (a *App) seed(ctx context.Context, city *demo.City, said func(part string)) error {
 	by := retailer.Editor{Role: "admin", Subject: "satnav demo"}
-	settings := retailer.Settings{Name: "Demo City", Zone: city.Zone().String(), Currency: demo.Currency, Languages: []string{"en"}, Region: "PT", Jurisdiction: "other"}
+	settings := retailer.Settings{Name: "Demo City", Zone: city.Zone().String(), Currency: demo.Currency, Languages: []string{"en"}, Region: "PT", Jurisdiction: "other",
+		DefaultGrants: []who.Purpose{who.Loyalty, who.Location, who.Analytics}} // nobody lives there: the demo shows what is counted of many
 	saved, err := a.Retailers.SaveSettings(ctx, demo.Retailer, by, retailer.Change[retailer.Settings]{Value: settings})
 	if err := errors.Join(err, saved.Err); err != nil {
 		return fmt.Errorf("settings: %w", err)

@@ -13,7 +13,7 @@ import (
 // recountEvery is how often a worker beside other processes counts anew what they recorded, to know when to learn.
 const recountEvery = 10 * time.Minute
 
-// work starts what runs in the background until Close: learning, settling, delivery, what erasures leave to do. Of several processes one does each,
+// work starts what runs in the background until Close: learning, settling, delivery, what erasures leave to do, counting. Of several processes one does each,
 // by a lease; a process that is alone needs none.
 func (a *App) work() {
 	works := map[string]func(context.Context){
@@ -26,6 +26,7 @@ func (a *App) work() {
 		"outcomes":  a.Outcomes.Run,
 		"retention": a.Retention.Run,
 		"trail":     func(ctx context.Context) { a.Permissions.Run(ctx, a.now, a.log) },
+		"insights":  a.Insights.Run,
 	}
 	leases := store.NewLeases(a.Documents, a.log)
 	for name, work := range works {

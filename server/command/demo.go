@@ -52,6 +52,10 @@ func (d *demoCommand) Run(ctx context.Context, std IO) error {
 	if err != nil {
 		return errors.Join(err, a.Close())
 	}
+	fmt.Fprintln(std.Err, "counting what its people do together …")
+	if err := a.Insights.Count(ctx, demo.Retailer); err != nil {
+		return errors.Join(err, a.Close())
+	}
 	fmt.Fprintf(std.Err, "the demo city is ready after %.1f s\n", time.Since(began).Seconds())
 	return a.Serve(ctx, func(address net.Addr) {
 		if err := introduce(std, c, city, "http://"+address.String()); err != nil {

@@ -54,6 +54,7 @@ var homes = []struct {
 	{"github.com/knadh/koanf", []string{"config"}, nil},
 	{"cel.dev/cel-go", []string{"recommend/rule"}, nil},
 	{"github.com/alecthomas/kong", []string{"server/command"}, nil},
+	{"github.com/google/differential-privacy", []string{"server/insight"}, nil},
 }
 
 // outside are the packages of the standard library that reach network, disk or

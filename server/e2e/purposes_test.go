@@ -43,7 +43,7 @@ func TestPurposes(t *testing.T) {
 	}
 	own := purposes["warranty"]
 	words := who.Notice{Language: "en", Title: own.Title, Text: own.Notice}
-	if len(purposes) != 3 || own.Title != "Your warranties" || own.NoticeHash != words.Hash() || !own.Own || own.DefaultGranted || own.Resolution.Stored != 9 || !purposes["loyalty"].DefaultGranted ||
+	if len(purposes) != 4 || own.Title != "Your warranties" || own.NoticeHash != words.Hash() || !own.Own || own.DefaultGranted || own.Resolution.Stored != 9 || !purposes["loyalty"].DefaultGranted ||
 		own.Retention.WithdrawnDays != 30 || own.Retention.KeepDays != 0 || purposes["location"].Retention.VisitHours != 24 {
 		t.Errorf("got %+v", purposes)
 	}

@@ -35,6 +35,28 @@ type Settings struct {
 	Holdout *float64 `json:"holdout,omitempty"`
 	// InterruptionsDay is how often a day rules may speak to a shopper who did not ask; 0: DefaultInterruptions.
 	InterruptionsDay int `json:"interruptions_day,omitempty"`
+	// Insights is the noise in what is counted of many shoppers together; nil: none.
+	Insights *InsightNoise `json:"insights,omitempty"`
+}
+
+// InsightNoise is the noise of differential privacy, and how much of it a month may use up.
+type InsightNoise struct {
+	Epsilon float64 `json:"epsilon"` // of each table
+	Budget  float64 `json:"budget"`  // sum of the epsilons of a month
+}
+
+// check says what is wrong.
+func (n *InsightNoise) check() (faults []Fault) {
+	if n == nil {
+		return nil
+	}
+	if !(n.Epsilon >= 0.01 && n.Epsilon <= 10) {
+		faults = append(faults, Fault{"/insights/epsilon", fmt.Sprintf("got %v, want 0.01 to 10", n.Epsilon)})
+	}
+	if !(n.Budget >= n.Epsilon && n.Budget <= 300) {
+		faults = append(faults, Fault{"/insights/budget", fmt.Sprintf("got %v, want at least the epsilon of one table, and at most 300", n.Budget)})
+	}
+	return faults
 }
 
 // Jurisdictions are the profiles of law that a retailer may be under. Those that want a decision before
@@ -130,6 +152,7 @@ func (s Settings) Check() []Fault {
 			faults = append(faults, Fault{fmt.Sprintf("/sources/%d", i), fmt.Sprintf("got %.80q, want %s, each once", source, who.PartnerWanted)})
 		}
 	}
+	faults = append(faults, s.Insights.check()...)
 	return append(faults, checkPurposes(s.Purposes)...)
 }
 
