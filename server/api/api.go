@@ -38,6 +38,7 @@ type Parts struct {
 	Files       *privacy.Files
 	Decisions   *decision.Book
 	Shoppers    *store.Shoppers
+	Calls       *store.Calls
 	Retailers   *retailer.Retailers
 	Outcomes    *outcome.Outcomes
 	Insights    *insight.Insights

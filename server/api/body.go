@@ -96,8 +96,14 @@ func checkMediaType(header string, accepts []string) error {
 	return nil
 }
 
+// bodyLocal is where a body is kept that was read before its operation.
+const bodyLocal = "body"
+
 // rawBody reads the body as it was sent. fiber's own Body is not used: it inflates without a limit.
 func (a *API) rawBody(c *fiber.Ctx) ([]byte, error) {
+	if data, ok := c.Locals(bodyLocal).([]byte); ok {
+		return data, nil
+	}
 	stream := c.Context().RequestBodyStream()
 	if stream == nil { // it is in memory, so the server's own limit held
 		return c.Request().Body(), nil

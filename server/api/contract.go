@@ -48,6 +48,7 @@ var readContract = sync.OnceValue(func() *document {
 					op.Parameters[i] = doc.Components.Parameters.must(p.Ref)
 				}
 			}
+			op.once = slices.ContainsFunc(op.Parameters, func(p *parameter) bool { return p.Name == idempotencyKey })
 			for i, r := range op.Responses {
 				if r.value.Ref != "" {
 					op.Responses[i].value = doc.Components.Responses.must(r.value.Ref)
@@ -92,6 +93,8 @@ type operation struct {
 		Content  ordered[mediaType]
 	} `yaml:"requestBody"`
 	Responses ordered[*response]
+
+	once bool // a call may have an Idempotency-Key
 }
 
 type parameter struct {

@@ -55,7 +55,7 @@ func (a *API) ReplayDeliveries(c *fiber.Ctx, params wire.ReplayDeliveriesParams)
 }
 
 // ReplayDelivery tries a message again.
-func (a *API) ReplayDelivery(c *fiber.Ctx, id wire.ID) error {
+func (a *API) ReplayDelivery(c *fiber.Ctx, id wire.ID, _ wire.ReplayDeliveryParams) error {
 	if err := a.Desk.Replay(c.UserContext(), caller(c).Retailer, strings.Clone(id)); err != nil {
 		return noDelivery(err, id)
 	}
@@ -63,7 +63,7 @@ func (a *API) ReplayDelivery(c *fiber.Ctx, id wire.ID) error {
 }
 
 // DeleteDelivery removes a message that was not delivered.
-func (a *API) DeleteDelivery(c *fiber.Ctx, id wire.ID) error {
+func (a *API) DeleteDelivery(c *fiber.Ctx, id wire.ID, _ wire.DeleteDeliveryParams) error {
 	if err := a.Desk.Discard(c.UserContext(), caller(c).Retailer, strings.Clone(id)); err != nil {
 		return noDelivery(err, id)
 	}

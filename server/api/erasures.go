@@ -12,7 +12,7 @@ import (
 )
 
 // PostErasure erases a shopper on behalf of a back end or an administrator.
-func (a *API) PostErasure(c *fiber.Ctx) error {
+func (a *API) PostErasure(c *fiber.Ctx, _ wire.PostErasureParams) error {
 	var in wire.ErasureRequest
 	if err := a.decode(c, &in); err != nil {
 		return err
@@ -37,7 +37,7 @@ func (a *API) GetErasure(c *fiber.Ctx, id string) error {
 }
 
 // PutHold places a legal hold on a shopper.
-func (a *API) PutHold(c *fiber.Ctx, id string) error {
+func (a *API) PutHold(c *fiber.Ctx, id string, _ wire.PutHoldParams) error {
 	var in wire.HoldRequest
 	if err := a.decode(c, &in); err != nil {
 		return err
@@ -49,7 +49,7 @@ func (a *API) PutHold(c *fiber.Ctx, id string) error {
 }
 
 // DeleteHold releases a legal hold.
-func (a *API) DeleteHold(c *fiber.Ctx, id string) error {
+func (a *API) DeleteHold(c *fiber.Ctx, id string, _ wire.DeleteHoldParams) error {
 	err := a.Erasures.ReleaseHold(c.UserContext(), a.shopper(c, id), actor(c))
 	if errors.Is(err, store.ErrNotFound) {
 		return problem(notFound, "there is no legal hold on this shopper")

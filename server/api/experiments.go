@@ -137,14 +137,14 @@ func experimentProblem(err error, conditional bool) error {
 }
 
 // StartExperiment lets shoppers in.
-func (a *API) StartExperiment(c *fiber.Ctx, id wire.ID) error {
+func (a *API) StartExperiment(c *fiber.Ctx, id wire.ID, _ wire.StartExperimentParams) error {
 	return a.moveExperiment(c, func(by retailer.Editor, why string) (retailer.Experiment, store.Entry, error) {
 		return a.Retailers.StartExperiment(c.UserContext(), caller(c).Retailer, by, strings.Clone(id), why)
 	})
 }
 
 // StopExperiment serves everybody alike again.
-func (a *API) StopExperiment(c *fiber.Ctx, id wire.ID) error {
+func (a *API) StopExperiment(c *fiber.Ctx, id wire.ID, _ wire.StopExperimentParams) error {
 	return a.moveExperiment(c, func(by retailer.Editor, why string) (retailer.Experiment, store.Entry, error) {
 		return a.Retailers.StopExperiment(c.UserContext(), caller(c).Retailer, by, strings.Clone(id), why)
 	})

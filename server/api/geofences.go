@@ -67,7 +67,7 @@ func withName(properties json.RawMessage, id string) json.RawMessage {
 }
 
 // CreateGeofence draws a geofence.
-func (a *API) CreateGeofence(c *fiber.Ctx) error {
+func (a *API) CreateGeofence(c *fiber.Ctx, _ wire.CreateGeofenceParams) error {
 	fence, mended, err := a.readFeature(c)
 	if err != nil {
 		return err

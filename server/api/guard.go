@@ -57,6 +57,13 @@ func (a *API) guard(c *fiber.Ctx) (err error) {
 		defer cancel()
 		c.SetUserContext(ctx)
 	}
+	if op.once && len(c.Request().Header.Peek(idempotencyKey)) > 0 {
+		return a.once(c, op)
+	}
+	return a.carryOut(c, op)
+}
+
+func (a *API) carryOut(c *fiber.Ctx, op *operation) error {
 	if err := c.Next(); err != nil {
 		return err
 	}
@@ -97,6 +104,7 @@ func caller(c *fiber.Ctx) *identity.Claims { return c.Locals(callerLocal).(*iden
 func editor(c *fiber.Ctx) retailer.Editor {
 	claims := caller(c)
 	by := retailer.Editor{Role: string(claims.Role), Subject: claims.Subject}
+	by.Call, _ = c.Locals(callLocal).(string)
 	if !claims.WholeRetailer() {
 		by.Stores = claims.Stores
 	}

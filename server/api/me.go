@@ -36,7 +36,7 @@ func (a *API) GetMyPermissions(c *fiber.Ctx) error {
 }
 
 // PutMyPermissions grants or withdraws purposes.
-func (a *API) PutMyPermissions(c *fiber.Ctx) error {
+func (a *API) PutMyPermissions(c *fiber.Ctx, _ wire.PutMyPermissionsParams) error {
 	var in wire.PermissionsRequest
 	if err := a.decode(c, &in); err != nil {
 		return err

@@ -32,7 +32,7 @@ func (a *API) GetMe(c *fiber.Ctx) error {
 }
 
 // DeleteMe erases all that is known of the shopper.
-func (a *API) DeleteMe(c *fiber.Ctx) error {
+func (a *API) DeleteMe(c *fiber.Ctx, _ wire.DeleteMeParams) error {
 	receipt, err := a.Erasures.Erase(c.UserContext(), me(c), actor(c), "")
 	if err != nil {
 		return err
@@ -280,7 +280,7 @@ func encodeEvents(c *fiber.Ctx, events []wire.Event) error {
 }
 
 // DeleteMyDiaryEntry deletes what stands in the diary under an id.
-func (a *API) DeleteMyDiaryEntry(c *fiber.Ctx, id string) error {
+func (a *API) DeleteMyDiaryEntry(c *fiber.Ctx, id string, _ wire.DeleteMyDiaryEntryParams) error {
 	removed, proof, err := a.removeEntry(c, id)
 	switch {
 	case err != nil:

@@ -39,7 +39,7 @@ func pausesOf(p *who.Preferences) []who.Pause {
 }
 
 // PutMyPreferences keeps what the shopper says about the use of their data.
-func (a *API) PutMyPreferences(c *fiber.Ctx) error {
+func (a *API) PutMyPreferences(c *fiber.Ctx, _ wire.PutMyPreferencesParams) error {
 	var in wire.PreferencesRequest
 	if err := a.decode(c, &in); err != nil {
 		return err
@@ -87,7 +87,7 @@ func (a *API) prefer(c *fiber.Ctx, in *wire.PreferencesRequest) error {
 }
 
 // PutMyDiaryEntry puts an event of the diary right.
-func (a *API) PutMyDiaryEntry(c *fiber.Ctx, id string) error {
+func (a *API) PutMyDiaryEntry(c *fiber.Ctx, id string, _ wire.PutMyDiaryEntryParams) error {
 	var in wire.Correction
 	if err := a.decode(c, &in); err != nil {
 		return err

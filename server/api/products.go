@@ -47,7 +47,7 @@ func productFrom(e store.Entry) (wire.StoredProduct, error) {
 }
 
 // CreateProduct adds a product.
-func (a *API) CreateProduct(c *fiber.Ctx) error {
+func (a *API) CreateProduct(c *fiber.Ctx, _ wire.CreateProductParams) error {
 	var in wire.Product
 	if err := a.decode(c, &in); err != nil {
 		return err

@@ -287,7 +287,7 @@ func (a *API) tellPlan(c *fiber.Ctx, plan *retailer.Plan) error {
 }
 
 // ApproveRules agrees to publish the drafts.
-func (a *API) ApproveRules(c *fiber.Ctx) error {
+func (a *API) ApproveRules(c *fiber.Ctx, _ wire.ApproveRulesParams) error {
 	if err := wholeRetailer(c); err != nil {
 		return err
 	}
@@ -303,7 +303,7 @@ func (a *API) ApproveRules(c *fiber.Ctx) error {
 }
 
 // PublishRules makes the drafts live.
-func (a *API) PublishRules(c *fiber.Ctx) error {
+func (a *API) PublishRules(c *fiber.Ctx, _ wire.PublishRulesParams) error {
 	if err := wholeRetailer(c); err != nil {
 		return err
 	}
@@ -332,7 +332,7 @@ func (a *API) tellSet(c *fiber.Ctx, set retailer.RuleSet, entry store.Entry) err
 }
 
 // RollbackRules makes an earlier version live again.
-func (a *API) RollbackRules(c *fiber.Ctx) error {
+func (a *API) RollbackRules(c *fiber.Ctx, _ wire.RollbackRulesParams) error {
 	if err := wholeRetailer(c); err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func storeFrom(e store.Entry) (wire.StoredStore, error) {
 }
 
 // CreateStore opens a store.
-func (a *API) CreateStore(c *fiber.Ctx) error {
+func (a *API) CreateStore(c *fiber.Ctx, _ wire.CreateStoreParams) error {
 	var in wire.Store
 	if err := a.decode(c, &in); err != nil {
 		return err

@@ -52,7 +52,7 @@ func webhookFrom(e store.Entry, secret bool) (wire.StoredWebhook, error) {
 }
 
 // CreateWebhook adds a webhook.
-func (a *API) CreateWebhook(c *fiber.Ctx) error {
+func (a *API) CreateWebhook(c *fiber.Ctx, _ wire.CreateWebhookParams) error {
 	var in wire.Webhook
 	if err := a.decode(c, &in); err != nil {
 		return err

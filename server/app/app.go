@@ -57,6 +57,7 @@ type App struct {
 	now     func() time.Time
 	log     *slog.Logger
 	quotas  *store.Quotas
+	calls   *store.Calls
 	outbox  *deliver.Outbox
 	metrics *observe.Metrics
 	health  *observe.Health
@@ -124,6 +125,7 @@ func (a *App) join(ctx context.Context) error {
 	}
 	a.metrics.Registry.MustRegister(&modelWatch{a.Retailers, observe.NewLabel(watchedRetailers)})
 	a.Diary = diary.New(a.Shoppers, a.Retailers, a.metrics.UnknownItem)
+	a.calls = store.NewCalls(a.Documents, key, a.Config.Store == config.Embedded)
 	a.quotas = store.NewQuotas(a.Documents, a.log)
 	a.Decisions = decision.New(a.Shoppers, a.Retailers, store.NewNotes(a.Documents), decision.Config{
 		Keep: a.Config.Decisions.Keep, Room: a.Config.Decisions.Queue, Alone: a.Config.Store == config.Embedded, Now: a.now, Log: a.log,
@@ -152,7 +154,7 @@ func (a *App) joinPrivacy() error {
 	scrubber, _ := a.Documents.(privacy.Scrubber) // a database cleans its disks itself
 	a.Erasures = privacy.NewErasures(privacy.Erasing{
 		Shoppers: a.Shoppers, Retailers: a.Retailers, Erasures: store.NewErasures(a.Documents), Audit: a.Audit,
-		Scrubber: scrubber, Shredder: keyring.New(a.Config.KeyFolder()), Now: a.now, Log: a.log,
+		Answers: a.calls, Scrubber: scrubber, Shredder: keyring.New(a.Config.KeyFolder()), Now: a.now, Log: a.log,
 	})
 	a.Retention = privacy.NewRetention(a.Shoppers, a.Retailers, store.NewErasures(a.Documents), store.NewNotes(a.Documents), a.now, a.log)
 	a.metrics.Registry.MustRegister(retentionWatch{a.Retention})

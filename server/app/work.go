@@ -27,6 +27,7 @@ func (a *App) work() {
 		"retention": a.Retention.Run,
 		"trail":     func(ctx context.Context) { a.Permissions.Run(ctx, a.now, a.log) },
 		"insights":  a.Insights.Run,
+		"calls":     func(ctx context.Context) { a.calls.Run(ctx, a.now, a.log) },
 	}
 	leases := store.NewLeases(a.Documents, a.log)
 	for name, work := range works {

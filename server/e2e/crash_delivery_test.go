@@ -26,6 +26,9 @@ type ledger struct {
 	token    string
 	triggers []string // ids that were told, in order
 	events   []string // ids that were acknowledged
+	products []string // ids that were made, one for each leg
+	admin    string
+	name     string
 	at       time.Time
 	legs     int
 }
@@ -59,7 +62,7 @@ func TestCrashLosesNothing(t *testing.T) {
 	var walkers sync.WaitGroup
 	ledgers := make([]*ledger, shoppers)
 	for s := range ledgers {
-		l := &ledger{at: time.Now().Add(-23 * time.Hour)}
+		l := &ledger{at: time.Now().Add(-23 * time.Hour), admin: admin, name: fmt.Sprint("made by ", s)}
 		l.token = p.as(t, identity.Claims{Role: identity.Shopper, Retailer: retailer, Subject: fmt.Sprint("crash-walker-", s), Expires: time.Now().Add(3 * time.Hour)})
 		ledgers[s] = l
 		walkers.Go(func() {
@@ -100,6 +103,14 @@ func TestCrashLosesNothing(t *testing.T) {
 	}
 	if told < kills || events < kills {
 		t.Fatalf("%d triggers and %d events were acknowledged over %d kills: the test proves nothing", told, events, kills)
+	}
+	made := productsOf(t, p.house, admin)
+	for s, l := range ledgers {
+		for leg, id := range l.products {
+			if ids := made[fmt.Sprint(l.name, " on leg ", leg)]; !slices.Equal(ids, []string{id}) {
+				t.Errorf("shopper %d: the product of leg %d was told as %s, stored are %v", s, leg, id, ids)
+			}
+		}
 	}
 	verifier, err := standardwebhooks.NewWebhook(hook.Secret)
 	if err != nil {
@@ -142,7 +153,7 @@ func (l *ledger) walk(t *testing.T, address string) {
 		l.at = l.at.Add(20 * time.Second)
 		body := fmt.Sprintf(`{"at":%q,"limit":0,"where":{"lat":%g,"lng":-9.14,"accuracy_m":8},"permissions":{"location":"precise"}}`, l.at.UTC().Format(time.RFC3339), lat)
 		var answer wire.ContextResponse
-		l.post(t, address, "/v1/context", body, &answer)
+		l.post(t, address, l.token, "/v1/context", body, &answer)
 		for _, trigger := range answer.Triggers {
 			if !slices.Contains(l.triggers, trigger.ID) {
 				l.triggers = append(l.triggers, trigger.ID)
@@ -151,12 +162,16 @@ func (l *ledger) walk(t *testing.T, address string) {
 	}
 	id := fmt.Sprint("e", l.legs)
 	var results wire.EventsResponse
-	l.post(t, address, "/v1/events", `{"events":[{"id":"`+id+`","kind":"view","item":"i"}]}`, &results)
+	l.post(t, address, l.token, "/v1/events", `{"events":[{"id":"`+id+`","kind":"view","item":"i"}]}`, &results)
 	l.events = append(l.events, id)
+	var made wire.StoredProduct
+	named := fmt.Sprint(l.name, " on leg ", l.legs)
+	l.post(t, address, l.admin, "/v1/products", fmt.Sprintf(`{"title":%q}`, named), &made, "Idempotency-Key", named)
+	l.products = append(l.products, made.Item)
 	l.legs++
 }
 
-func (l *ledger) post(t *testing.T, address, path, body string, into any) {
+func (l *ledger) post(t *testing.T, address, token, path, body string, into any, headers ...string) {
 	client := apitest.Client(t)
 	for {
 		request, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+address+path, strings.NewReader(body))
@@ -164,14 +179,17 @@ func (l *ledger) post(t *testing.T, address, path, body string, into any) {
 			t.Error(err)
 			return
 		}
-		request.Header.Set("Authorization", "Bearer "+l.token)
+		request.Header.Set("Authorization", "Bearer "+token)
 		request.Header.Set("Content-Type", "application/json")
+		for pair := range slices.Chunk(headers, 2) {
+			request.Header.Set(pair[0], pair[1])
+		}
 		response, err := client.Do(request)
 		if err == nil {
 			var text []byte
 			text, err = io.ReadAll(response.Body)
 			_ = response.Body.Close()
-			if err == nil && response.StatusCode == http.StatusOK {
+			if err == nil && (response.StatusCode == http.StatusOK || response.StatusCode == http.StatusCreated) {
 				if err := json.Unmarshal(text, into); err != nil {
 					t.Error(err)
 				}
@@ -186,6 +204,22 @@ func (l *ledger) post(t *testing.T, address, path, body string, into any) {
 			return
 		}
 		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// productsOf are the ids of all products, by title.
+func productsOf(t *testing.T, h *house, token string) map[string][]string {
+	t.Helper()
+	ids := map[string][]string{}
+	for cursor := ""; ; {
+		page := read[wire.ProductList](h.call(t, token, "GET", "/v1/products?limit=1000"+cursor, nil).wants(200))
+		for _, p := range page.Products {
+			ids[p.Title] = append(ids[p.Title], p.Item)
+		}
+		if page.Next == "" {
+			return ids
+		}
+		cursor = "&cursor=" + page.Next
 	}
 }
 

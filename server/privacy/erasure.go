@@ -46,6 +46,11 @@ type Scrubber interface {
 	Scrub(ctx context.Context, partitions []string) error
 }
 
+// Answers forgets what a shopper's calls were answered, by pseudonym.
+type Answers interface {
+	Forget(ctx context.Context, retailer, pseudonym string) error
+}
+
 // Shredder destroys the keys with which backups and exports of partitions are sealed.
 type Shredder interface {
 	Shred(ctx context.Context, partitions []string) error
@@ -57,6 +62,7 @@ type Erasing struct {
 	Retailers *retailer.Retailers
 	Erasures  *store.Erasures
 	Audit     *audit.Log
+	Answers   Answers  // nil: none are kept
 	Scrubber  Scrubber // nil: the store has none
 	Shredder  Shredder // nil: nothing is sealed
 	Now       func() time.Time
@@ -196,6 +202,11 @@ func (e *Erasures) gone(ctx context.Context, erasure *store.Erasure, pseudonym s
 	at := e.Now().UTC().Truncate(time.Millisecond)
 	if err := e.Retailers.Forgotten(ctx, erasure.Retailer, at); err != nil {
 		return fmt.Errorf("erasure %s: %w", p.ID, err)
+	}
+	if e.Answers != nil {
+		if err := e.Answers.Forget(ctx, erasure.Retailer, pseudonym); err != nil {
+			return fmt.Errorf("erasure %s: %w", p.ID, err)
+		}
 	}
 	e.mu.Lock()
 	tellers := slices.Clone(e.tellers)

@@ -23,6 +23,8 @@ type Editor struct {
 	Stores []string
 	// Rehearse checks edits and says what they would change, and stores nothing.
 	Rehearse bool
+	// Call, when not empty, is the store.Call by which the edit is made.
+	Call string
 }
 
 func (e Editor) String() string { return e.Role + " " + e.Subject }
@@ -271,6 +273,9 @@ func save[T any](ctx context.Context, r *Retailers, retailer string, kind store.
 			continue
 		}
 		edit.Expect = c.Expect
+		if len(changes) == 1 && kind != store.RuleSetEntry { // of which a call may make several
+			edit.Call = by.Call
+		}
 		edits, indexes = append(edits, edit), append(indexes, i)
 	}
 	if by.Rehearse {
@@ -284,6 +289,9 @@ func save[T any](ctx context.Context, r *Retailers, retailer string, kind store.
 	var entries []store.Entry
 	for n, outcome := range outcomes { // also after an error: what was kept is live
 		s := &saved[indexes[n]]
+		if outcome.Entry.ID != "" {
+			s.ID = outcome.Entry.ID // that which the call made first, if it was carried out before
+		}
 		s.Version, s.At, s.Body = outcome.Entry.Version, outcome.Entry.At, outcome.Entry.Body
 		s.Unchanged, s.Created, s.Err = outcome.Unchanged, outcome.Created, outcome.Err
 		if outcome.Err == nil && !outcome.Unchanged {

@@ -48,6 +48,9 @@ type Edit struct {
 	// Expect is the version that the entry must have, 0 for one that must not exist, AnyVersion for one that must;
 	// nil edits whatever is there.
 	Expect *int64
+	// Call, when not empty, is the ID of the Call that makes the edit, its only one of this kind: made again within CallsKept it
+	// has the outcome that it had.
+	Call string
 }
 
 // AnyVersion expects an entry to exist, whatever its version.
@@ -286,6 +289,14 @@ func (e *Entries) apply(ctx context.Context, retailer string, kind EntryKind, by
 			if err != nil && !errors.Is(err, ErrNotFound) {
 				return nil, err
 			}
+			if edit.Call != "" {
+				if done, known, err := e.done(ctx, partition, edit.Call); err != nil {
+					return nil, err
+				} else if known {
+					outcomes[i] = done
+					continue
+				}
+			}
 			outcomes[i] = decide(before, edit)
 			if outcomes[i].Err != nil || outcomes[i].Unchanged {
 				continue
@@ -297,6 +308,9 @@ func (e *Entries) apply(ctx context.Context, retailer string, kind EntryKind, by
 				marks = append(marks, Mark{Kind: retailerMark, At: now})
 			}
 			batch.Put = append(batch.Put, Document{ID: currentID(edit.ID), Body: encodeEntry(*after), Marks: marks})
+			if edit.Call != "" {
+				batch.Put = append(batch.Put, Document{ID: editPrefix + edit.Call, Body: encodeOutcome(outcomes[i]), Marks: []Mark{{Kind: callMark, At: now.Add(CallsKept)}}})
+			}
 			if before.Version > 0 && (kind == GeofenceEntry || kind == RuleEntry || kind == RuleSetEntry) {
 				batch.Put = append(batch.Put, Document{ID: pastID(edit.ID, before.Version), Body: encodeEntry(before)})
 			}
@@ -312,6 +326,22 @@ func (e *Entries) apply(ctx context.Context, retailer string, kind EntryKind, by
 			return nil, fmt.Errorf("%s entries of %q: %w", kind, retailer, err)
 		}
 	}
+}
+
+// done is the outcome that an edit of a call had.
+func (e *Entries) done(ctx context.Context, partition, call string) (done Outcome, known bool, err error) {
+	d, err := e.documents.Get(ctx, partition, editPrefix+call)
+	if errors.Is(err, ErrNotFound) {
+		return Outcome{}, false, nil
+	}
+	if err != nil {
+		return Outcome{}, false, err
+	}
+	var kept outcomeDocument
+	if err := bson.Unmarshal(d.Body, &kept); err != nil {
+		return Outcome{}, false, fmt.Errorf("edit of call %s: %w", call, err)
+	}
+	return Outcome{Entry: kept.Entry.entry(), Created: kept.Created}, true, nil
 }
 
 func decide(before Entry, edit Edit) Outcome {
@@ -399,8 +429,30 @@ type entryDocument struct {
 	Body     string    `bson:"json"`
 }
 
+// outcomeDocument is what became of an edit of a call.
+type outcomeDocument struct {
+	Entry   entryDocument `bson:"entry"`
+	Created bool          `bson:"created"`
+}
+
+func encodeOutcome(o Outcome) bson.Raw {
+	raw, err := bson.Marshal(outcomeDocument{documentOf(o.Entry), o.Created})
+	if err != nil {
+		panic(fmt.Sprintf("store: entry %q does not encode: %v", o.Entry.ID, err)) // strings and numbers always do
+	}
+	return raw
+}
+
+func documentOf(e Entry) entryDocument {
+	return entryDocument{e.Retailer, e.Kind, e.ID, e.Version, e.At, e.By, e.Deleted, string(e.Body)}
+}
+
+func (d entryDocument) entry() Entry {
+	return Entry{d.Retailer, d.Kind, d.ID, d.Version, d.At.UTC(), d.By, d.Deleted, []byte(d.Body)}
+}
+
 func encodeEntry(e Entry) bson.Raw {
-	raw, err := bson.Marshal(entryDocument{e.Retailer, e.Kind, e.ID, e.Version, e.At, e.By, e.Deleted, string(e.Body)})
+	raw, err := bson.Marshal(documentOf(e))
 	if err != nil {
 		panic(fmt.Sprintf("store: entry %q does not encode: %v", e.ID, err)) // strings and numbers always do
 	}
@@ -446,5 +498,5 @@ func decodeMarked(m Marked) (Entry, error) {
 	if err := bson.Unmarshal(m.Body, &d); err != nil {
 		return Entry{}, fmt.Errorf("%s %s: %w", m.Partition, m.ID, err)
 	}
-	return Entry{d.Retailer, d.Kind, d.ID, d.Version, d.At.UTC(), d.By, d.Deleted, []byte(d.Body)}, nil
+	return d.entry(), nil
 }
