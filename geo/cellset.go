@@ -3,6 +3,7 @@ package geo
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -31,7 +32,7 @@ func NewCellSet(cells []Cell) (*CellSet, []Mending, error) {
 		return nil, nil, &Fault{Code: FaultTooMany, What: fmt.Sprintf("got %d cells, want at most %d", len(cells), MaxCells), Mend: "compact the cells, or draw a polygon"}
 	}
 	known := make(map[Cell]bool, len(cells))
-	set := &CellSet{coarsest: MaxCellResolution}
+	coarsest := MaxCellResolution
 	var mended []Mending
 	for i, c := range cells {
 		if why := c.fault(); why != "" {
@@ -41,10 +42,10 @@ func NewCellSet(cells []Cell) (*CellSet, []Mending, error) {
 			mended = append(mended, Mending{At: fmt.Sprintf("/%d", i), What: fmt.Sprintf("cell %s is repeated; it was left out", c)})
 		}
 		known[c] = true
-		set.coarsest, set.finest = min(set.coarsest, c.Resolution()), max(set.finest, c.Resolution())
+		coarsest = min(coarsest, c.Resolution())
 	}
 	for i, c := range cells {
-		for r := set.coarsest; r < c.Resolution(); r++ {
+		for r := coarsest; r < c.Resolution(); r++ {
 			if parent := c.Parent(r); known[parent] {
 				mended = append(mended, Mending{At: fmt.Sprintf("/%d", i), What: fmt.Sprintf("cell %s lies in cell %s; it was left out", c, parent)})
 				delete(known, c)
@@ -52,15 +53,18 @@ func NewCellSet(cells []Cell) (*CellSet, []Mending, error) {
 			}
 		}
 	}
-	set.finest = 0
-	for c := range known {
-		set.cells = append(set.cells, c)
-		set.finest = max(set.finest, c.Resolution())
+	return newCellSet(slices.Sorted(maps.Keys(known))), mended, nil
+}
+
+// newCellSet holds cells that are sorted, none an ancestor of another.
+func newCellSet(cells []Cell) *CellSet {
+	set := &CellSet{cells: cells, coarsest: MaxCellResolution}
+	for _, c := range cells {
+		set.coarsest, set.finest = min(set.coarsest, c.Resolution()), max(set.finest, c.Resolution())
 	}
-	slices.Sort(set.cells)
 	set.bounds = set.box()
 	set.outline = sync.OnceValue(set.trace)
-	return set, mended, nil
+	return set
 }
 
 // Cells are those of the set, sorted. The caller may keep the slice.

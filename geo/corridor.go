@@ -21,7 +21,7 @@ func NewCorridor(line []Point, widthMeters float64) (*Corridor, []Mending, error
 		return nil, nil, &Fault{Code: FaultOutOfRange, What: fmt.Sprintf("width: got %v m, want above 0 and at most %.0f m", widthMeters, 2*MaxRadiusMeters), Mend: "give the whole width in metres"}
 	}
 	var mended []Mending
-	c := &Corridor{widthMeters: widthMeters}
+	var held []Point
 	for i, p := range line {
 		if err := p.Check(); err != nil {
 			return nil, mended, &Fault{Code: FaultOutOfRange, At: fmt.Sprintf("/%d", i), What: fmt.Sprintf("point %d: %v", i, err), Mend: "positions are [longitude, latitude] in degrees"}
@@ -33,18 +33,24 @@ func NewCorridor(line []Point, widthMeters float64) (*Corridor, []Mending, error
 		if i > 0 && math.Abs(p.Lng-line[i-1].Lng) > 180 {
 			mended = append(mended, Mending{At: fmt.Sprintf("/%d", i), What: "the line crosses the antimeridian; it was read the short way round"})
 		}
-		c.line = append(c.line, p)
+		held = append(held, p)
 	}
-	if len(c.line) < 2 {
-		return nil, mended, &Fault{Code: FaultTooFew, What: fmt.Sprintf("line has %d different points, want 2 or more", len(c.line)), Mend: "add points, or use a circle"}
+	if len(held) < 2 {
+		return nil, mended, &Fault{Code: FaultTooFew, What: fmt.Sprintf("line has %d different points, want 2 or more", len(held)), Mend: "add points, or use a circle"}
 	}
+	return newCorridor(held, widthMeters), mended, nil
+}
+
+// newCorridor finds the box of a line that was checked, and holds the line.
+func newCorridor(line []Point, widthMeters float64) *Corridor {
+	c := &Corridor{line: line, widthMeters: widthMeters}
 	boxes := make([]Bounds, 0, len(c.line))
 	for a, b := range c.edges {
 		box := Bounds{South: min(a.Lat, b.Lat), North: max(a.Lat, b.Lat), West: wrapLng(min(a.Lng, b.Lng)), East: wrapLng(max(a.Lng, b.Lng))}
 		boxes = append(boxes, box.grown(widthMeters/2))
 	}
 	c.bounds = unionBounds(boxes)
-	return c, mended, nil
+	return c
 }
 
 // Line gives the points back.

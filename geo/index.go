@@ -1,8 +1,10 @@
 package geo
 
 import (
+	"cmp"
 	"math"
 	"math/bits"
+	"runtime"
 	"slices"
 	"sync"
 )
@@ -39,83 +41,127 @@ type Neighbour struct {
 
 // NewIndex numbers the geofences in the order given. Of two with the same id the later one counts. The geofences are
 // copied; their shapes are laid out anew, in the order of their places.
-func NewIndex(fences []Geofence) *Index {
+func NewIndex(fences []Geofence) *Index { return NewIndexOf(fences) }
+
+// NewIndexOf is NewIndex of geofences that lie in several places.
+func NewIndexOf(some ...[]Geofence) *Index {
 	x := &Index{}
-	x.ids.reserve(len(fences))
-	for i := range fences {
-		g := &fences[i]
-		x.approach = max(x.approach, g.ApproachMeters)
-		if n, known := x.ids.lookup(g.ID, &x.fences); known {
-			x.fences.set(n, g)
-			continue
+	count := 0
+	for _, fences := range some {
+		count += len(fences)
+	}
+	x.ids.reserve(count)
+	for _, fences := range some {
+		for i := range fences {
+			g := &fences[i]
+			x.approach = max(x.approach, g.ApproachMeters)
+			if n, known := x.ids.lookup(g.ID, &x.fences); known {
+				x.fences.set(n, g)
+				continue
+			}
+			x.ids.put(g.ID, x.fences.add(g), &x.fences)
 		}
-		x.ids.put(g.ID, x.fences.add(g), &x.fences)
 	}
 	x.build()
 	return x
 }
 
-// build copies all geofences, lays out their shapes and makes all pages anew.
+// laid is a geofence on its way into an index, and where its shape goes.
+type laid struct {
+	key  uint64 // of its place
+	n    uint32 // its number
+	ring uint32 // place in Index.rings, or in Index.circles; math.MaxUint32: in neither
+}
+
+// build copies all geofences, lays out their shapes and makes all pages anew, on all processors.
 func (x *Index) build() {
-	type placed struct {
-		key uint64
-		n   uint32
-	}
-	order := make([]placed, 0, x.fences.live)
-	words, rings, circles := 0, 0, 0
-	for n := range x.fences.len() {
-		g := x.fences.at(uint32(n))
-		if g == nil {
-			continue
+	order := make([]laid, 0, x.fences.live)
+	for n := range uint32(x.fences.len()) {
+		if x.fences.at(n) != nil {
+			order = append(order, laid{n: n})
 		}
-		switch s := g.Shape.(type) {
+	}
+	inParts(len(order), func(_, from, to int) {
+		for i := from; i < to; i++ {
+			order[i].key = zOrder(x.fences.at(order[i].n).Shape.Bounds().Center())
+		}
+	})
+	slices.SortFunc(order, func(a, b laid) int {
+		switch {
+		case a.key < b.key:
+			return -1
+		case a.key > b.key:
+			return 1
+		}
+		return cmp.Compare(a.n, b.n)
+	})
+	words, rings, circles := 0, 0, 0
+	for i := range order {
+		order[i].ring = math.MaxUint32
+		switch s := x.fences.at(order[i].n).Shape.(type) {
 		case *Circle:
+			order[i].ring = uint32(circles)
 			circles++
 		case *Polygon:
-			if s.flat != nil {
+			if s.flat != nil && words <= postValueMask {
+				order[i].ring = uint32(words)
 				words += len(s.flat)
 				rings++
 			}
 		}
-		center := g.Shape.Bounds().Center()
-		order = append(order, placed{zOrder(center), uint32(n)})
 	}
-	slices.SortFunc(order, func(a, b placed) int {
-		if a.key < b.key {
-			return -1
-		}
-		return 1
-	})
-	x.rings = make([]uint32, 0, words)
-	x.circles = make([]Circle, 0, circles)
-	polygons := make([]Polygon, 0, rings)
-	slab := make([]Geofence, 0, len(order))
-	all := make([]posted, 0, 16*len(order))
-	for _, o := range order {
-		slab = append(slab, *x.fences.at(o.n))
-		g := &slab[len(slab)-1]
-		x.fences.set(o.n, g)
-		at := -1
-		switch s := g.Shape.(type) {
-		case *Circle:
-			x.circles = append(x.circles, *s)
-			g.Shape = &x.circles[len(x.circles)-1]
-		case *Polygon:
-			if s.flat != nil && len(x.rings) <= postValueMask {
-				at = len(x.rings)
-				x.rings = append(x.rings, s.flat...)
-				flat := flatRing(x.rings[at:len(x.rings):len(x.rings)])
-				flat[0] = o.n
-				polygons = append(polygons, Polygon{flat: flat})
-				g.Shape = &polygons[len(polygons)-1]
+	x.rings, x.circles = make([]uint32, words), make([]Circle, circles)
+	slab := make([]Geofence, len(order))
+	all := make([][]posted, processors())
+	inParts(len(order), func(part, from, to int) {
+		polygons := make([]Polygon, 0, to-from)
+		postings := make([]posted, 0, 8*(to-from))
+		for i, o := range order[from:to] {
+			g := &slab[from+i]
+			*g = *x.fences.at(o.n)
+			at := -1
+			switch s := g.Shape.(type) {
+			case *Circle:
+				x.circles[o.ring] = *s
+				g.Shape = &x.circles[o.ring]
+			case *Polygon:
+				if s.flat != nil && o.ring != math.MaxUint32 {
+					at = int(o.ring)
+					flat := flatRing(x.rings[at : at+len(s.flat) : at+len(s.flat)])
+					copy(flat, s.flat)
+					flat[0] = o.n
+					polygons = append(polygons, Polygon{flat: flat})
+					g.Shape = &polygons[len(polygons)-1]
+				}
 			}
+			postings = cover(g.Shape, o.n, at, postings)
 		}
-		all = cover(g.Shape, o.n, at, all)
+		all[part] = postings
+	})
+	for i := range order {
+		x.fences.set(order[i].n, &slab[i])
 	}
 	x.pages, x.directory, x.levels = nil, nil, 0
 	x.loose = 0
-	x.setPages(byPage(all))
+	x.setPages(byPage(all...))
 	x.gather()
+}
+
+// processors is how many parts of a work are done at the same time.
+func processors() int { return runtime.GOMAXPROCS(0) }
+
+// inParts does a work of n steps in as many parts as there are processors, at the same time; a small one at once.
+func inParts(n int, do func(part, from, to int)) {
+	parts := processors()
+	if n < 1_000 || parts == 1 {
+		do(0, 0, n)
+		return
+	}
+	var working sync.WaitGroup
+	for part := range parts {
+		working.Go(func() { do(part, n*part/parts, n*(part+1)/parts) })
+	}
+	working.Wait()
 }
 
 // gather lays all pages side by side in one block of memory: a million geofences then need few entries of the processor's table of
@@ -147,48 +193,54 @@ func zOrder(p Point) uint64 {
 	return spread(c.x) | spread(c.y)<<1
 }
 
+// paged are the postings of one page.
+type paged struct {
+	key uint32
+	all []posted
+}
+
 // byPage groups postings by page, keeping their order.
-func byPage(all []posted) map[uint32][]posted {
+func byPage(some ...[]posted) []paged {
 	places := map[uint32]int32{}
+	var groups []paged
 	var counts []int
-	last, lastPlace := uint32(0), int32(0)
-	for i := range all {
-		if key := all[i].page; key != last { // mostly the same as before
-			place, known := places[key]
-			if !known {
-				place = int32(len(counts))
-				places[key], counts = place, append(counts, 0)
+	last, place := uint32(0), int32(0)
+	find := func(key uint32) int32 {
+		if key != last { // mostly the same as before
+			known := false
+			if place, known = places[key]; !known {
+				place = int32(len(groups))
+				places[key], groups, counts = place, append(groups, paged{key: key}), append(counts, 0)
 			}
-			last, lastPlace = key, place
+			last = key
 		}
-		counts[lastPlace]++
+		return place
 	}
-	sorted := make([]posted, len(all))
-	pages := make(map[uint32][]posted, len(places))
-	begin := 0
-	groups := make([][]posted, len(counts))
+	total := 0
+	for _, all := range some {
+		for i := range all {
+			counts[find(all[i].page)]++
+		}
+		total += len(all)
+	}
+	sorted := make([]posted, total)
 	for i, n := range counts {
-		groups[i] = sorted[begin : begin : begin+n]
-		begin += n
+		groups[i].all, sorted = sorted[0:0:n], sorted[n:]
 	}
-	last = 0
-	for i := range all {
-		if key := all[i].page; key != last {
-			last, lastPlace = key, places[key]
+	for _, all := range some {
+		for i := range all {
+			group := &groups[find(all[i].page)]
+			group.all = append(group.all, all[i])
 		}
-		groups[lastPlace] = append(groups[lastPlace], all[i])
 	}
-	for key, place := range places {
-		pages[key] = groups[place]
-	}
-	return pages
+	return groups
 }
 
 // setPages encodes pages and enters them. An empty one stays: a page without postings answers nothing.
-func (x *Index) setPages(pages map[uint32][]posted) {
+func (x *Index) setPages(groups []paged) {
 	fresh := 0
-	for key := range pages {
-		if x.page(key) == nil {
+	for _, group := range groups {
+		if x.page(group.key) == nil {
 			fresh++
 		}
 	}
@@ -201,15 +253,20 @@ func (x *Index) setPages(pages map[uint32][]posted) {
 			}
 		}
 	}
-	for key, all := range pages {
-		words := encodePage(all)
-		if at, ok := x.find(key); ok {
-			x.pages[at] = words
+	words := make([][]uint32, len(groups))
+	inParts(len(groups), func(_, from, to int) {
+		for i := from; i < to; i++ {
+			words[i] = encodePage(groups[i].all)
+		}
+	})
+	for i, group := range groups {
+		if at, ok := x.find(group.key); ok {
+			x.pages[at] = words[i]
 			continue
 		}
-		x.enter(uint64(key)<<32 | uint64(len(x.pages)))
-		x.pages = append(x.pages, words)
-		x.levels |= 1 << (key>>26 - 1)
+		x.enter(uint64(group.key)<<32 | uint64(len(x.pages)))
+		x.pages = append(x.pages, words[i])
+		x.levels |= 1 << (group.key>>26 - 1)
 	}
 }
 
@@ -547,26 +604,27 @@ func (x *Index) Edit(put []Geofence, remove []string) *Index {
 	y.loose += len(last) + len(gone)
 	y.pages = slices.Clone(x.pages)
 	pages := byPage(fresh)
+	for _, group := range pages {
+		delete(touched, group.key)
+	}
 	for key := range touched {
-		if _, ok := pages[key]; !ok {
-			pages[key] = nil
-		}
+		pages = append(pages, paged{key: key})
 	}
 	shared := true
-	for key, more := range pages {
-		page := x.page(key)
+	for i, group := range pages {
+		page := x.page(group.key)
 		if page == nil {
 			if shared {
 				y.directory, shared = slices.Clone(x.directory), false
 			}
 			continue
 		}
-		all := decodePage(page, make([]posted, 0, len(page)+len(more)))
-		for i := range all {
-			all[i].n = x.number(all[i].word)
+		all := decodePage(page, make([]posted, 0, len(page)+len(group.all)))
+		for j := range all {
+			all[j].n = x.number(all[j].word)
 		}
 		all = slices.DeleteFunc(all, func(p posted) bool { return gone[p.n] })
-		pages[key] = append(all, more...)
+		pages[i].all = append(all, group.all...)
 	}
 	y.setPages(pages)
 	return &y

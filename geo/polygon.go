@@ -49,20 +49,26 @@ func NewPolygon(parts [][]Ring) (*Polygon, []Mending, error) {
 			return &Polygon{flat: flat}, mended, nil
 		}
 	}
-	poly := &pieces{parts: make([]part, 0, len(parts))}
-	boxes := make([]Bounds, 0, len(parts))
+	all := make([]part, 0, len(parts))
 	for _, c := range checked {
 		p := part{opposite: c.opposite}
 		for _, r := range c.rings {
 			p.rings = append(p.rings, newRing(r.points()))
 		}
+		all = append(all, p)
+	}
+	return &Polygon{pieces: newPieces(all)}, mended, nil
+}
+
+// newPieces finds the boxes and seams of parts that were checked, and holds the parts.
+func newPieces(parts []part) *pieces {
+	boxes := make([]Bounds, 0, len(parts))
+	for i := range parts {
+		p := &parts[i]
 		p.box = boxOf(p.rings[0].corners())
-		poly.parts = append(poly.parts, p)
 		boxes = append(boxes, p.bounds())
 	}
-	poly.bounds = unionBounds(boxes)
-	poly.seams = openSeams(poly.parts)
-	return &Polygon{pieces: poly}, mended, nil
+	return &pieces{parts: parts, bounds: unionBounds(boxes), seams: openSeams(parts)}
 }
 
 // bounds is the box of the part, across the antimeridian if need be.

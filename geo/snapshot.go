@@ -16,11 +16,11 @@ import (
 // with a checksum over all before it (CRC-32C); what passes it is trusted. It is a cache, not an exchange format: another
 // snapshotFormat is refused, and the index is then built from the store.
 const (
-	snapshotFormat = "satnav geofence index 2\n"
+	snapshotFormat = "satnav geofence index 3\n"
 	snapshotFence  = 1 // a record follows; 0: the number is free
 	shapeFlat      = 0
 	shapeCircle    = 1
-	shapeFeature   = 2 // written out as GeoJSON
+	shapePacked    = 2 // written out, see appendShape
 )
 
 // ErrSnapshot is what ReadSnapshot answers to anything that WriteSnapshot did not write whole.
@@ -85,7 +85,7 @@ func (x *Index) WriteSnapshot(w io.Writer, label string) error {
 			continue
 		}
 		buf = append(buf, snapshotFence)
-		shape, at := shapeFeature, 0
+		shape, at := shapePacked, 0
 		switch s := g.Shape.(type) {
 		case *Circle:
 			if i, held := circles[s]; held {
@@ -99,12 +99,14 @@ func (x *Index) WriteSnapshot(w io.Writer, label string) error {
 			}
 		}
 		buf = append(buf, byte(shape))
-		if shape == shapeFeature {
-			buf = appendText(buf, string((&Geofence{Shape: g.Shape}).AppendFeature(nil)))
+		var err error
+		if shape == shapePacked {
+			if buf, err = appendShape(buf, g.Shape); err != nil {
+				return fmt.Errorf("geofence %q: %w", g.ID, err)
+			}
 		} else {
 			buf = binary.AppendUvarint(buf, uint64(at))
 		}
-		var err error
 		if buf, err = appendFence(buf, g); err != nil {
 			return fmt.Errorf("geofence %q: %w", g.ID, err)
 		}
@@ -209,11 +211,9 @@ func ReadSnapshot(raw []byte) (*Index, string, error) {
 			}
 			g.Shape = &x.circles[at]
 		default:
-			feature, _, err := ParseFeature([]byte(s.text()))
-			if err != nil {
-				return nil, "", fmt.Errorf("%w: geofence %d: %v", ErrSnapshot, n, err)
+			if g.Shape = s.shape(); s.broken {
+				return nil, "", fmt.Errorf("%w: geofence %d", ErrSnapshot, n)
 			}
-			g.Shape = feature.Shape
 		}
 		if err := s.fence(&g, schedules); err != nil || s.broken {
 			return nil, "", ErrSnapshot
@@ -286,17 +286,7 @@ func (s *snapshotReader) text() string {
 	return s.texts[start : start+n]
 }
 
-func (s *snapshotReader) words(n int) []uint32 {
-	raw := s.take(4 * n)
-	if s.broken {
-		return nil
-	}
-	all := make([]uint32, n)
-	for i := range all {
-		all[i] = binary.LittleEndian.Uint32(raw[4*i:])
-	}
-	return all
-}
+func (s *snapshotReader) words(n int) []uint32 { return s.wordsAfter(0, n) }
 
 func (s *snapshotReader) fence(g *Geofence, schedules map[string]*Schedule) error {
 	g.ID, g.Name, g.Store = s.text(), s.text(), s.text()

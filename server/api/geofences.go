@@ -19,7 +19,7 @@ func (a *API) ListGeofences(c *fiber.Ctx, params wire.ListGeofencesParams) error
 	out := wire.GeofenceList{Type: wire.GeofenceListTypeFeatureCollection, Features: []wire.StoredGeofence{}}
 	wanted := wire.GeofenceStatus(strings.Clone(string(params.Status)))
 	next, err := a.listing(c, store.GeofenceEntry, params.Cursor, params.Limit, func(e store.Entry) (bool, error) {
-		fence, _, err := geo.ParseFeature(e.Body)
+		fence, err := e.Geofence()
 		if err != nil {
 			return false, err
 		}

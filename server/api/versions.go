@@ -57,7 +57,7 @@ func (a *API) RestoreGeofence(c *fiber.Ctx, id wire.ID, params wire.RestoreGeofe
 	case entries[at].Deleted:
 		return problem(conflict, "at version %d the geofence %s was deleted: restore the version before, or delete it", version, quote(id))
 	}
-	fence, _, err := geo.ParseFeature(entries[at].Body)
+	fence, err := entries[at].Geofence()
 	if err != nil {
 		return editProblem(err, "", false)
 	}

@@ -44,7 +44,7 @@ func (e *exportGeofences) Run(ctx context.Context, std IO) (err error) {
 	to := writerOf(e.Format, out)
 	written, left := 0, 0
 	err = store.NewEntries(a.Documents).Each(ctx, e.Retailer, store.GeofenceEntry, func(entry store.Entry) error {
-		fence, _, err := geo.ParseFeature(entry.Body)
+		fence, err := entry.Geofence()
 		if err != nil {
 			return fmt.Errorf("geofence %q: %w", entry.ID, err)
 		}

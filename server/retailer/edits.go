@@ -1,6 +1,7 @@
 package retailer
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -187,6 +188,19 @@ func (r *Retailers) SaveGeofences(ctx context.Context, retailer string, by Edito
 	})
 }
 
+// packed is the form in which a geofence is kept; nil for one whose text does not come back from it to the letter.
+func packed(fence *geo.Geofence, text []byte) []byte {
+	packed, err := fence.AppendPacked(nil)
+	if err != nil {
+		return nil
+	}
+	back, err := geo.UnpackGeofence(packed)
+	if err != nil || !bytes.Equal(back.AppendFeature(nil), text) {
+		return nil
+	}
+	return packed
+}
+
 // ordinary refuses a place of which it would tell too much that somebody was there.
 func ordinary(tags []string) error {
 	var faults []Fault
@@ -236,7 +250,7 @@ func (r *Retailers) reach(ctx context.Context, retailer string, by Editor, c *Ch
 	if err != nil {
 		return err
 	}
-	fence, _, err := geo.ParseFeature(entry.Body)
+	fence, err := entry.Geofence()
 	if err != nil {
 		return err
 	}
@@ -271,6 +285,9 @@ func save[T any](ctx context.Context, r *Retailers, retailer string, kind store.
 		}
 		if edit.Body, saved[i].Err = body(c); saved[i].Err != nil {
 			continue
+		}
+		if fence, is := any(&c.Value).(*geo.Geofence); is && !c.Delete {
+			edit.Packed = packed(fence, edit.Body)
 		}
 		edit.Expect = c.Expect
 		if len(changes) == 1 && kind != store.RuleSetEntry { // of which a call may make several

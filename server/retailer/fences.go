@@ -10,9 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"satnav/geo"
@@ -57,60 +57,46 @@ func (r *Retailers) loadFences(ctx context.Context, p *picture) error {
 		return nil
 	}
 	// What is in the store and in the kept file at the same version is right; only the rest is read, on all cores.
-	var chunks []*fenceChunk
-	var reading sync.WaitGroup
-	free := make(chan struct{}, runtime.GOMAXPROCS(0))
-	versions := map[string]int64{}
-	there, foreign := 0, false
-	var chunk *fenceChunk
-	read := func() {
-		if full := chunk; full != nil {
-			free <- struct{}{}
-			reading.Go(func() { full.read(); <-free })
-		}
-		chunk = nil
-	}
-	err = r.entries.EachVersion(ctx, p.retailer, store.GeofenceEntry, func(e store.RawEntry) error {
-		have := p.version(entryKey{store.GeofenceEntry, e.ID})
-		foreign = foreign || have > e.Version
-		if !e.Deleted {
-			there++
-		} else {
-			versions[e.ID] = e.Version
-		}
-		if e.Version == have {
-			return nil
-		}
-		entry, err := e.Entry()
-		if chunk == nil {
-			chunk = new(fenceChunk)
-			chunks = append(chunks, chunk)
-		}
-		if chunk.entries = append(chunk.entries, entry); len(chunk.entries) == 1_000 {
-			read()
-		}
-		return err
+	shares := make([]fenceShare, runtime.GOMAXPROCS(0))
+	err = r.entries.Pages(ctx, p.retailer, store.GeofenceEntry, len(shares), func(reader int, page []store.RawEntry) error {
+		shares[reader].take(p, page)
+		return nil
 	})
-	read()
-	reading.Wait()
 	if err != nil {
 		return err
 	}
-	var edit fenceEdit
-	for _, c := range chunks {
-		for i := range c.fences {
-			edit.put(c.fences[i])
-		}
-		for _, id := range c.gone {
-			edit.remove(id)
-		}
-		for id, err := range c.refused {
-			versions[id] = c.versions[id]
+	versions := map[string]int64{}
+	there, foreign := 0, false
+	for i := range shares {
+		s := &shares[i]
+		there, foreign = there+s.there, foreign || s.foreign
+		maps.Copy(versions, s.versions)
+		for id, err := range s.refused {
 			r.log.Error("an entry cannot be used", "retailer", p.retailer, "geofence", id, "err", err)
 		}
 	}
-	p.fill(&edit, versions)
-	if have := p.live.Len() + p.drafts.Len(); kept != 0 && (foreign || have > there) {
+	if kept == 0 {
+		var live, drafts [][]geo.Geofence
+		for i := range shares {
+			live, drafts = append(live, shares[i].live...), append(drafts, shares[i].drafts...)
+		}
+		p.hold(geo.NewIndexOf(live...), geo.NewIndexOf(drafts...), versions)
+		return nil
+	}
+	var edit fenceEdit
+	for i := range shares {
+		for _, id := range shares[i].gone {
+			edit.remove(id)
+		}
+		for _, fences := range slices.Concat(shares[i].live, shares[i].drafts) {
+			for _, fence := range fences {
+				edit.put(fence)
+			}
+		}
+	}
+	live, drafts := edit.apply(p.live, p.drafts)
+	p.hold(live, drafts, versions)
+	if have := p.live.Len() + p.drafts.Len(); foreign || have > there {
 		r.log.Warn("the kept index of geofences is of another store", "retailer", p.retailer)
 		p.live, p.drafts = geo.NewIndex(nil), geo.NewIndex(nil)
 		maps.DeleteFunc(p.versions, func(key entryKey, _ int64) bool { return key.kind == store.GeofenceEntry })
@@ -122,33 +108,51 @@ func (r *Retailers) loadFences(ctx context.Context, p *picture) error {
 	return nil
 }
 
-// fenceChunk is a run of entries that is read by itself.
-type fenceChunk struct {
-	entries  []store.Entry
-	fences   []geo.Geofence
-	gone     []string
-	refused  map[string]error
-	versions map[string]int64 // of the refused
+// fenceShare is what one of those found who read the store side by side.
+type fenceShare struct {
+	unpack       geo.Unpacker
+	live, drafts [][]geo.Geofence // a page each
+	gone         []string
+	there        int  // entries that are not deleted
+	foreign      bool // an entry is older than the kept index has it
+	refused      map[string]error
+	versions     map[string]int64 // of the gone and the refused
 }
 
-func (c *fenceChunk) read() {
-	for _, e := range c.entries {
-		if e.Deleted {
-			c.gone = append(c.gone, e.ID)
-			continue
-		}
-		fence, _, err := geo.ParseFeature(e.Body)
-		if err != nil {
-			if c.refused == nil {
-				c.refused, c.versions = map[string]error{}, map[string]int64{}
-			}
-			c.refused[e.ID], c.versions[e.ID] = err, e.Version
-			continue
-		}
-		fence.Version = e.Version
-		c.fences = append(c.fences, fence)
+// take reads what the picture does not have at the version of the store.
+func (s *fenceShare) take(p *picture, page []store.RawEntry) {
+	if s.versions == nil {
+		s.versions, s.refused = map[string]int64{}, map[string]error{}
 	}
-	c.entries = nil // a million of them are a gigabyte of text
+	live := make([]geo.Geofence, 0, len(page))
+	var drafts []geo.Geofence
+	for i := range page {
+		e := &page[i]
+		have := p.version(entryKey{store.GeofenceEntry, e.ID})
+		s.foreign = s.foreign || have > e.Version
+		if e.Deleted {
+			s.versions[strings.Clone(e.ID)] = e.Version
+		} else {
+			s.there++
+		}
+		switch {
+		case e.Version == have:
+			continue
+		case e.Deleted:
+			s.gone = append(s.gone, strings.Clone(e.ID))
+			continue
+		}
+		fence, err := e.Geofence(&s.unpack)
+		switch {
+		case err != nil:
+			s.refused[strings.Clone(e.ID)], s.versions[strings.Clone(e.ID)] = err, e.Version
+		case fence.Status == geo.Draft:
+			drafts = append(drafts, fence)
+		default:
+			live = append(live, fence)
+		}
+	}
+	s.live, s.drafts = append(s.live, live), append(s.drafts, drafts)
 }
 
 // readFences puts the kept indexes into the picture and returns the revision that they are of; 0: none.

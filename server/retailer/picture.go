@@ -244,11 +244,10 @@ func (p *picture) take(e store.Entry, fresh *change) error {
 			fresh.fence(e.ID, nil)
 			return nil
 		}
-		fence, _, err := geo.ParseFeature(e.Body)
+		fence, err := e.Geofence()
 		if err != nil {
 			return err
 		}
-		fence.Version = e.Version
 		fresh.fence(e.ID, &fence)
 	}
 	return nil
@@ -325,14 +324,14 @@ func (p *picture) editFences(fresh *change) {
 	}
 }
 
-// fill makes the edit that brings geofences from the store, and what was deleted there, with their versions.
-func (p *picture) fill(edit *fenceEdit, versions map[string]int64) {
+// hold puts in place the indexes that were loaded, and the versions of what is in neither.
+func (p *picture) hold(live, drafts *geo.Index, versions map[string]int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for id, version := range versions {
 		p.versions[entryKey{store.GeofenceEntry, id}] = version
 	}
-	p.live, p.drafts = edit.apply(p.live, p.drafts)
+	p.live, p.drafts = live, drafts
 	p.swap()
 }
 

@@ -135,9 +135,15 @@ func (r *Retailers) load(ctx context.Context, p *picture) error {
 		}
 		var err error
 		if kind == store.WebhookEntry { // of deleted ones letters may be left
-			err = r.entries.EachVersion(ctx, p.retailer, kind, func(raw store.RawEntry) error {
-				e, err := raw.Entry()
-				return errors.Join(err, collect(e))
+			err = r.entries.Pages(ctx, p.retailer, kind, 1, func(_ int, page []store.RawEntry) error {
+				for i := range page {
+					e, err := page[i].Entry()
+					if err != nil {
+						return err
+					}
+					entries = append(entries, e)
+				}
+				return nil
 			})
 		} else {
 			err = r.entries.Each(ctx, p.retailer, kind, collect)

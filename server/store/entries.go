@@ -38,12 +38,16 @@ type Entry struct {
 	By       string // who made this edit: role and subject
 	Deleted  bool
 	Body     []byte // JSON
+
+	// Packed is a geofence in the form of geo.AppendPacked; nil: it was kept as text, or is none.
+	Packed []byte
 }
 
 // Edit is one change of one entry.
 type Edit struct {
 	ID     string
 	Body   []byte // JSON; ignored when Delete is set
+	Packed []byte // of a geofence: what is kept in place of Body, from which Body comes back; nil: Body is kept
 	Delete bool
 	// Expect is the version that the entry must have, 0 for one that must not exist, AnyVersion for one that must;
 	// nil edits whatever is there.
@@ -138,56 +142,6 @@ func (e *Entries) Each(ctx context.Context, retailer string, kind EntryKind, f f
 // Revision counts the commits of a retailer's entries of one kind.
 func (e *Entries) Revision(ctx context.Context, retailer string, kind EntryKind) (Revision, error) {
 	return e.documents.Revision(ctx, entryPartition(retailer, kind))
-}
-
-// RawEntry is an entry of which only the head was read. It is good until the function that it was given to returns.
-type RawEntry struct {
-	ID      string
-	Version int64
-	Deleted bool
-
-	retailer string
-	kind     EntryKind
-	body     bson.Raw
-}
-
-// Entry reads the rest.
-func (e *RawEntry) Entry() (Entry, error) { return decodeEntry(e.retailer, e.kind, e.body) }
-
-// EachVersion calls f for every entry, deleted ones too, in order of id. It reads no more of them than f asks for: a
-// million are looked through in the time that decoding a tenth of them would take.
-func (e *Entries) EachVersion(ctx context.Context, retailer string, kind EntryKind, f func(RawEntry) error) error {
-	from := currentID("")
-	for from != "" {
-		page, err := e.documents.Scan(ctx, entryPartition(retailer, kind), from, "is0", 0)
-		if err != nil {
-			return err
-		}
-		for _, d := range page.Documents {
-			entry := RawEntry{retailer: retailer, kind: kind, body: d.Body}
-			if err := entry.head(); err != nil {
-				return fmt.Errorf("%s %s: %w", kind, d.ID, err)
-			}
-			if err := f(entry); err != nil {
-				return err
-			}
-		}
-		from = page.Next
-	}
-	return nil
-}
-
-// head reads what entryDocument has before the body.
-func (e *RawEntry) head() error {
-	var ok bool
-	if e.ID, ok = e.body.Lookup("id").StringValueOK(); !ok {
-		return fmt.Errorf("id: %w", ErrInvalid)
-	}
-	if e.Version, ok = e.body.Lookup("version").AsInt64OK(); !ok {
-		return fmt.Errorf("version: %w", ErrInvalid)
-	}
-	e.Deleted, _ = e.body.Lookup("deleted").BooleanOK()
-	return nil
 }
 
 // List returns up to limit entries with an id after the given one, and whether more follow.
@@ -341,7 +295,8 @@ func (e *Entries) done(ctx context.Context, partition, call string) (done Outcom
 	if err := bson.Unmarshal(d.Body, &kept); err != nil {
 		return Outcome{}, false, fmt.Errorf("edit of call %s: %w", call, err)
 	}
-	return Outcome{Entry: kept.Entry.entry(), Created: kept.Created}, true, nil
+	entry, err := decodeEntry("", "", kept.Entry)
+	return Outcome{Entry: entry, Created: kept.Created}, true, err
 }
 
 func decide(before Entry, edit Edit) Outcome {
@@ -359,11 +314,11 @@ func decide(before Entry, edit Edit) Outcome {
 	case edit.Delete && !exists:
 		return Outcome{Err: ErrNotFound}
 	case edit.Delete:
-		return Outcome{Entry: Entry{ID: edit.ID, Version: before.Version + 1, Deleted: true, Body: before.Body}}
+		return Outcome{Entry: Entry{ID: edit.ID, Version: before.Version + 1, Deleted: true, Body: before.Body, Packed: before.Packed}}
 	case exists && bytes.Equal(before.Body, edit.Body):
 		return Outcome{Entry: before, Unchanged: true}
 	}
-	return Outcome{Entry: Entry{ID: edit.ID, Version: before.Version + 1, Body: edit.Body}, Created: !exists}
+	return Outcome{Entry: Entry{ID: edit.ID, Version: before.Version + 1, Body: edit.Body, Packed: edit.Packed}, Created: !exists}
 }
 
 // Changes returns the entries, deleted ones too, that were edited at or after since, over all retailers, and from when to
@@ -378,8 +333,8 @@ func (e *Entries) Changes(ctx context.Context, since time.Time) (changed []Entry
 		}
 		for _, m := range found {
 			var entry Entry
-			if entry, err = decodeMarked(m); err != nil {
-				return nil, since, err
+			if entry, err = decodeEntry("", "", m.Body); err != nil {
+				return nil, since, fmt.Errorf("%s %s: %w", m.Partition, m.ID, err)
 			}
 			changed = append(changed, entry)
 			if from := m.At.Add(-feedOverlap); from.After(next) {
@@ -403,9 +358,9 @@ func (e *Entries) Retailers(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 		for _, m := range found {
-			entry, err := decodeMarked(m)
+			entry, err := decodeEntry("", "", m.Body)
 			if err != nil {
-				return nil, err
+				return nil, fmt.Errorf("%s %s: %w", m.Partition, m.ID, err)
 			}
 			retailers = append(retailers, entry.Retailer)
 		}
@@ -416,87 +371,16 @@ func (e *Entries) Retailers(ctx context.Context) ([]string, error) {
 	}
 }
 
-// entryDocument is the stored form of an Entry. Body stays the JSON that came, to the letter: members that are not ours
-// are handed back as they were.
-type entryDocument struct {
-	Retailer string    `bson:"retailer"`
-	Kind     EntryKind `bson:"kind"`
-	ID       string    `bson:"id"`
-	Version  int64     `bson:"version"`
-	At       time.Time `bson:"at"`
-	By       string    `bson:"by"`
-	Deleted  bool      `bson:"deleted,omitempty"`
-	Body     string    `bson:"json"`
-}
-
-// outcomeDocument is what became of an edit of a call.
+// outcomeDocument is what became of an edit of a call; the entry is as encodeEntry writes it.
 type outcomeDocument struct {
-	Entry   entryDocument `bson:"entry"`
-	Created bool          `bson:"created"`
+	Entry   bson.Raw `bson:"entry"`
+	Created bool     `bson:"created"`
 }
 
 func encodeOutcome(o Outcome) bson.Raw {
-	raw, err := bson.Marshal(outcomeDocument{documentOf(o.Entry), o.Created})
+	raw, err := bson.Marshal(outcomeDocument{encodeEntry(o.Entry), o.Created})
 	if err != nil {
-		panic(fmt.Sprintf("store: entry %q does not encode: %v", o.Entry.ID, err)) // strings and numbers always do
+		panic(fmt.Sprintf("store: entry %q does not encode: %v", o.Entry.ID, err)) // a document always does
 	}
 	return raw
-}
-
-func documentOf(e Entry) entryDocument {
-	return entryDocument{e.Retailer, e.Kind, e.ID, e.Version, e.At, e.By, e.Deleted, string(e.Body)}
-}
-
-func (d entryDocument) entry() Entry {
-	return Entry{d.Retailer, d.Kind, d.ID, d.Version, d.At.UTC(), d.By, d.Deleted, []byte(d.Body)}
-}
-
-func encodeEntry(e Entry) bson.Raw {
-	raw, err := bson.Marshal(documentOf(e))
-	if err != nil {
-		panic(fmt.Sprintf("store: entry %q does not encode: %v", e.ID, err)) // strings and numbers always do
-	}
-	return raw
-}
-
-// decodeEntry reads an entryDocument without reflection, which would cost a start with a million of them most of its time.
-func decodeEntry(retailer string, kind EntryKind, raw bson.Raw) (Entry, error) {
-	e := Entry{Retailer: retailer, Kind: kind}
-	elements, err := raw.Elements()
-	if err != nil {
-		return e, err
-	}
-	for _, element := range elements {
-		ok, value := true, element.Value()
-		switch element.Key() {
-		case "id":
-			e.ID, ok = value.StringValueOK()
-		case "version":
-			e.Version, ok = value.AsInt64OK()
-		case "at":
-			var at int64
-			at, ok = value.DateTimeOK()
-			e.At = time.UnixMilli(at).UTC()
-		case "by":
-			e.By, ok = value.StringValueOK()
-		case "deleted":
-			e.Deleted, ok = value.BooleanOK()
-		case "json":
-			var text string
-			text, ok = value.StringValueOK()
-			e.Body = []byte(text)
-		}
-		if !ok {
-			return e, fmt.Errorf("field %q has the type %v", element.Key(), value.Type)
-		}
-	}
-	return e, nil
-}
-
-func decodeMarked(m Marked) (Entry, error) {
-	var d entryDocument
-	if err := bson.Unmarshal(m.Body, &d); err != nil {
-		return Entry{}, fmt.Errorf("%s %s: %w", m.Partition, m.ID, err)
-	}
-	return d.entry(), nil
 }

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"satnav/geo"
 	"satnav/server/store"
 	"satnav/server/store/embedded"
 )
@@ -249,56 +252,150 @@ func TestRetailers(t *testing.T) {
 	}
 }
 
-// TestEachVersion holds that the heads of entries are those of the whole ones, tombstones included, over several pages.
-func TestEachVersion(t *testing.T) {
+// TestPages holds that readers side by side see every entry once, tombstones included, whatever the ids look like.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	numbered := func(form string, from, to int) (ids []string) {
+		for i := from; i < to; i++ {
+			ids = append(ids, fmt.Sprintf(form, i))
+		}
+		return ids
+	}
+	for _, test := range []struct {
+		name string
+		ids  []string
+	}{
+		{"none", nil},
+		{"one", []string{"a"}},
+		{"of one length", numbered("fence-%06d", 0, 4_000)},
+		{"of any length", numbered("%d", 0, 4_000)},
+		{"some alone, most together", append(numbered("a%d", 0, 3), numbered("fence/of/the/north/%05d", 0, 3_500)...)},
+		{"one the beginning of the next", strings.Fields(strings.Repeat("a", 300) + " " + strings.Join(numbered(strings.Repeat("a", 200)+"%d", 0, 1_500), " "))},
+		{"beyond ASCII", append(numbered("äöü%d", 0, 2_500), numbered("z%d", 0, 10)...)},
+	} {
+		for _, readers := range []int{1, 2, 5} {
+			t.Run(fmt.Sprintf("%s, %d", test.name, readers), func(t *testing.T) {
+				t.Parallel()
+				entries := openEntries(t)
+				edits := make([]store.Edit, len(test.ids))
+				for i, id := range test.ids {
+					edits[i] = store.Edit{ID: id, Body: fmt.Appendf(nil, `{"n":%d}`, i)}
+				}
+				if _, err := entries.Apply(t.Context(), "shop", store.GeofenceEntry, "me", noon, edits); err != nil {
+					t.Fatal(err)
+				}
+				if len(test.ids) > 7 {
+					if _, err := entries.Apply(t.Context(), "shop", store.GeofenceEntry, "me", noon, []store.Edit{{ID: test.ids[7], Delete: true}}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want, got := map[string]store.Entry{}, map[string]store.Entry{}
+				if err := entries.Each(t.Context(), "shop", store.GeofenceEntry, func(e store.Entry) error { want[e.ID] = e; return nil }); err != nil {
+					t.Fatal(err)
+				}
+				gone := 0
+				var mu sync.Mutex
+				err := entries.Pages(t.Context(), "shop", store.GeofenceEntry, readers, func(_ int, page []store.RawEntry) error {
+					mu.Lock()
+					defer mu.Unlock()
+					for i := range page {
+						e, err := page[i].Entry()
+						if err != nil {
+							return err
+						}
+						if page[i].ID != e.ID || page[i].Version != e.Version || page[i].Deleted != e.Deleted {
+							t.Errorf("the raw one says %q, version %d, deleted %v; the whole %+v", page[i].ID, page[i].Version, page[i].Deleted, e)
+						}
+						if e.Deleted {
+							gone++
+							continue
+						}
+						if _, twice := got[e.ID]; twice {
+							t.Errorf("%s comes twice", e.ID)
+						}
+						got[e.ID] = e
+					}
+					return nil
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !reflect.DeepEqual(got, want) {
+					t.Errorf("got %d entries, want %d, or not the same", len(got), len(want))
+				}
+				if (gone == 1) != (len(test.ids) > 7) {
+					t.Errorf("got %d tombstones of %d", gone, len(test.ids))
+				}
+				stop := errors.New("stop")
+				if err := entries.Pages(t.Context(), "shop", store.GeofenceEntry, readers, func(int, []store.RawEntry) error { return stop }); len(test.ids) > 0 && !errors.Is(err, stop) {
+					t.Errorf("got %v of a caller who stops, want %v", err, stop)
+				}
+			})
+		}
+	}
+}
+
+// TestPackedEntry keeps a geofence in its packed form, and finds its text, to the letter, in every way to read it.
+func TestPackedEntry(t *testing.T) {
 	t.Parallel()
 	entries := openEntries(t)
-	revision := func() store.Revision {
-		t.Helper()
-		revision, err := entries.Revision(t.Context(), "shop", store.GeofenceEntry)
+	text := func(radius int) []byte {
+		return fmt.Appendf(nil, `{"type":"Feature","id":"a","geometry":{"type":"Point","coordinates":[11.5,48.1]},"properties":{"name":"Bakery","radius_m":%d,"hue":"red"}}`, radius)
+	}
+	edit := func(radius int) store.Edit {
+		fence, _, err := geo.ParseFeature(text(radius))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return revision
-	}
-	before := revision()
-	var edits []store.Edit
-	for i := range 1_200 {
-		edits = append(edits, store.Edit{ID: fmt.Sprintf("f%04d", i), Body: fmt.Appendf(nil, `{"n":%d}`, i)})
-	}
-	if _, err := entries.Apply(t.Context(), "shop", store.GeofenceEntry, "me", noon, edits); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := entries.Apply(t.Context(), "shop", store.GeofenceEntry, "me", noon, []store.Edit{{ID: "f0007", Delete: true}, {ID: "f0008", Body: []byte(`{}`)}}); err != nil {
-		t.Fatal(err)
-	}
-	if revision() <= before {
-		t.Errorf("the revision did not move from %d", before)
-	}
-	var all []store.Entry
-	if err := entries.Each(t.Context(), "shop", store.GeofenceEntry, func(e store.Entry) error { all = append(all, e); return nil }); err != nil {
-		t.Fatal(err)
-	}
-	n, gone := 0, 0
-	err := entries.EachVersion(t.Context(), "shop", store.GeofenceEntry, func(head store.RawEntry) error {
-		whole, err := head.Entry()
+		packed, err := fence.AppendPacked(nil)
 		if err != nil {
-			return err
+			t.Fatal(err)
 		}
-		if head.ID != whole.ID || head.Version != whole.Version || head.Deleted != whole.Deleted {
-			t.Errorf("the head says %q, version %d, deleted %v; the whole %+v", head.ID, head.Version, head.Deleted, whole)
+		return store.Edit{ID: "a", Body: text(radius), Packed: packed}
+	}
+	apply := func(edit store.Edit) store.Outcome {
+		t.Helper()
+		outcomes, err := entries.Apply(t.Context(), "shop", store.GeofenceEntry, "me", noon, []store.Edit{edit})
+		if err != nil || outcomes[0].Err != nil {
+			t.Fatal(err, outcomes)
 		}
-		if head.Deleted {
-			gone++
-			return nil
+		return outcomes[0]
+	}
+	apply(store.Edit{ID: "a", Body: text(50)}) // as an older version kept it
+	if o := apply(edit(50)); !o.Unchanged {
+		t.Errorf("the same geofence, packed: got %+v, want it unchanged", o)
+	}
+	apply(edit(60))
+	if o := apply(store.Edit{ID: "a", Body: text(60)}); !o.Unchanged {
+		t.Errorf("the same geofence as text: got %+v, want it unchanged", o)
+	}
+	apply(edit(70))
+	apply(store.Edit{ID: "a", Delete: true})
+	apply(edit(80))
+	versions, err := entries.Versions(t.Context(), "shop", store.GeofenceEntry, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range versions {
+		fence, err := e.Geofence()
+		if err != nil {
+			t.Fatal(err)
 		}
-		if want := all[n]; whole.ID != want.ID || whole.Version != want.Version || string(whole.Body) != string(want.Body) || !whole.At.Equal(want.At) || whole.By != want.By {
-			t.Errorf("got %+v, want %+v", whole, want)
+		if string(fence.AppendFeature(nil)) != string(e.Body) || fence.Version != e.Version {
+			t.Errorf("version %d is %s, its text %s", e.Version, fence.AppendFeature(nil), e.Body)
 		}
-		n++
-		return nil
-	})
-	if err != nil || n != 1_199 || gone != 1 {
-		t.Errorf("got %d and %d deleted, %v, want 1199 and 1", n, gone, err)
+		got = append(got, fmt.Sprintf("%d %v %v", e.Version, fence.Shape.(*geo.Circle).RadiusMeters(), e.Deleted))
+	}
+	if want := []string{"5 80 false", "4 70 true", "3 70 false", "2 60 false", "1 50 false"}; !slices.Equal(got, want) {
+		t.Errorf("got versions %q, want %q", got, want)
+	}
+	current, err := entries.Get(t.Context(), "shop", store.GeofenceEntry, "a")
+	if err != nil || string(current.Body) != string(text(80)) || current.Packed == nil {
+		t.Errorf("got %s, %v, want %s", current.Body, err, text(80))
+	}
+	changed, _, err := entries.Changes(t.Context(), noon.Add(-time.Minute))
+	if err != nil || len(changed) != 1 || string(changed[0].Body) != string(text(80)) {
+		t.Errorf("got the changes %+v, %v", changed, err)
 	}
 }
