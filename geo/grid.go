@@ -42,14 +42,11 @@ const (
 	pageTiles = 64
 	tileHead  = 2
 
-	// The words of circles count the centre in steps of a 64th of a cell from eight cells before the cell's own origin, and
-	// the radius in steps of a 128th of a cell's height.
-	centerBits  = 11
-	centerMask  = 1<<centerBits - 1
-	centerSteps = 6
-	centerReach = 8
-	radiusSteps = 7
-	radiusShift = 2 * centerBits
+	// The word of a circle says whether it is fine, then the radius, the centre's row and its column. Where the circle is no larger
+	// than a few cells it is fine: the centre then counts in 256ths of a cell from a cell and a half west and three and a half south of
+	// the cell's own origin, the radius in 256ths of a cell's height. Otherwise the centre counts in 64ths from eight cells
+	// before, and the radius in 64ths.
+	circleFine = 1 << 31
 
 	// The words of flat rings: sixteen bits of mask; a run of groups of edges, first and count less one; the side.
 	maskSteps  = 2 // each way, so sixteenths
@@ -103,32 +100,67 @@ func postWords(word uint32) int {
 	return 1
 }
 
-// circleSlack is how much farther than its word says, in units of latitude, a circle may reach: half a step of the centre
-// either way, half a step of the radius, a quarter of a step for the earth being round, and two units for the point itself
-// being between units.
-func circleSlack(level int) float64 {
-	x, y := levelShift*level+cellShiftX-centerSteps, levelShift*level+cellShiftY-centerSteps
-	return float64(int64(1)<<x)/2 + float64(int64(1)<<y)*3/4 + float64(int64(2)<<(levelShift*level+cellShiftY-radiusSteps))/4 + 2
+// circleForm is how the word of a circle is read: bits of column, row and radius from the lowest up; how many steps they have to a cell; and how many
+// steps the centre may be before the cell's own origin.
+type circleForm struct {
+	bitsX, bitsY, bitsR int
+	logX, logY, logR    int // steps to a cell, as powers of two; those of the radius to a cell's height
+	reachX, reachY      int
 }
 
-var circleSlacks = func() (slacks [gridLevels]float64) {
-	for level := range slacks {
-		slacks[level] = circleSlack(level)
+var (
+	coarseCircle = circleForm{bitsX: 11, bitsY: 11, bitsR: 9, logX: 6, logY: 6, logR: 6, reachX: 8 << 6, reachY: 8 << 6}
+	fineCircle   = circleForm{bitsX: 10, bitsY: 11, bitsR: 10, logX: 8, logY: 8, logR: 8, reachX: 3 << 7, reachY: 7 << 7}
+)
+
+// circleReader reads the words of circles in one form, in units of one cell's level.
+type circleReader struct {
+	stepX, stepY, stepR float64
+	reachX, reachY      float64
+	// slack is how much farther than its word says, in units of latitude, a circle may reach: half a step of the centre either way,
+	// half a step of the radius, a quarter of a step for the earth being round, and two units for the point itself being between units.
+	slack float64
+}
+
+func (f circleForm) reader(level int) circleReader {
+	r := circleReader{
+		stepX: float64(int64(1) << (levelShift*level + cellShiftX - f.logX)),
+		stepY: float64(int64(1) << (levelShift*level + cellShiftY - f.logY)),
+		stepR: float64(int64(1) << (levelShift*level + cellShiftY - f.logR)),
 	}
-	return slacks
+	r.reachX, r.reachY = float64(f.reachX)*r.stepX, float64(f.reachY)*r.stepY
+	r.slack = r.stepX/2 + r.stepY*3/4 + r.stepR/2 + 2
+	return r
+}
+
+// circleReaders are those of each level, coarse and fine.
+var circleReaders = func() (all [gridLevels][2]circleReader) {
+	for level := range all {
+		all[level] = [2]circleReader{coarseCircle.reader(level), fineCircle.reader(level)}
+	}
+	return all
 }()
 
-// circleWord holds a circle in units of the cell, rounded; ok is false for one that does not fit.
-func circleWord(c *Circle, cell gridCell, level int) (word uint32, ok bool) {
+// circleWord holds a circle in units of the cell, rounded; ok is false for one that does not fit. Words of circles are read as if
+// the earth were flat, from which it strays by so many metres: that must not matter more than the slack allows.
+func circleWord(c *Circle, cell gridCell, level int, stray float64) (word uint32, ok bool) {
+	if word, ok = fineCircle.word(c, cell, level, stray); ok {
+		return word | circleFine, true
+	}
+	return coarseCircle.word(c, cell, level, stray)
+}
+
+func (f circleForm) word(c *Circle, cell gridCell, level int, stray float64) (word uint32, ok bool) {
+	r := f.reader(level)
 	x0, y0 := cell.origin(level)
-	w, h := levelShift*level+cellShiftX, levelShift*level+cellShiftY
-	x := math.Round((c.center.Lng*unitsPerDegree-float64(x0))/float64(int64(1)<<(w-centerSteps))) + centerReach<<centerSteps
-	y := math.Round((c.center.Lat*unitsPerDegree-float64(y0))/float64(int64(1)<<(h-centerSteps))) + centerReach<<centerSteps
-	r := math.Round(c.radiusMeters / metersPerUnit / float64(int64(1)<<(h-radiusSteps)))
-	if !(x >= 0 && x <= centerMask && y >= 0 && y <= centerMask && r < 1<<(32-radiusShift)) {
+	x := math.Round((c.center.Lng*unitsPerDegree-float64(x0))/r.stepX) + float64(f.reachX)
+	y := math.Round((c.center.Lat*unitsPerDegree-float64(y0))/r.stepY) + float64(f.reachY)
+	radius := math.Round(c.radiusMeters / metersPerUnit / r.stepR)
+	fits := func(v float64, bits int) bool { return v >= 0 && v < float64(int(1)<<bits) }
+	if !fits(x, f.bitsX) || !fits(y, f.bitsY) || !fits(radius, f.bitsR) || stray >= r.stepY/4*metersPerUnit {
 		return 0, false
 	}
-	return uint32(x) | uint32(y)<<centerBits | uint32(r)<<radiusShift, true
+	return uint32(x) | uint32(y)<<f.bitsX | uint32(radius)<<(f.bitsX+f.bitsY), true
 }
 
 // encodePage sorts the postings of one page into words.
@@ -319,8 +351,6 @@ func coverCircle(c *Circle, n uint32, all []posted) []posted {
 	minX, minY, maxX, maxY := unitBox(box{b.West, b.South, b.East, b.North})
 	level := levelOf(minX, minY, maxX, maxY)
 	from, to := cellOf(minX, minY, level), cellOf(maxX, maxY, level)
-	// Words of circles are read as if the earth were flat, which must not matter more than circleSlack allows.
-	flat := float64(int64(1)<<(levelShift*level+cellShiftY-centerSteps)) / 4 * metersPerUnit
 	steep := math.Tan(max(math.Abs(b.South), math.Abs(b.North)) * radian)
 	for y := from.y; y <= to.y; y++ {
 		for x := from.x; x <= to.x; x++ {
@@ -346,8 +376,8 @@ func coverCircle(c *Circle, n uint32, all []posted) []posted {
 			post := posted{page: cell.pageKey(level), place: cell.place(), n: n, word: postAsk<<postKindShift | n}
 			if c.Distance(Point{Lat: farLat, Lng: farLng}) < -stray && c.Distance(Point{Lat: south + north - farLat, Lng: farLng}) < -stray {
 				post.word = postInside<<postKindShift | n
-			} else if stray < flat && b.South > -80 && b.North < 80 {
-				if word, ok := circleWord(c, cell, level); ok {
+			} else if b.South > -80 && b.North < 80 {
+				if word, ok := circleWord(c, cell, level, stray); ok {
 					post.word, post.more = postCircle<<postKindShift|n, word
 				}
 			}

@@ -379,60 +379,94 @@ func (x *Index) ask(q *spot, level int, all []uint32, dst []uint32) []uint32 {
 		dst = append(dst, all[i])
 		i++
 	}
-	if n := len(dst); i < len(all) && all[i] < postFlat<<postKindShift {
-		dst = slices.Grow(dst, len(all)-i)
-		room := dst[:cap(dst)]
-		cos, slack := math.Cos(q.Lat*radian), circleSlacks[level]
-		x0 := float64(inX + centerReach<<shiftX)
-		y0 := float64(inY + centerReach<<shiftY)
-		stepX, stepY, stepR := float64(int64(1)<<(shiftX-centerSteps)), float64(int64(1)<<(shiftY-centerSteps)), float64(int64(1)<<(shiftY-radiusSteps))
-		for ; i+1 < len(all) && all[i] < postFlat<<postKindShift; i += 2 {
-			value, more := all[i]&postValueMask, all[i+1]
-			dx := (x0 - float64(int32(more&centerMask))*stepX) * cos
-			dy := y0 - float64(int32(more>>centerBits&centerMask))*stepY
-			r := float64(int32(more>>radiusShift)) * stepR
-			d, inner, outer := dx*dx+dy*dy, max(0, r-slack), r+slack
-			room[n] = value
-			in := 0
-			if d < inner*inner {
-				in = 1
-			}
-			if d >= inner*inner && d <= outer*outer && x.fences.at(value).Shape.Contains(q.Point) {
-				in = 1
-			}
-			n += in
-		}
-		dst = dst[:n]
+	circles := i
+	for i+1 < len(all) && all[i] < postFlat<<postKindShift {
+		i += 2
 	}
-	if i < len(all) && all[i] < postAsk<<postKindShift {
-		var places [32]flatPosting
-		sixteenth := inY>>(shiftY-maskSteps)<<maskSteps | inX>>(shiftX-maskSteps)
-		for i < len(all) && all[i] < postAsk<<postKindShift {
-			n := 0
-			for ; i+1 < len(all) && all[i] < postAsk<<postKindShift && n < len(places); i += 2 {
-				places[n] = flatPosting{all[i] & postValueMask, all[i+1]}
-				n += int(all[i+1] >> sixteenth & 1)
-			}
-			// First a word of each that is going to be read: these reads wait for no answer of each other, so memory serves them at
-			// once.
-			for _, p := range places[:n] {
-				q.warmed += x.rings[p.at] + x.rings[min(p.at+5+p.more>>runShift&runMask, uint32(len(x.rings)-1))]
-			}
-			for _, p := range places[:n] {
-				f := flatRing(x.rings[p.at:])
-				first, count := f.run(p.more)
-				if f.locate(q, first, count, p.more&flatWest != 0) != offRing {
-					dst = append(dst, f[0])
-				}
+	flats := all[i:]
+	// First a word of each ring that is going to be read: these reads wait for no answer of each other, so memory serves them at
+	// once, while the circles are looked at.
+	var places [32]flatPosting
+	sixteenth := inY>>(shiftY-maskSteps)<<maskSteps | inX>>(shiftX-maskSteps)
+	flats, rings := x.warm(q, flats, sixteenth, &places)
+	if circles < i {
+		dst = x.askCircles(q, level, inX, inY, all[circles:i], dst)
+	}
+	for {
+		for _, p := range places[:rings] {
+			f := flatRing(x.rings[p.at:])
+			first, count := f.run(p.more)
+			if f.locate(q, first, count, p.more&flatWest != 0) != offRing {
+				dst = append(dst, f[0])
 			}
 		}
+		if len(flats) < 2 || flats[0] >= postAsk<<postKindShift {
+			break
+		}
+		flats, rings = x.warm(q, flats, sixteenth, &places)
 	}
+	i = len(all) - len(flats)
 	for ; i < len(all); i++ {
 		if value := all[i] & postValueMask; x.fences.at(value).Shape.Contains(q.Point) {
 			dst = append(dst, value)
 		}
 	}
 	return dst
+}
+
+// askCircles appends the numbers of the circles among the postings that hold the spot. It does the same work either way, but for the few
+// points that are closer to the boundary than the words tell.
+func (x *Index) askCircles(q *spot, level int, inX, inY int64, all, dst []uint32) []uint32 {
+	n := len(dst)
+	dst = slices.Grow(dst, len(all)/2)
+	room := dst[:cap(dst)]
+	cos := math.Cos(q.Lat * radian)
+	coarse, fine := &circleReaders[level][0], &circleReaders[level][1]
+	coarseX, coarseY := float64(inX)+coarse.reachX, float64(inY)+coarse.reachY
+	fineX, fineY := float64(inX)+fine.reachX, float64(inY)+fine.reachY
+	for ; len(all) > 1; all = all[2:] {
+		value, word := all[0]&postValueMask, all[1]
+		var dx, dy, r, slack float64
+		if word&circleFine != 0 {
+			dx = (fineX - float64(int32(word&(1<<10-1)))*fine.stepX) * cos
+			dy = fineY - float64(int32(word>>10&(1<<11-1)))*fine.stepY
+			r, slack = float64(int32(word>>21&(1<<10-1)))*fine.stepR, fine.slack
+		} else {
+			dx = (coarseX - float64(int32(word&(1<<11-1)))*coarse.stepX) * cos
+			dy = coarseY - float64(int32(word>>11&(1<<11-1)))*coarse.stepY
+			r, slack = float64(int32(word>>22))*coarse.stepR, coarse.slack
+		}
+		// Inside where d < (r-slack)², outside where d > (r+slack)²: both at once, around the middle of the two.
+		middle, half := r*r+slack*slack, 2*r*slack
+		if r < slack {
+			half = middle
+		}
+		d := dx*dx + dy*dy - middle
+		room[n] = value
+		in := 0
+		if d < -half {
+			in = 1
+		}
+		if math.Abs(d) <= half && x.fences.at(value).Shape.Contains(q.Point) {
+			in = 1
+		}
+		n += in
+	}
+	return dst[:n]
+}
+
+// warm picks from the front of postings those of flat rings that may hold something in the sixteenth of the cell, as many as
+// there are places, and reads a word of each. It returns the rest of the postings, and how many it picked.
+func (x *Index) warm(q *spot, all []uint32, sixteenth int64, places *[32]flatPosting) (rest []uint32, n int) {
+	for len(all) > 1 && all[0] < postAsk<<postKindShift && n < len(places) {
+		places[n] = flatPosting{all[0] & postValueMask, all[1]}
+		n += int(all[1] >> sixteenth & 1)
+		all = all[2:]
+	}
+	for _, p := range places[:n] {
+		q.warmed += x.rings[p.at] + x.rings[min(p.at+5+p.more>>runShift&runMask, uint32(len(x.rings)-1))]
+	}
+	return all, n
 }
 
 // flatPosting is the posting of a flat ring: its place and its second word.

@@ -67,6 +67,7 @@ type App struct {
 	background context.Context    // of all that runs until Close
 	stop       context.CancelFunc // ends it
 	running    sync.WaitGroup
+	following  sync.WaitGroup // who keeps the index of geofences before all else ends
 }
 
 // Options are what an App cannot know by itself.
@@ -97,7 +98,7 @@ func Open(ctx context.Context, o Options) (*App, error) {
 	if err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
-	a.running.Go(func() { a.Retailers.Follow(background, c.Poll) })
+	a.following.Go(func() { a.Retailers.Follow(background, c.Poll) })
 	a.running.Go(func() { a.quotas.Run(background) })
 	a.running.Go(func() { a.Outcomes.Count(background) })
 	a.Decisions.Open(ctx)
@@ -201,6 +202,7 @@ func (a *App) Import(ctx context.Context, upload api.Upload) (importer.Summary, 
 const (
 	backgroundGrace = 1500 * time.Millisecond // learning is not cut short, and not waited for either: it is learnt again
 	flushGrace      = 2 * time.Second
+	keepGrace       = 8 * time.Second // for a million geofences that were not kept yet; nothing else takes long
 )
 
 // Close stops what runs in the background, writes what was only remembered, and closes the store.
@@ -211,6 +213,13 @@ func (a *App) Close() error {
 	select {
 	case <-ended:
 	case <-time.After(backgroundGrace):
+	}
+	kept := make(chan struct{})
+	go func() { a.following.Wait(); close(kept) }()
+	select {
+	case <-kept:
+	case <-time.After(keepGrace):
+		a.log.Warn("the index of geofences is not kept: the next start will be slower")
 	}
 	if a.Shoppers != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), flushGrace)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -65,6 +66,7 @@ func (r *Retailers) loadFences(ctx context.Context, p *picture) error {
 	if err != nil {
 		return err
 	}
+	p.keeping = keeping{seen: revision} // as if nothing had moved for long: it is kept at once
 	versions := map[string]int64{}
 	there, foreign := 0, false
 	for i := range shares {
@@ -230,8 +232,11 @@ func (r *Retailers) writeFences(retailer, label string, live, drafts *geo.Index)
 	if err := os.MkdirAll(r.folder, 0o700); err != nil {
 		return err
 	}
-	var first bytes.Buffer
-	if err := live.WriteSnapshot(&first, label); err != nil {
+	torn, err := filepath.Glob(filepath.Join(r.folder, "fences-*")) // of processes that were killed
+	for _, name := range torn {
+		err = errors.Join(err, os.Remove(name))
+	}
+	if err != nil {
 		return err
 	}
 	file, err := os.CreateTemp(r.folder, "fences-*")
@@ -239,15 +244,24 @@ func (r *Retailers) writeFences(retailer, label string, live, drafts *geo.Index)
 		return err
 	}
 	defer func() { _ = os.Remove(file.Name()) }() // gone already when all went well
-	_, err = fmt.Fprintf(file, "%d\n", first.Len())
+	// How long the first index is stands before it, and is known after it.
+	head := len(fmt.Sprintf(fenceHead, 0))
+	_, err = file.Seek(int64(head), io.SeekStart)
 	if err == nil {
-		_, err = first.WriteTo(file)
+		err = live.WriteSnapshot(file, label)
+	}
+	end, failed := file.Seek(0, io.SeekCurrent)
+	if err = errors.Join(err, failed); err == nil {
+		err = drafts.WriteSnapshot(file, label)
 	}
 	if err == nil {
-		err = drafts.WriteSnapshot(file, label)
+		_, err = file.WriteAt(fmt.Appendf(nil, fenceHead, end-int64(head)), 0)
 	}
 	if err = errors.Join(err, file.Close()); err != nil {
 		return err
 	}
 	return os.Rename(file.Name(), r.fenceFile(retailer)) // a power cut may leave it empty or torn: the checksum tells
 }
+
+// fenceHead is the first line of the file: how many bytes the first of the two indexes has.
+const fenceHead = "%020d\n"
