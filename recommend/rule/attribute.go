@@ -270,6 +270,31 @@ var attributes = []Attribute{
 		whole: func(f *frame) (int64, bool) { return f.candidate.CategoryDaysSinceReturned.get() }},
 }
 
+// ranges are the least and the greatest value of numbers that cannot be anything else.
+var ranges = func() map[string][2]float64 {
+	count, share, span := [2]float64{0, math.MaxInt32}, [2]float64{0, 1}, [2]float64{0, math.MaxInt32}
+	return map[string][2]float64{
+		"shopper.points": count, "shopper.orders": count, "shopper.days_since_purchase": span, "shopper.days_since_first": span,
+		"shopper.days_since_visit": span, "shopper.days_away": span, "shopper.days_between_orders": span, "shopper.spend_90d": count,
+		"shopper.share_likelihood": share, "shopper.payday_distance": {-31, 31}, "shopper.weekday_share": share, "shopper.daypart_share": share,
+		"shopper.visits_here": count, "place.distance_m": span, "place.opens_in_min": span, "place.closes_in_min": span, "place.dwell_s": span,
+		"place.trust": share, "moment.hour": {0, 23}, "moment.minute": {0, 1439}, "moment.day": {1, 31}, "moment.month": {1, 12},
+		"moment.payday_distance": {-31, 31}, "basket.size": count, "basket.value": count, "crossing.dwell_s": span,
+		"candidate.price": count, "candidate.list_price": count, "candidate.margin": {math.Inf(-1), 1}, "candidate.stock": count,
+		"candidate.score": share, "candidate.distance_m": span, "candidate.with_basket": share, "candidate.times_bought": count,
+		"candidate.days_since_bought": span, "candidate.due": span, "candidate.days_since_returned": span,
+		"candidate.category_days_since_returned": span,
+	}
+}()
+
+// Range is the least and the greatest value that a number can have; infinite where there is none.
+func (a *Attribute) Range() (least, most float64) {
+	if r, ok := ranges[a.Name]; ok {
+		return r[0], r[1]
+	}
+	return math.Inf(-1), math.Inf(1)
+}
+
 func (m Maybe[T]) get() (T, bool) { return m.Value, m.Known }
 
 // byName finds the number of an attribute.
