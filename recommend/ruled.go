@@ -113,7 +113,7 @@ func (w *work) end() {
 func (w *work) stage(set *rule.Set) rule.Scene {
 	r := w.request
 	s := rule.Scene{Trigger: r.Trigger, MinorPerUnit: w.snapshot.MinorPerUnit, Doing: rule.Doing{Screen: r.Screen, Query: r.Query}}
-	w.stageMoment(&s.Moment, &r.Scene.Moment)
+	s.Moment = MomentOf(&r.Scene.Moment)
 	w.stagePlace(set, &s.Place, &r.Scene.Place)
 	w.stageShopper(set, &s.Shopper)
 	w.rules.texts = w.rules.texts[:0]
@@ -140,9 +140,10 @@ func (w *work) stage(set *rule.Set) rule.Scene {
 	return s
 }
 
-func (w *work) stageMoment(to *rule.Moment, m *when.Moment) {
+// MomentOf is a moment in the words of the rules.
+func MomentOf(m *when.Moment) rule.Moment {
 	year, month, day := m.Instant.Date()
-	*to = rule.Moment{
+	return rule.Moment{
 		Minute: m.Instant.Hour()*60 + m.Instant.Minute(), Weekday: int(m.Instant.Weekday()), Year: year, Month: int(month), Day: day,
 		Daypart: string(m.Daypart), Holiday: m.Holiday, PaydayDistance: rule.Maybe[int64]{Value: int64(m.Payday), Known: m.Payday != when.NoPayday},
 	}

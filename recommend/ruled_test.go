@@ -177,3 +177,30 @@ func TestGuardHoldsRulesBack(t *testing.T) {
 		}
 	}
 }
+
+// TestUnfedAttributes holds the marks of attributes that nothing tells yet to what the engine says of a shopper of whom it knows all it can: take a mark away
+// where something begins to tell it.
+func TestUnfedAttributes(t *testing.T) {
+	t.Parallel()
+	for _, a := range rule.Attributes() {
+		if !a.Unfed {
+			continue
+		}
+		when := "has(" + a.Name + ")"
+		switch {
+		case a.Type == rule.Text:
+			when = a.Name + ` != ""`
+		case a.Type == rule.Texts:
+			when = "size(" + a.Name + ") > 0"
+		}
+		set, err := rule.NewSet("v1", []rule.Rule{{ID: "a", When: when, Uses: []who.Purpose{who.Loyalty, who.Location, rule.OfferPayday}, Then: then(rule.Action{Kind: rule.Say, Text: map[string]string{"en": "?"}})}},
+			rule.House{Declared: func(who.Purpose) bool { return true }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		snapshot, r := ruledShop(t)
+		if _, record := recommend.Recommend(snapshot.WithRules(set), r); len(record.Says) > 0 {
+			t.Errorf("%s is told", a.Name)
+		}
+	}
+}

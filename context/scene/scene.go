@@ -33,6 +33,8 @@ type Call struct {
 	Fix    *geo.Fix  // nil: none
 	Cell   geo.Cell  // used without a Fix; 0: none
 	Trail  []geo.Fix // earlier fixes, in any order
+	// Clock is the store whose clock and holidays count where the shopper is near none; nil: the retailer's.
+	Clock *where.Store
 }
 
 // Retailer is the part of a retailer's configuration that a scene needs: an immutable snapshot.
@@ -71,15 +73,21 @@ func Open(ctx context.Context, shoppers who.Shoppers, retailer *Retailer, call C
 	return of(shopper, retailer, call), nil
 }
 
+// Seen makes the scene of a shopper who was read before.
+func Seen(shopper *who.Shopper, retailer *Retailer, call Call) Scene { return of(shopper, retailer, call) }
+
 // of makes the scene of a shopper.
 func of(shopper *who.Shopper, retailer *Retailer, call Call) Scene {
 	scene := Scene{Shopper: who.NewSubject(shopper, call.Device)}
 	scene.locate(retailer, call)
-	zone := retailer.Zone
-	if store := scene.Place.Store; store != nil && store.Zone != nil {
+	zone, store := retailer.Zone, scene.Place.Store
+	if store == nil {
+		store = call.Clock
+	}
+	if store != nil && store.Zone != nil {
 		zone = store.Zone
 	}
-	scene.Moment = when.At(call.At, zone, retailer.Calendar(scene.Place.Store))
+	scene.Moment = when.At(call.At, zone, retailer.Calendar(store))
 	return scene
 }
 

@@ -33,6 +33,7 @@ type Attribute struct {
 	Optional  bool        // may be unknown
 	Values    []string    // all there are; nil: any
 	Doc       string
+	Unfed     bool // nothing tells it yet: it is never known, or empty
 
 	flag  func(*frame) (bool, bool) // value and whether it is known
 	whole func(*frame) (int64, bool)
@@ -116,9 +117,9 @@ func weekday(m *Moment) string {
 var attributes = []Attribute{
 	{Name: "shopper.known", Type: Flag, Purpose: who.Loyalty, Doc: "The shopper has a history and allows its use.",
 		flag: sure(func(f *frame) bool { return f.scene.Shopper.Known })},
-	{Name: "shopper.tier", Type: Text, Purpose: who.Loyalty, Doc: "Tier of the loyalty card; empty without one.",
+	{Name: "shopper.tier", Unfed: true, Type: Text, Purpose: who.Loyalty, Doc: "Tier of the loyalty card; empty without one.",
 		text: func(f *frame) string { return f.scene.Shopper.Tier }},
-	{Name: "shopper.points", Type: Whole, Purpose: who.Loyalty, Optional: true, Doc: "Points on the loyalty card.",
+	{Name: "shopper.points", Unfed: true, Type: Whole, Purpose: who.Loyalty, Optional: true, Doc: "Points on the loyalty card.",
 		whole: func(f *frame) (int64, bool) { return f.scene.Shopper.Points.get() }},
 	{Name: "shopper.lifecycle", Type: Text, Purpose: who.Loyalty, Values: Lifecycles, Doc: "Stage of the shopper; empty without a history.",
 		text: func(f *frame) string { return f.scene.Shopper.Lifecycle }},
@@ -134,11 +135,11 @@ var attributes = []Attribute{
 		whole: func(f *frame) (int64, bool) { return f.scene.Shopper.DaysAway.get() }},
 	{Name: "shopper.days_between_orders", Type: Real, Purpose: who.Loyalty, Optional: true, Doc: "Days that usually pass between two purchases.",
 		real: func(f *frame) (float64, bool) { return f.scene.Shopper.DaysBetweenOrders.get() }},
-	{Name: "shopper.spend_90d", Type: Real, Purpose: who.Loyalty, Optional: true, Doc: "Spent in the last 90 days, in units of the currency.",
+	{Name: "shopper.spend_90d", Unfed: true, Type: Real, Purpose: who.Loyalty, Optional: true, Doc: "Spent in the last 90 days, in units of the currency.",
 		real: func(f *frame) (float64, bool) { return f.scene.Shopper.Spend90Days.get() }},
 	{Name: "shopper.share_likelihood", Type: Real, Purpose: who.Loyalty, Optional: true, Doc: "How likely the shopper shares a product, 0 to 1; from shares in this app alone.",
 		real: func(f *frame) (float64, bool) { return f.scene.Shopper.ShareLikelihood.get() }},
-	{Name: "shopper.payday_distance", Type: Whole, Purpose: OfferPayday, Sensitive: "financial", Optional: true,
+	{Name: "shopper.payday_distance", Unfed: true, Type: Whole, Purpose: OfferPayday, Sensitive: "financial", Optional: true,
 		Doc:   "Days until (positive) or since (negative) the shopper's own payday, inferred from purchases.",
 		whole: func(f *frame) (int64, bool) { return f.scene.Shopper.PaydayDistance.get() }},
 	{Name: "shopper.weekday_share", Type: Real, Purpose: who.Loyalty, Optional: true, Doc: "Share of the shopper's baskets that were bought on this weekday, 0 to 1.",
@@ -147,7 +148,7 @@ var attributes = []Attribute{
 		real: func(f *frame) (float64, bool) { return f.scene.Shopper.DaypartShare.get() }},
 	{Name: "shopper.visits_here", Type: Whole, Purpose: who.Loyalty, Optional: true, Doc: "Visits of the store that is near.",
 		whole: func(f *frame) (int64, bool) { return f.scene.Shopper.VisitsHere.get() }},
-	{Name: "shopper.segments", Type: Texts, Purpose: who.Loyalty, Doc: "Names of the segments that the shopper belongs to.",
+	{Name: "shopper.segments", Unfed: true, Type: Texts, Purpose: who.Loyalty, Doc: "Names of the segments that the shopper belongs to.",
 		texts: func(f *frame) []string { return f.scene.Shopper.Segments }},
 	{Name: "shopper.top_categories", Type: Texts, Purpose: who.Loyalty, Doc: "Categories that the shopper buys most, the first most.",
 		texts: func(f *frame) []string { return f.scene.Shopper.TopCategories }},

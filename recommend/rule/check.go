@@ -152,6 +152,9 @@ func (i *inspection) guards(m *member) {
 	if !(g.Holdout >= 0 && g.Holdout <= maxHoldout) {
 		i.say("guards.holdout", fmt.Sprintf("got %v", g.Holdout), "0 for nobody, up to 0.5 for half of the shoppers")
 	}
+	if !(g.FaultRate >= 0 && g.FaultRate <= 1) {
+		i.say("guards.fault_rate", fmt.Sprintf("got %v", g.FaultRate), "a share of answers: over 0, up to 1 for never")
+	}
 	if g.Quiet == (Hours{}) {
 		return
 	}

@@ -63,6 +63,24 @@ func Clauses(when string) ([]Clause, error) {
 	return clauses, nil
 }
 
+// Asks lists the attributes that a condition, or a part of one, asks for; none where it cannot be read.
+func Asks(when string) (all []Attribute) {
+	clauses, err := Clauses(when)
+	if err != nil {
+		return nil
+	}
+	seen := map[string]bool{}
+	for i := range clauses {
+		for _, name := range clauses[i].Reads {
+			if !seen[name] {
+				seen[name] = true
+				all = append(all, attributes[byName[name]])
+			}
+		}
+	}
+	return all
+}
+
 // Holds tries the clause. What is not known, or fails, does not hold. of may be nil unless it asks about the candidate.
 func (c *Clause) Holds(s *Scene, of *Candidate) bool {
 	f := frame{scene: s, candidate: of}

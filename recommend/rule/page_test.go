@@ -43,7 +43,11 @@ An attribute with a purpose can be used by rules that name that purpose, and has
 		if a.Sensitive != "" {
 			purpose += " (" + a.Sensitive + ")"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", a.Name, is, a.Doc, purpose)
+		doc := a.Doc
+		if a.Unfed {
+			doc += " **Nothing tells it yet**: a condition about it does not hold."
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", a.Name, is, doc, purpose)
 	}
 	b.WriteString("\n## Templates\n\n| template | for what | condition |\n|---|---|---|\n")
 	for _, t := range Templates() {

@@ -119,6 +119,9 @@ type Guardrails struct {
 	BudgetMinor   int64 `json:"budget_minor,omitempty"` // of the price reductions that are shown, in all
 	// Holdout is the share of shoppers, up to 0.5, for whom the rule never acts, so that what it does can be told.
 	Holdout float64 `json:"holdout,omitempty"`
+	// FaultRate is in what share of answers the condition may fail (a division by zero) until the rule is switched off;
+	// 0 stands for DefaultFaultRate, 1 for never.
+	FaultRate float64 `json:"fault_rate,omitempty"`
 	// Quiet are hours by the store's clock in which nobody is interrupted: they hold back what was not
 	// asked for (a crossing, an event, a schedule), never an answer. They may go past midnight.
 	Quiet Hours `json:"quiet,omitzero"`

@@ -139,6 +139,42 @@ func (c *calendar) open(m *Moment) bool {
 	return false
 }
 
+// begins names the opening that a moment lies in, "2026-11-27 17:00"; empty: the schedule is closed. Of a day's opening the name is the
+// same at every moment of it, also where clocks are put back within it.
+func (c *calendar) begins(m *Moment) string {
+	if !c.open(m) {
+		return ""
+	}
+	from := 0
+	for _, h := range c.hours {
+		if m.Minute >= h.from && m.Minute < h.until {
+			from = h.from
+			break
+		}
+	}
+	return fmt.Sprintf("%04d-%02d-%02d %02d:%02d", m.Year, m.Month, m.Day, from/60, from%60)
+}
+
+// Opening is a schedule that opens.
+type Opening struct {
+	Rule   *Rule
+	Begins string // by the clock on the wall, "2026-11-27 17:00": it names the opening
+}
+
+// Opens lists the rules that wait for their schedule and whose schedule opens between two moments on the same clock, the first goes first.
+func (s *Set) Opens(was, now *Moment) (all []Opening) {
+	if s == nil {
+		return nil
+	}
+	for _, n := range s.byKind[OnSchedule] {
+		m := &s.members[n]
+		if begins := m.calendar.begins(now); begins != "" && begins != m.calendar.begins(was) {
+			all = append(all, Opening{m.rule, begins})
+		}
+	}
+	return all
+}
+
 // quiet tells whether a minute lies in hours that may go past midnight.
 func (s span) quiet(minute int) bool {
 	if s.from <= s.until {

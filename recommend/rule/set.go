@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/bits"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -22,9 +23,12 @@ type Set struct {
 	parts   []condition // scene parts, each once however many rules have it
 	asked   []condition // candidate parts, likewise
 	index   index
-	reads   []bool   // by attribute: a rule reads it
-	caps    bool     // a rule caps
+	reads   []bool // by attribute: a rule reads it
+	caps    bool   // a rule caps
+	lean    lean
 	health  []health // by member
+	begun   atomic.Uint32
+	someOff atomic.Bool // a rule is switched off
 	pool    sync.Pool
 }
 
@@ -43,8 +47,58 @@ type member struct {
 	personal  bool    // its condition reads what is known of the shopper
 }
 
+// lean is what a candidate needs of the members, side by side: of thousands of rules the members themselves do not fit where a
+// processor is quick.
+type lean struct {
+	rules  []*Rule
+	parts  []int32   // numbers of candidate parts, of one member after the other
+	from   []int32   // where those of each member begin; one more at the end
+	factor []float64 // by which a member that does nothing else counts a score; 0: it does something else
+}
+
+func newLean(members []member) (l lean) {
+	for n := range members {
+		m := &members[n]
+		l.rules, l.from = append(l.rules, m.rule), append(l.from, int32(len(l.parts)))
+		l.parts = append(l.parts, m.candidate...)
+		factor := 1.
+		for i := range m.rule.Then {
+			if k := m.rule.Then[i].Kind; k != Boost && k != Bury {
+				factor = 0
+			}
+			factor *= m.rule.Then[i].Factor
+		}
+		l.factor = append(l.factor, factor)
+	}
+	l.from = append(l.from, int32(len(l.parts)))
+	return l
+}
+
 // health counts what a rule came to.
-type health struct{ matched, faulted atomic.Uint64 }
+type health struct {
+	matched, faulted atomic.Uint64
+	failing          atomic.Uint32 // requests of the stretch under way in which it failed
+	off              atomic.Bool
+}
+
+// A stretch is so many requests; in the next one a rule that failed now and then begins anew.
+const stretch = 1 << 10
+
+// DefaultFaultRate is the share of the requests of a stretch in which a rule may fail until it is switched off.
+const DefaultFaultRate = 0.1
+
+// failed counts a request in which a rule failed, and switches the rule off once there are too many. It comes back with the next
+// set: somebody publishes it anew.
+func (s *Set) failed(n int32) {
+	rate := s.members[n].rule.Guards.FaultRate
+	if rate == 0 {
+		rate = DefaultFaultRate
+	}
+	if float64(s.health[n].failing.Add(1)) > rate*stretch && rate < 1 {
+		s.health[n].off.Store(true)
+		s.someOff.Store(true)
+	}
+}
 
 // NewSet compiles rules. One that is wrong keeps the whole set from being made: the error joins an *Invalid
 // for each. The rules are copied shallowly and must not be changed afterwards.
@@ -74,10 +128,12 @@ func NewSet(version string, rules []Rule, house House) (*Set, error) {
 	for n := range s.members {
 		s.add(int32(n), numbers)
 	}
+	s.lean = newLean(s.members)
 	s.health = make([]health, len(s.members))
+	words := (len(s.members) + 63) / 64
 	s.pool.New = func() any {
 		return &Request{set: s, memo: make([]truth, len(s.parts)), answers: make([]answer, len(s.asked)), active: make([]bool, len(s.members)), counts: make([]uint32, len(s.members)),
-			reached: make([]reached, len(s.members))}
+			reached: make([]reached, len(s.members)), everywhere: make([]uint64, words), hits: make([]uint64, words)}
 	}
 	return s, nil
 }
@@ -160,13 +216,17 @@ func (s *Set) Rules() []*Rule {
 type Health struct {
 	Matched uint64 // scenes without, or candidates with a candidate part, for which it held
 	Faulted uint64 // evaluations that failed, such as a division by zero; a value that is not known is no fault
+	Off     bool   // it failed in too many requests, and is not asked any more
 }
 
 // Health tells what each rule came to, by id.
 func (s *Set) Health() map[string]Health {
+	if s == nil {
+		return nil
+	}
 	all := make(map[string]Health, len(s.members))
 	for n := range s.members {
-		all[s.members[n].rule.ID] = Health{s.health[n].matched.Load(), s.health[n].faulted.Load()}
+		all[s.members[n].rule.ID] = Health{s.health[n].matched.Load(), s.health[n].faulted.Load(), s.health[n].off.Load()}
 	}
 	return all
 }
@@ -184,15 +244,16 @@ type Request struct {
 
 	reached    []reached // by member: how far its scene parts came
 	held       []held
-	asks       bool    // an active rule does something with candidates
-	everywhere []int32 // active, without a candidate part
-	open       []int32 // active, with a candidate part that no index knows
-	keyed      int     // active ones that the index finds
-	hits       []int32
+	asks       bool     // an active rule does something with candidates
+	everywhere []uint64 // a bit for each member that is active, without a candidate part
+	open       []int32  // active, with a candidate part that no index knows
+	keyed      int      // active ones that the index finds
+	hits       []uint64 // a bit for each member that matches the candidate
 	found      []int32
 	counts     []uint32 // matches by member, put into its health at the end
 	matched    []*Rule
 	capped     []Capped
+	faulted    []int32 // members that failed
 }
 
 type held struct {
@@ -214,6 +275,12 @@ const evaluated truth = 1 << 30
 func (s *Set) Begin(scene *Scene, guard Guard) *Request {
 	r := s.pool.Get().(*Request)
 	r.frame.scene, r.guard = scene, guard
+	if s.begun.Add(1)%stretch == 0 {
+		for n := range s.health {
+			s.health[n].failing.Store(0)
+		}
+	}
+	someOff := s.someOff.Load()
 	kind := cmp.Or(scene.Trigger.Kind, OnAnswer)
 	for _, n := range s.byKind[kind] {
 		m := &s.members[n]
@@ -222,6 +289,10 @@ func (s *Set) Begin(scene *Scene, guard Guard) *Request {
 			continue
 		case !m.calendar.open(&scene.Moment):
 			r.reached[n].outcome = codeNotNow
+			continue
+		case someOff && s.health[n].off.Load():
+			r.held = append(r.held, held{n, SwitchedOff})
+			r.reached[n].outcome = codeHeld
 			continue
 		case !r.holds(n, m):
 			continue
@@ -236,7 +307,7 @@ func (s *Set) Begin(scene *Scene, guard Guard) *Request {
 		r.asks = r.asks || m.acts
 		switch {
 		case len(m.candidate) == 0:
-			r.everywhere = append(r.everywhere, n)
+			r.everywhere[n/64] |= 1 << (n % 64)
 			r.counts[n]++
 		case m.keyed:
 			r.keyed++
@@ -264,7 +335,7 @@ func (r *Request) holds(n int32, m *member) bool {
 			r.memo[number] = t
 		}
 		if t != yes+evaluated {
-			r.set.fault(n, t-evaluated)
+			r.fault(n, t-evaluated)
 			r.reached[n] = reached{outcome: codeOf(t - evaluated), part: uint16(i)}
 			return false
 		}
@@ -276,9 +347,13 @@ func (r *Request) holds(n int32, m *member) bool {
 func (r *Request) Asks() bool { return r.asks }
 
 // fault counts a fault. What is not known is an answer, not a fault.
-func (s *Set) fault(n int32, t truth) {
-	if t < 0 && t.fault() < unknown {
-		s.health[n].faulted.Add(1)
+func (r *Request) fault(n int32, t truth) {
+	if t >= 0 || t.fault() >= unknown {
+		return
+	}
+	r.set.health[n].faulted.Add(1)
+	if !slices.Contains(r.faulted, n) {
+		r.faulted = append(r.faulted, n)
 	}
 }
 
@@ -300,14 +375,18 @@ func (r *Request) Release() {
 			r.counts[n] = 0
 		}
 	}
+	for _, n := range r.faulted {
+		r.set.failed(n)
+	}
 	clear(r.memo)
 	clear(r.active)
 	clear(r.reached)
 	clear(r.matched)
 	clear(r.capped)
 	r.frame, r.guard = frame{}, nil
-	r.held, r.everywhere, r.open, r.hits = r.held[:0], r.everywhere[:0], r.open[:0], r.hits[:0]
-	r.matched, r.capped, r.keyed, r.asks = r.matched[:0], r.capped[:0], 0, false
+	clear(r.everywhere)
+	r.held, r.open = r.held[:0], r.open[:0]
+	r.matched, r.capped, r.faulted, r.keyed, r.asks = r.matched[:0], r.capped[:0], r.faulted[:0], 0, false
 	r.set.pool.Put(r)
 }
 
@@ -332,7 +411,7 @@ type Said struct {
 
 // Says appends the messages and reminders of rules that ask about no candidate, the first rule's first.
 func (r *Request) Says(said []Said) []Said {
-	for _, n := range r.everywhere {
+	for n := range each(r.everywhere) {
 		rule := r.set.members[n].rule
 		for a := range rule.Then {
 			if k := rule.Then[a].Kind; k == Say || k == Remind {
@@ -376,62 +455,68 @@ func (r *Request) Candidate(c *Candidate, e *Effect) {
 		clear(r.answers)
 		r.now = 1
 	}
-	hits := append(r.hits[:0], r.everywhere...)
+	hits := r.hits
+	copy(hits, r.everywhere)
 	for _, n := range r.open {
 		if r.matches(n) {
-			hits = insert(hits, n)
+			hits[n/64] |= 1 << (n % 64)
 		}
 	}
 	if r.keyed > 0 {
 		r.found = r.set.index.find(r.found[:0], c)
 		for _, n := range r.found {
-			if r.active[n] && r.matches(n) {
-				hits = insert(hits, n)
+			if r.active[n] && hits[n/64]&(1<<(n%64)) == 0 && r.matches(n) {
+				hits[n/64] |= 1 << (n % 64)
 			}
 		}
 	}
-	r.hits = hits
-	if len(hits) == 0 {
-		return
-	}
+	l := &r.set.lean
 	rules, caps := len(r.matched), len(r.capped)
-	for _, n := range hits {
-		m := &r.set.members[n]
-		if len(m.candidate) > 0 {
-			r.counts[n]++
+	for w, word := range hits {
+		for ; word != 0; word &= word - 1 {
+			n := w*64 + bits.TrailingZeros64(word)
+			if l.from[n] < l.from[n+1] {
+				r.counts[n]++
+			}
+			r.matched = append(r.matched, l.rules[n])
+			if factor := l.factor[n]; factor > 0 {
+				e.Factor *= factor
+			} else {
+				r.apply(&r.set.members[n], c, e)
+			}
 		}
-		r.matched = append(r.matched, m.rule)
-		r.apply(m, c, e)
+	}
+	if len(r.matched) == rules {
+		return
 	}
 	e.Matched = r.matched[rules:len(r.matched):len(r.matched)]
 	e.Caps = r.capped[caps:len(r.capped):len(r.capped)]
 	e.Factor = min(max(e.Factor, 1./MaxFactor), MaxFactor)
 }
 
-// insert puts a member into hits, which are in order and come nearly so, unless it is there.
-func insert(hits []int32, n int32) []int32 {
-	i := len(hits)
-	for i > 0 && hits[i-1] > n {
-		i--
+// each calls yield with the numbers of the bits that are set, in order.
+func each(set []uint64) func(yield func(int) bool) {
+	return func(yield func(int) bool) {
+		for w, word := range set {
+			for ; word != 0; word &= word - 1 {
+				if !yield(w*64 + bits.TrailingZeros64(word)) {
+					return
+				}
+			}
+		}
 	}
-	if i > 0 && hits[i-1] == n {
-		return hits
-	}
-	hits = append(hits, n)
-	copy(hits[i+1:], hits[i:])
-	hits[i] = n
-	return hits
 }
 
 // matches runs a rule's candidate parts.
 func (r *Request) matches(n int32) bool {
-	for _, part := range r.set.members[n].candidate {
+	l := &r.set.lean
+	for _, part := range l.parts[l.from[n]:l.from[n+1]] {
 		a := &r.answers[part]
 		if a.candidate != r.now {
 			*a = answer{r.now, r.set.asked[part](&r.frame)}
 		}
 		if a.truth != yes {
-			r.set.fault(n, a.truth)
+			r.fault(n, a.truth)
 			return false
 		}
 	}
@@ -467,7 +552,7 @@ func (r *Request) apply(m *member, c *Candidate, e *Effect) {
 			case price.Minor < c.Price.Minor:
 				e.Price, e.Offer, e.OfferBy, e.Personal = price, a.Offer, m.rule, m.personal
 			}
-		case Say:
+		case Say, Remind:
 			if e.Say.Rule == nil && len(m.candidate) > 0 {
 				e.Say = Said{m.rule, a}
 			}

@@ -257,3 +257,61 @@ func TestWhy(t *testing.T) {
 		t.Errorf("got  %+v\nwant %+v", got[0].Parts, want)
 	}
 }
+
+// TestSwitchOff holds that a rule which fails too often is asked no more, that others go on, and that one which fails now and then stays.
+func TestSwitchOff(t *testing.T) {
+	t.Parallel()
+	fails := func(id string, rate float64) Rule {
+		return Rule{ID: id, Uses: []who.Purpose{who.Loyalty}, When: `10 / shopper.orders > 2`, Guards: Guardrails{FaultRate: rate}, Then: []Action{{Kind: Say, Text: map[string]string{"en": "?"}}}}
+	}
+	inCandidate := Rule{ID: "each", Uses: []who.Purpose{who.Loyalty}, When: `10 / candidate.stock > 2`, Then: []Action{{Kind: Boost, Factor: 2}}}
+	s := mustSet(t, fails("default", 0), fails("patient", 0.5), fails("never", 1), inCandidate, Rule{ID: "sound", When: `moment.hour >= 0`})
+	empty := &Candidate{Stock: Known(int64(0))}
+	ask := func(orders int64) map[string]Hold {
+		r := s.Begin(&Scene{Shopper: Shopper{Orders: orders}}, nil)
+		defer r.Release()
+		var e Effect
+		for range 3 { // of a rule that fails with every candidate one failure counts for the answer
+			r.Candidate(empty, &e)
+		}
+		trace, held := r.Trace(), map[string]Hold{}
+		for told := range trace.All {
+			held[told.Rule.ID] = told.Hold
+		}
+		return held
+	}
+	for range stretch / 20 { // one answer of two fails: five of a hundred by the end of the stretch
+		ask(0)
+		ask(1)
+	}
+	if held := ask(1); held["default"] != Free || held["each"] != Free {
+		t.Errorf("a few failures: got %v", held)
+	}
+	for range stretch / 10 {
+		ask(0)
+	}
+	if held := ask(1); held["default"] != SwitchedOff || held["each"] != SwitchedOff || held["patient"] != Free || held["never"] != Free || held["sound"] != Free {
+		t.Errorf("many failures: got %v", held)
+	}
+	for range stretch {
+		ask(0)
+	}
+	h := s.Health()
+	if held := ask(1); held["patient"] != SwitchedOff || held["never"] != Free || !h["patient"].Off || h["never"].Off || h["sound"].Off || h["never"].Faulted < stretch {
+		t.Errorf("nothing but failures: got %v, %+v", held, h)
+	}
+	// A stretch begins anew: failures of the one before do not count.
+	s = mustSet(t, fails("default", 0))
+	for range 20 {
+		for n := range stretch {
+			orders := int64(1)
+			if n%20 == 0 {
+				orders = 0
+			}
+			ask(orders)
+		}
+	}
+	if s.Health()["default"].Off {
+		t.Error("one failure of twenty switches it off")
+	}
+}

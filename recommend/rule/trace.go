@@ -1,6 +1,9 @@
 package rule
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // reached is how far a rule came in a request, in four bytes, so that a decision record can tell of every rule
 // what it came to without costing the request anything.
@@ -62,7 +65,7 @@ type Traced struct {
 	Rule    *Rule
 	Outcome Outcome
 	Hold    Hold   // with HeldBack
-	Part    string // of the condition, that is false, unknown or failed, as it is written; empty elsewhere
+	Part    string // of the condition, that is false, unknown or failed, or that no candidate met, as it is written; empty elsewhere
 	Matched int    // with Matched: scenes (1) or candidates
 }
 
@@ -84,6 +87,8 @@ func (t *Trace) All(yield func(Traced) bool) {
 		case NoCandidate:
 			if traced.Matched > 0 {
 				traced.Outcome = Matched
+			} else {
+				traced.Part = m.candidateParts()
 			}
 		}
 		if !yield(traced) {
@@ -104,4 +109,15 @@ func (m *member) scenePart(n int) string {
 		n--
 	}
 	return ""
+}
+
+// candidateParts is the text of all parts that ask about a candidate: none met them together.
+func (m *member) candidateParts() string {
+	var texts []string
+	for _, t := range m.formula.terms {
+		if t.candidate {
+			texts = append(texts, t.text)
+		}
+	}
+	return strings.Join(texts, " && ")
 }

@@ -338,6 +338,33 @@ func (e TriggerKind) Valid() bool {
 	}
 }
 
+// Defines values for WebhookKind.
+const (
+	WebhookKindApproach   WebhookKind = "approach"
+	WebhookKindDwell      WebhookKind = "dwell"
+	WebhookKindEnter      WebhookKind = "enter"
+	WebhookKindExit       WebhookKind = "exit"
+	WebhookKindSuggestion WebhookKind = "suggestion"
+)
+
+// Valid indicates whether the value is a known member of the WebhookKind enum.
+func (e WebhookKind) Valid() bool {
+	switch e {
+	case WebhookKindApproach:
+		return true
+	case WebhookKindDwell:
+		return true
+	case WebhookKindEnter:
+		return true
+	case WebhookKindExit:
+		return true
+	case WebhookKindSuggestion:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for WebhookStatus.
 const (
 	WebhookStatusLive   WebhookStatus = "live"
@@ -635,6 +662,9 @@ type Delivery struct {
 
 	// Status waiting or undelivered. An open list.
 	Status string `json:"status"`
+
+	// Suggested Of a message whose type begins with `satnav.suggestion.`.
+	Suggested SuggestionEvent `json:"suggested,omitempty,omitzero"`
 
 	// Type Such as `satnav.trigger.enter`. An open list.
 	Type    string `json:"type"`
@@ -2129,10 +2159,40 @@ type RuleCheck struct {
 // RuleClass What may go wrong: ordering, interrupting (it speaks without being asked), price, sensitive. More may come.
 type RuleClass string
 
+// RuleConflict defines model for RuleConflict.
+type RuleConflict struct {
+	// Kind never_matching, shadowed, budget_exceeding, always_matching, schedule_overlapping or contradictory; there may be more kinds later.
+	Kind string `json:"kind"`
+
+	// Mend What would help.
+	Mend string `json:"mend"`
+
+	// Rules Ids of those concerned; of two the one that goes first.
+	Rules []string `json:"rules"`
+
+	// Scene A scene that shows it.
+	Scene RuleWitness `json:"scene"`
+
+	// Text What was found.
+	Text string `json:"text"`
+}
+
+// RuleConflicts defines model for RuleConflicts.
+type RuleConflicts struct {
+	// Conflicts The gravest first.
+	Conflicts []RuleConflict `json:"conflicts"`
+
+	// More There may be more: the search met its bounds.
+	More bool `json:"more,omitempty,omitzero"`
+}
+
 // RuleGuards What holds it back. 0 or absent: no limit.
 type RuleGuards struct {
 	// BudgetMinor Of the price reductions that are shown, in all, in minor units.
 	BudgetMinor int64 `json:"budget_minor,omitempty,omitzero"`
+
+	// FaultRate In what share of answers the condition may fail (a division by zero) until the rule is switched off. Default: 0.1; 1: never.
+	FaultRate float64 `json:"fault_rate,omitempty,omitzero"`
 
 	// Holdout The share of shoppers for whom it never acts, so that what it does can be told: `/v1/experiments/rule:ID/verdict`.
 	Holdout       float64 `json:"holdout,omitempty,omitzero"`
@@ -2142,6 +2202,19 @@ type RuleGuards struct {
 
 	// Quiet Hours without interruptions, by the clock of the store.
 	Quiet RuleHours `json:"quiet,omitempty,omitzero"`
+}
+
+// RuleHealth defines model for RuleHealth.
+type RuleHealth struct {
+	// Faulted How often its condition failed.
+	Faulted int64  `json:"faulted"`
+	ID      string `json:"id"`
+
+	// Matched Scenes, or candidates where it asks about one, for which it held.
+	Matched int64 `json:"matched"`
+
+	// Off It failed in too many answers and is asked no more, until it is published again.
+	Off bool `json:"off,omitempty,omitzero"`
 }
 
 // RuleHours defines model for RuleHours.
@@ -2211,6 +2284,9 @@ type RulePlan struct {
 
 	// Version Of the live rules.
 	Version int64 `json:"version"`
+
+	// Warnings Conflicts of the rules that are added or changed. They keep nothing from being published.
+	Warnings []RuleConflict `json:"warnings,omitempty,omitzero"`
 }
 
 // RulePlanned What waits for its time.
@@ -2282,6 +2358,9 @@ type RuleSet struct {
 	// By Who published it.
 	By string `json:"by,omitempty,omitzero"`
 
+	// Health Of the current version: what its rules came to on the server that answers, since it made them live or began.
+	Health []RuleHealth `json:"health,omitempty,omitzero"`
+
 	// Planned What waits for its time.
 	Planned RulePlanned `json:"planned,omitempty,omitzero"`
 
@@ -2290,8 +2369,11 @@ type RuleSet struct {
 	Rules    []Rule `json:"rules"`
 
 	// Version Told as `v41` in `used.rules`. 0: nothing is live yet.
-	Version int64  `json:"version"`
-	Why     string `json:"why,omitempty,omitzero"`
+	Version int64 `json:"version"`
+
+	// Warnings Where it was published just now: conflicts of the rules that were added or changed.
+	Warnings []RuleConflict `json:"warnings,omitempty,omitzero"`
+	Why      string         `json:"why,omitempty,omitzero"`
 }
 
 // RuleSimulated defines model for RuleSimulated.
@@ -2387,6 +2469,21 @@ type RuleVersion struct {
 // RuleVersions defines model for RuleVersions.
 type RuleVersions struct {
 	Versions []RuleVersion `json:"versions"`
+}
+
+// RuleWitness A scene that shows it.
+type RuleWitness struct {
+	// At By the clock of the store, such as 2026-11-27T18:00.
+	At string `json:"at"`
+
+	// Item The candidate, where a rule asks about one.
+	Item string `json:"item,omitempty,omitzero"`
+
+	// Rules What each rule comes to, part by part, with the values that it sees.
+	Rules []RuleVerdict `json:"rules"`
+
+	// Times How often the scene has to come until the budget is spent.
+	Times int `json:"times,omitempty,omitzero"`
 }
 
 // Schedule When it is open: the compact text, such as `Mo-Fr 08:00-20:00; 2026-12-25 closed`, or the object.
@@ -2622,7 +2719,7 @@ type StoredStore struct {
 // StoredWebhook defines model for StoredWebhook.
 type StoredWebhook struct {
 	ID    string        `json:"id"`
-	Kinds []TriggerKind `json:"kinds,omitempty,omitzero"`
+	Kinds []WebhookKind `json:"kinds,omitempty,omitzero"`
 	Name  string        `json:"name,omitempty,omitzero"`
 
 	// RotatingUntil Until when the secret before this one signs as well.
@@ -2694,6 +2791,23 @@ type Suggestion struct {
 	ValidUntil time.Time `json:"valid_until,omitempty,omitzero"`
 }
 
+// SuggestionEvent The `data` of a message of the types `satnav.suggestion.event` and `satnav.suggestion.schedule`: what a rule suggests because of an event, or
+// because its time has come. Texts are by language. More members may come.
+type SuggestionEvent struct {
+	At time.Time `json:"at"`
+
+	// Event The kind of the event.
+	Event string `json:"event,omitempty,omitzero"`
+
+	// Item Of the event.
+	Item string `json:"item,omitempty,omitzero"`
+
+	// Occasion event or schedule.
+	Occasion   string                 `json:"occasion"`
+	Shopper    string                 `json:"shopper"`
+	Suggestion map[string]interface{} `json:"suggestion"`
+}
+
 // SuggestionKind What is suggested. More kinds may come.
 type SuggestionKind string
 
@@ -2759,6 +2873,9 @@ type TriggerSuggestion struct {
 	// Examples: 2.49
 	Price   Money    `json:"price,omitempty,omitzero"`
 	Reasons []Reason `json:"reasons,omitempty,omitzero"`
+
+	// RemindAt When to say it. Absent: now.
+	RemindAt time.Time `json:"remind_at,omitempty,omitzero"`
 
 	// Rule The rule.
 	Rule string `json:"rule"`
@@ -2926,8 +3043,8 @@ type Webhook struct {
 	// ID At most 64 letters, digits, '.', '_' or '-'. Absent: the one of the path, or one is made.
 	ID ID `json:"id,omitempty,omitzero"`
 
-	// Kinds Which triggers. Absent: all.
-	Kinds []TriggerKind `json:"kinds,omitempty,omitzero"`
+	// Kinds Which triggers, and whether what rules suggest on events and schedules. Absent: all.
+	Kinds []WebhookKind `json:"kinds,omitempty,omitzero"`
 
 	// Name For people.
 	Name string `json:"name,omitempty,omitzero"`
@@ -2938,6 +3055,9 @@ type Webhook struct {
 	// URL Where messages are POSTed: https, a public address, no redirects.
 	URL string `json:"url"`
 }
+
+// WebhookKind A kind of triggers, or `suggestion`, what rules suggest on events and schedules.
+type WebhookKind string
 
 // WebhookList defines model for WebhookList.
 type WebhookList struct {
@@ -2997,11 +3117,17 @@ type WhyRule struct {
 	// Here It did something with this suggestion.
 	Here bool `json:"here"`
 
+	// Hold With the outcome held: why, such as frequency, quiet_hours, objection.
+	Hold string `json:"hold,omitempty,omitzero"`
+
 	// Outcome matched, schedule, condition, unknown, fault, held or candidate. More may come.
 	Outcome string `json:"outcome"`
-	Rule    string `json:"rule"`
 
-	// Text In plain words.
+	// Part Of its condition, that did not hold, as the shop wrote it.
+	Part string `json:"part,omitempty,omitzero"`
+	Rule string `json:"rule"`
+
+	// Text In plain words, for the shopper.
 	Text string `json:"text"`
 }
 
@@ -3019,9 +3145,6 @@ type WhyVersions struct {
 
 // Cursor defines model for Cursor.
 type Cursor = string
-
-// IdempotencyKey defines model for IdempotencyKey.
-type IdempotencyKey = string
 
 // IfMatch defines model for IfMatch.
 type IfMatch = string
@@ -3099,30 +3222,6 @@ type GetAuditParams struct {
 	Limit int `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
 }
 
-// PostErasureParams defines parameters for PostErasure.
-type PostErasureParams struct {
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
-}
-
-// DeleteHoldParams defines parameters for DeleteHold.
-type DeleteHoldParams struct {
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
-}
-
-// PutHoldParams defines parameters for PutHold.
-type PutHoldParams struct {
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
-}
-
 // ListDeliveriesParams defines parameters for ListDeliveries.
 type ListDeliveriesParams struct {
 	// Webhook The id of the webhook.
@@ -3145,27 +3244,6 @@ type ListDeliveriesParamsStatus string
 type ReplayDeliveriesParams struct {
 	// Webhook The id of the webhook.
 	Webhook string `form:"webhook" json:"webhook"`
-
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
-}
-
-// DeleteDeliveryParams defines parameters for DeleteDelivery.
-type DeleteDeliveryParams struct {
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
-}
-
-// ReplayDeliveryParams defines parameters for ReplayDelivery.
-type ReplayDeliveryParams struct {
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // ListExperimentsParams defines parameters for ListExperiments.
@@ -3181,11 +3259,6 @@ type ListExperimentsParams struct {
 type DeleteExperimentParams struct {
 	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
-
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // PutExperimentParams defines parameters for PutExperiment.
@@ -3195,27 +3268,6 @@ type PutExperimentParams struct {
 
 	// IfNoneMatch On GET: the `ETag` that is already known; 304 when it is still current. On PUT: `*` creates only, and is 412 when the id exists.
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
-
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
-}
-
-// StartExperimentParams defines parameters for StartExperiment.
-type StartExperimentParams struct {
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
-}
-
-// StopExperimentParams defines parameters for StopExperiment.
-type StopExperimentParams struct {
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // ListGeofencesParams defines parameters for ListGeofences.
@@ -3234,14 +3286,6 @@ type ListGeofencesParams struct {
 
 	// Tag Only geofences with this tag.
 	Tag string `form:"tag,omitempty" json:"tag,omitempty,omitzero"`
-}
-
-// CreateGeofenceParams defines parameters for CreateGeofence.
-type CreateGeofenceParams struct {
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // NearbyGeofencesParams defines parameters for NearbyGeofences.
@@ -3272,11 +3316,6 @@ type NearbyGeofencesParamsPlatform string
 type DeleteGeofenceParams struct {
 	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
-
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // GetGeofenceParams defines parameters for GetGeofence.
@@ -3292,11 +3331,6 @@ type PutGeofenceParams struct {
 
 	// IfNoneMatch On GET: the `ETag` that is already known; 304 when it is still current. On PUT: `*` creates only, and is 412 when the id exists.
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
-
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // RestoreGeofenceParams defines parameters for RestoreGeofence.
@@ -3306,11 +3340,6 @@ type RestoreGeofenceParams struct {
 
 	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
-
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // PostImportParams defines parameters for PostImport.
@@ -3337,14 +3366,6 @@ type GetInsightParams struct {
 	Window string `form:"window,omitempty" json:"window,omitempty,omitzero"`
 }
 
-// DeleteMeParams defines parameters for DeleteMe.
-type DeleteMeParams struct {
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
-}
-
 // GetMyDiaryParams defines parameters for GetMyDiary.
 type GetMyDiaryParams struct {
 	// From Only entries at or after this time.
@@ -3366,22 +3387,6 @@ type GetMyDiaryParams struct {
 	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 }
 
-// DeleteMyDiaryEntryParams defines parameters for DeleteMyDiaryEntry.
-type DeleteMyDiaryEntryParams struct {
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
-}
-
-// PutMyDiaryEntryParams defines parameters for PutMyDiaryEntry.
-type PutMyDiaryEntryParams struct {
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
-}
-
 // GetMyExportParams defines parameters for GetMyExport.
 type GetMyExportParams struct {
 	// Format json has everything, csv the events.
@@ -3390,22 +3395,6 @@ type GetMyExportParams struct {
 
 // GetMyExportParamsFormat defines parameters for GetMyExport.
 type GetMyExportParamsFormat string
-
-// PutMyPermissionsParams defines parameters for PutMyPermissions.
-type PutMyPermissionsParams struct {
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
-}
-
-// PutMyPreferencesParams defines parameters for PutMyPreferences.
-type PutMyPreferencesParams struct {
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
-}
 
 // GetMyUsesParams defines parameters for GetMyUses.
 type GetMyUsesParams struct {
@@ -3437,23 +3426,10 @@ type ListProductsParams struct {
 	Category string `form:"category,omitempty" json:"category,omitempty,omitzero"`
 }
 
-// CreateProductParams defines parameters for CreateProduct.
-type CreateProductParams struct {
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
-}
-
 // DeleteProductParams defines parameters for DeleteProduct.
 type DeleteProductParams struct {
 	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
-
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // GetProductParams defines parameters for GetProduct.
@@ -3469,11 +3445,6 @@ type PutProductParams struct {
 
 	// IfNoneMatch On GET: the `ETag` that is already known; 304 when it is still current. On PUT: `*` creates only, and is 412 when the id exists.
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
-
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // GetPurposesParams defines parameters for GetPurposes.
@@ -3492,11 +3463,6 @@ type GetRetailerParams struct {
 type PutRetailerParams struct {
 	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
-
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // ListRulesParams defines parameters for ListRules.
@@ -3508,12 +3474,10 @@ type ListRulesParams struct {
 	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 }
 
-// ApproveRulesParams defines parameters for ApproveRules.
-type ApproveRulesParams struct {
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+// ListRuleConflictsParams defines parameters for ListRuleConflicts.
+type ListRuleConflictsParams struct {
+	// Rules `drafts` (the default), `live`, or a version of the live set such as `v41`.
+	Rules string `form:"rules,omitempty" json:"rules,omitempty,omitzero"`
 }
 
 // GetLiveRulesParams defines parameters for GetLiveRules.
@@ -3522,31 +3486,10 @@ type GetLiveRulesParams struct {
 	Version int64 `form:"version,omitempty" json:"version,omitempty,omitzero"`
 }
 
-// PublishRulesParams defines parameters for PublishRules.
-type PublishRulesParams struct {
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
-}
-
-// RollbackRulesParams defines parameters for RollbackRules.
-type RollbackRulesParams struct {
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
-}
-
 // DeleteRuleParams defines parameters for DeleteRule.
 type DeleteRuleParams struct {
 	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
-
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // GetRuleParams defines parameters for GetRule.
@@ -3562,11 +3505,6 @@ type PutRuleParams struct {
 
 	// IfNoneMatch On GET: the `ETag` that is already known; 304 when it is still current. On PUT: `*` creates only, and is 412 when the id exists.
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
-
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // ListStoresParams defines parameters for ListStores.
@@ -3578,23 +3516,10 @@ type ListStoresParams struct {
 	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 }
 
-// CreateStoreParams defines parameters for CreateStore.
-type CreateStoreParams struct {
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
-}
-
 // DeleteStoreParams defines parameters for DeleteStore.
 type DeleteStoreParams struct {
 	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
-
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // GetStoreParams defines parameters for GetStore.
@@ -3610,11 +3535,6 @@ type PutStoreParams struct {
 
 	// IfNoneMatch On GET: the `ETag` that is already known; 304 when it is still current. On PUT: `*` creates only, and is 412 when the id exists.
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
-
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // StreamTriggersParams defines parameters for StreamTriggers.
@@ -3635,23 +3555,10 @@ type ListWebhooksParams struct {
 	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 }
 
-// CreateWebhookParams defines parameters for CreateWebhook.
-type CreateWebhookParams struct {
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
-}
-
 // DeleteWebhookParams defines parameters for DeleteWebhook.
 type DeleteWebhookParams struct {
 	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
-
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // GetWebhookParams defines parameters for GetWebhook.
@@ -3667,22 +3574,12 @@ type PutWebhookParams struct {
 
 	// IfNoneMatch On GET: the `ETag` that is already known; 304 when it is still current. On PUT: `*` creates only, and is 412 when the id exists.
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
-
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // RotateWebhookParams defines parameters for RotateWebhook.
 type RotateWebhookParams struct {
 	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
-
-	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
-	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
-	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // PostPageFormdataRequestBody defines body for PostPage for application/x-www-form-urlencoded ContentType.

@@ -136,6 +136,8 @@ func newApp(parts Parts) *fiber.App {
 	server.Get("/v1/rules/live", fixed.GetLiveRules)
 	server.Get("/v1/rules/versions", fixed.ListRuleVersions)
 	server.Get("/v1/rules/plan", fixed.GetRulePlan)
+	server.Get("/v1/rules/conflicts", fixed.ListRuleConflicts)
+	server.Get("/v1/rules/estimate", fixed.EstimateRules)
 	RegisterHandlers(server, a)
 	server.Use(func(c *fiber.Ctx) error { return a.nowhere(c) })
 	return server

@@ -39,8 +39,11 @@ func deliveryFrom(l *store.WaitingLetter) (wire.Delivery, error) {
 	if l.Dead {
 		told.Status = "undelivered"
 	}
-	if l.Type == deliver.TypeErasure {
+	switch {
+	case l.Type == deliver.TypeErasure:
 		return told, json.Unmarshal([]byte(l.Data), &told.Erasure)
+	case strings.HasPrefix(l.Type, deliver.TypeSuggestion):
+		return told, json.Unmarshal([]byte(l.Data), &told.Suggested)
 	}
 	return told, json.Unmarshal([]byte(l.Data), &told.Data)
 }

@@ -57,11 +57,19 @@ func (a *API) PostEvents(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	var shoppers []string
+	var happened []who.Event
 	for n, result := range recorded {
+		if result.Status != diary.Refused { // a retry, too: the call before may have ended between the event and what rules say about it
+			shoppers, happened = append(shoppers, entries[n].Shopper), append(happened, entries[n].Event)
+		}
 		out.Results[indexes[n]].Status = wire.EventResultStatus(result.Status)
 		if result.Status == diary.Refused {
 			out.Results[indexes[n]].Problem = ofEvent(c, refusedEvent(result), eventPointer(indexes[n]))
 		}
+	}
+	if err := a.Visits.Happened(c.UserContext(), strings.Clone(claims.Retailer), now, shoppers, happened); err != nil {
+		a.Log.Error("rules cannot speak about an event", "err", err) // the events are kept
 	}
 	return encode(c, out)
 }

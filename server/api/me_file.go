@@ -166,7 +166,7 @@ func whyFrom(r *store.DecisionRecord, n int, id string, words words, snapshot *r
 		out.Reasons[i] = words.reason(&s.Reasons[i])
 	}
 	for _, t := range r.Rules {
-		out.Rules = append(out.Rules, wire.WhyRule{Rule: t.Rule, Outcome: string(t.Outcome), Here: slices.Contains(s.Rules, t.Rule), Text: ruleText(t)})
+		out.Rules = append(out.Rules, wire.WhyRule{Rule: t.Rule, Outcome: string(t.Outcome), Here: slices.Contains(s.Rules, t.Rule), Text: ruleText(t), Part: t.Part, Hold: string(t.Hold)})
 	}
 	return out
 }
@@ -195,16 +195,34 @@ func ruleText(t store.RuleTrace) string {
 	case rule.NotNow:
 		return "It was not its time"
 	case rule.NotTrue:
-		return "Its condition did not hold: " + t.Part
+		return "It is for other occasions: it asks for " + askedFor(t.Part)
 	case rule.NotKnown:
-		return "Its condition asks for something that is not known: " + t.Part
+		return "It asks for something that is not known: " + askedFor(t.Part)
 	case rule.Faulted:
 		return "Its condition could not be worked out, so it did nothing"
 	case rule.HeldBack:
 		return "It was held back: " + strings.ReplaceAll(string(t.Hold), "_", " ")
-	default:
-		return "It found nothing to act on"
+	case rule.NoCandidate:
+		if t.Part != "" {
+			return "Nothing that could be suggested was what it is for: it asks for " + askedFor(t.Part)
+		}
 	}
+	return "It found nothing to act on"
+}
+
+// askedFor says what a part of a condition asks for, in the words of the attributes' descriptions: "tier of the loyalty card".
+func askedFor(part string) string {
+	var words []string
+	for _, a := range rule.Asks(part) {
+		doc, _, _ := strings.Cut(a.Doc, ";")
+		doc, _, _ = strings.Cut(doc, ":")
+		doc, _, _ = strings.Cut(strings.TrimSuffix(strings.TrimSpace(doc), "."), ". ")
+		words = append(words, strings.ToLower(doc[:1])+doc[1:])
+	}
+	if len(words) == 0 {
+		return "something else" // the record is of an attribute that is no more
+	}
+	return strings.Join(words, ", ")
 }
 
 // GetMyExport gives the shopper all that is known of them as a file.

@@ -208,6 +208,9 @@ type ServerInterface interface {
 	// CheckRule What is wrong with a rule?
 	// (POST /v1/rules/check)
 	CheckRule(c *fiber.Ctx) error
+	// ListRuleConflicts Which rules get in each other's way?
+	// (GET /v1/rules/conflicts)
+	ListRuleConflicts(c *fiber.Ctx, params ListRuleConflictsParams) error
 	// GetLiveRules What is live
 	// (GET /v1/rules/live)
 	GetLiveRules(c *fiber.Ctx, params GetLiveRulesParams) error
@@ -3076,6 +3079,43 @@ func (siw *ServerInterfaceWrapper) CheckRule(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// ListRuleConflicts operation middleware
+func (siw *ServerInterfaceWrapper) ListRuleConflicts(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRuleConflictsParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return fiber.NewError(fiber.StatusBadRequest, fmt.Errorf("Invalid format for query string: %w", err).Error())
+	}
+
+	// ------------- Optional query parameter "rules" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "rules", query, &params.Rules, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return fiber.NewError(fiber.StatusBadRequest, fmt.Errorf("Invalid format for parameter rules: %w", err).Error())
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListRuleConflicts(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // GetLiveRules operation middleware
 func (siw *ServerInterfaceWrapper) GetLiveRules(c *fiber.Ctx) error {
 
@@ -4337,6 +4377,8 @@ func RegisterHandlersWithOptions(router fiber.Router, si ServerInterface, option
 	router.Post(options.BaseURL+"/v1/rules/approve", wrapper.ApproveRules)
 
 	router.Post(options.BaseURL+"/v1/rules/check", wrapper.CheckRule)
+
+	router.Get(options.BaseURL+"/v1/rules/conflicts", wrapper.ListRuleConflicts)
 
 	router.Get(options.BaseURL+"/v1/rules/live", wrapper.GetLiveRules)
 

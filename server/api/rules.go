@@ -1,10 +1,13 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -241,6 +244,16 @@ func (a *API) GetLiveRules(c *fiber.Ctx, params wire.GetLiveRulesParams) error {
 		return err
 	}
 	out.Planned = plannedFrom(planned)
+	if params.Version == 0 {
+		snapshot, err := a.Retailers.Of(c.UserContext(), id)
+		if err != nil {
+			return err
+		}
+		health := snapshot.Suggest.Rules.Health()
+		for _, id := range slices.Sorted(maps.Keys(health)) {
+			out.Health = append(out.Health, wire.RuleHealth{ID: id, Matched: int64(health[id].Matched), Faulted: int64(health[id].Faulted), Off: health[id].Off})
+		}
+	}
 	return encode(c, out)
 }
 
@@ -283,7 +296,35 @@ func (a *API) tellPlan(c *fiber.Ctx, plan *retailer.Plan) error {
 	for _, given := range plan.Given {
 		out.Approvals = append(out.Approvals, wire.RuleApproved{By: given.By, At: given.At, Why: given.Why})
 	}
+	found, err := a.Retailers.Warnings(c.UserContext(), caller(c).Retailer, plan)
+	if err != nil {
+		return ruleProblem(err)
+	}
+	out.Warnings = conflictsFrom(found.Conflicts)
 	return encode(c, out)
+}
+
+// ListRuleConflicts tells which rules get in each other's way.
+func (a *API) ListRuleConflicts(c *fiber.Ctx, params wire.ListRuleConflictsParams) error {
+	found, err := a.Retailers.Conflicts(c.UserContext(), caller(c).Retailer, strings.Clone(cmp.Or(params.Rules, "drafts")))
+	if err != nil {
+		return ruleProblem(err)
+	}
+	return encode(c, wire.RuleConflicts{Conflicts: conflictsFrom(found.Conflicts), More: found.More})
+}
+
+func conflictsFrom(found []retailer.Conflict) []wire.RuleConflict {
+	out := []wire.RuleConflict{}
+	for i := range found {
+		f, m := &found[i], &found[i].Scene.Moment
+		told := wire.RuleConflict{Kind: string(f.Kind), Rules: f.Rules, Text: f.Text, Mend: f.Mend, Scene: wire.RuleWitness{
+			At: fmt.Sprintf("%04d-%02d-%02dT%02d:%02d", m.Year, m.Month, m.Day, m.Minute/60, m.Minute%60), Times: f.Times, Rules: verdictsFrom(f.Verdicts)}}
+		if f.Candidate != nil {
+			told.Scene.Item = f.Candidate.Item
+		}
+		out = append(out, told)
+	}
+	return out
 }
 
 // ApproveRules agrees to publish the drafts.
@@ -311,17 +352,29 @@ func (a *API) PublishRules(c *fiber.Ctx, _ wire.PublishRulesParams) error {
 	if err := a.decode(c, &in); err != nil {
 		return err
 	}
+	plan, err := a.Retailers.Plan(c.UserContext(), caller(c).Retailer) // what is warned of: after it is live nothing differs any more
+	if err != nil {
+		return err
+	}
 	set, entry, err := a.Retailers.PublishRules(c.UserContext(), caller(c).Retailer, editor(c), retailer.Publication{Why: in.Why, Digest: in.Digest, At: in.At})
 	if err != nil {
 		return ruleProblem(err)
 	}
-	return a.tellSet(c, set, entry)
+	found, err := a.Retailers.Warnings(c.UserContext(), caller(c).Retailer, plan)
+	if err != nil { // it is live all the same
+		a.Log.Warn("no warnings about published rules", "retailer", caller(c).Retailer, "err", err)
+		found = &retailer.Report{}
+	}
+	return a.tellSet(c, set, entry, found.Conflicts)
 }
 
-func (a *API) tellSet(c *fiber.Ctx, set retailer.RuleSet, entry store.Entry) error {
+func (a *API) tellSet(c *fiber.Ctx, set retailer.RuleSet, entry store.Entry, warnings []retailer.Conflict) error {
 	out, err := ruleSetFrom(&set, &entry)
 	if err != nil {
 		return err
+	}
+	if len(warnings) > 0 {
+		out.Warnings = conflictsFrom(warnings)
 	}
 	planned, err := a.Retailers.Planned(c.UserContext(), caller(c).Retailer)
 	if err != nil {
@@ -344,7 +397,7 @@ func (a *API) RollbackRules(c *fiber.Ctx, _ wire.RollbackRulesParams) error {
 	if err != nil {
 		return ruleProblem(err)
 	}
-	return a.tellSet(c, set, entry)
+	return a.tellSet(c, set, entry, nil)
 }
 
 // messagesFrom tells what the shop says.

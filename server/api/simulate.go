@@ -11,6 +11,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"satnav/context/who"
+	"satnav/recommend/experiment"
 	"satnav/recommend/rule"
 	"satnav/sdk-contract/wire"
 	"satnav/server/money"
@@ -72,6 +73,25 @@ func (a *API) SimulateRules(c *fiber.Ctx) error {
 		return err
 	}
 	return encode(c, simulatedFrom(tried, wordsFor("", snapshot)))
+}
+
+// EstimateRules tells what rules would have sold, by what was left to chance.
+func (a *API) EstimateRules(c *fiber.Ctx, params wire.EstimateRulesParams) error {
+	id, now := caller(c).Retailer, a.Now()
+	rules, err := a.Retailers.RulesNamed(c.UserContext(), id, cmp.Or(params.Rules, "drafts"))
+	if err != nil {
+		return ruleProblem(err)
+	}
+	looked, err := a.Visits.Look(c.UserContext(), visit.Looking{Retailer: id, Rules: rules, Since: now.AddDate(0, 0, -cmp.Or(params.Days, 30)), Until: now,
+		Within: time.Duration(cmp.Or(params.WithinDays, 7)) * 24 * time.Hour, Most: visit.MaxLooked})
+	if err != nil {
+		return err
+	}
+	return encode(c, wire.RuleEstimate{Answers: looked.Answers, Met: looked.Met, Bought: looked.Reward, Snips: estimatedFrom(looked.SNIPS), DoublyRobust: estimatedFrom(looked.Robust)})
+}
+
+func estimatedFrom(e experiment.Estimate) wire.RuleEstimated {
+	return wire.RuleEstimated{Value: e.Value, Low: e.Low, High: e.High, Effective: e.Effective}
 }
 
 // imagined is a scene that somebody made up.

@@ -40,7 +40,7 @@ func webhookFrom(e store.Entry, secret bool) (wire.StoredWebhook, error) {
 		told.Status = wire.WebhookStatusPaused
 	}
 	for _, kind := range kept.Kinds {
-		told.Kinds = append(told.Kinds, wire.TriggerKind(kind))
+		told.Kinds = append(told.Kinds, wire.WebhookKind(kind))
 	}
 	if len(kept.Secrets) > 1 {
 		told.RotatingUntil = kept.Secrets[1].Until

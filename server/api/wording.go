@@ -196,7 +196,7 @@ func (w words) proposal(p *visit.Proposal) (s wire.TriggerSuggestion) {
 		return s
 	}
 	s = wire.TriggerSuggestion{Rule: p.Rule, Kind: wire.SuggestionKind(p.Kind), Item: p.Item, Title: p.Title, Text: w.pick(p.Text),
-		Price: money.Format(p.Price, w.exponent), Offer: w.offered(p.Offer, p.Was, p.Personal), ValidUntil: p.ValidUntil}
+		Price: money.Format(p.Price, w.exponent), Offer: w.offered(p.Offer, p.Was, p.Personal), ValidUntil: p.ValidUntil, RemindAt: p.RemindAt}
 	for i := range p.Reasons {
 		s.Reasons = append(s.Reasons, w.reason(&p.Reasons[i]))
 	}

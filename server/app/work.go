@@ -18,6 +18,9 @@ const recountEvery = 10 * time.Minute
 func (a *App) work() {
 	works := map[string]func(context.Context){
 		"learning": a.learn,
+		"heralding": func(ctx context.Context) {
+			visit.NewHerald(a.Visits, store.NewNotes(a.Documents), a.now, a.log).Run(ctx)
+		},
 		"settling": func(ctx context.Context) {
 			visit.NewSettler(a.Visits, store.NewEntries(a.Documents), store.NewNotes(a.Documents), a.now, a.log).Run(ctx)
 		},

@@ -55,6 +55,7 @@ type suggestion struct {
 	Offer      string            `json:"offer,omitempty"`
 	Disclosure string            `json:"disclosure,omitempty"` // in English
 	ValidUntil time.Time         `json:"valid_until"`
+	RemindAt   *time.Time        `json:"remind_at,omitempty"` // when to say it; absent: now
 }
 
 // suggestionOf is what a trigger suggests; nil: nothing.
@@ -64,6 +65,10 @@ func suggestionOf(snapshot *retailer.Snapshot, p *visit.Proposal) *suggestion {
 	}
 	s := &suggestion{Rule: p.Rule, Kind: string(p.Kind), Item: p.Item, Title: p.Title, Text: p.Text,
 		Price: money.Format(p.Price, snapshot.Settings.Exponent()), ValidUntil: p.ValidUntil.UTC()}
+	if !p.RemindAt.IsZero() {
+		at := p.RemindAt.UTC()
+		s.RemindAt = &at
+	}
 	for _, reason := range p.Reasons {
 		s.Reasons = append(s.Reasons, string(reason.Code))
 	}
@@ -104,6 +109,50 @@ func (o *Outbox) Letters(snapshot *retailer.Snapshot, key who.Key, triggers []vi
 		for _, endpoint := range o.sinks {
 			write(endpoint)
 		}
+	}
+	return letters
+}
+
+// TypeSuggestion begins the type of a message that tells what a rule suggests on another occasion than a crossing; then comes what
+// that was, "event" or "schedule".
+const TypeSuggestion = "satnav.suggestion."
+
+// KindSuggestion is what a webhook that chooses kinds names these by.
+const KindSuggestion = "suggestion"
+
+// occasion is what such a message tells.
+type occasion struct {
+	Shopper    string      `json:"shopper"`
+	Occasion   string      `json:"occasion"` // "event" or "schedule"
+	At         time.Time   `json:"at"`
+	Event      string      `json:"event,omitempty"` // its kind
+	Item       string      `json:"item,omitempty"`  // of the event
+	Suggestion *suggestion `json:"suggestion"`
+}
+
+// Suggested are the letters that tell what rules suggest on an occasion.
+func (o *Outbox) Suggested(snapshot *retailer.Snapshot, on *visit.Occasion, p *visit.Proposal, now time.Time) []store.Letter {
+	told := suggestionOf(snapshot, p)
+	if told == nil || len(snapshot.Webhooks) == 0 && len(o.sinks) == 0 {
+		return nil
+	}
+	data, err := json.Marshal(occasion{on.Key.Shopper, string(on.Happened.Kind), on.At.UTC(), on.Happened.Event, on.Happened.Item, told})
+	if err != nil { // it holds texts and times alone
+		return nil
+	}
+	var letters []store.Letter
+	write := func(endpoint string) {
+		letters = append(letters, store.Letter{
+			Endpoint: endpoint, Message: on.ID, Type: TypeSuggestion + string(on.Happened.Kind), At: on.At.UTC(), Made: now.UTC().Truncate(time.Millisecond), Data: string(data),
+		})
+	}
+	for _, hook := range snapshot.Webhooks {
+		if hook.Wants(KindSuggestion) {
+			write(hook.ID)
+		}
+	}
+	for _, endpoint := range o.sinks {
+		write(endpoint)
 	}
 	return letters
 }

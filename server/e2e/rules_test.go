@@ -1,13 +1,18 @@
 package e2e
 
 import (
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"satnav/config"
 	"satnav/sdk-contract/wire"
 	"satnav/server/identity"
+	"satnav/server/store/mongodb/mongotest"
 )
 
 // ruledRetailer has a small shop of its own, two people of its product team, and one shopper who buys each week.
@@ -227,5 +232,163 @@ func TestRuleOnACrossing(t *testing.T) {
 	}
 	if other := again.Triggers[0].Suggestion; other.Item != s.Item || other.Text != s.Text || !other.ValidUntil.Equal(s.ValidUntil) {
 		t.Errorf("the retry tells %+v", other)
+	}
+}
+
+// TestRuleConflicts warns of rules that get in each other's way before they are published, when they are, and when asked.
+func TestRuleConflicts(t *testing.T) {
+	t.Parallel()
+	r := newRuledRetailer(t, city.house, "rule-conflicts")
+	r.put("up", `{"when":"candidate.item == \"milk\"","then":[{"kind":"boost","factor":2}]}`)
+	if plan := r.plan(); len(plan.Warnings) != 0 {
+		t.Errorf("one rule alone: got %+v", plan.Warnings)
+	}
+	r.put("out", `{"when":"candidate.category.startsWith(\"food/\") && candidate.price < 20","then":[{"kind":"exclude"}]}`)
+	r.put("tea", `{"when":"candidate.item == \"tea\" && candidate.brand == \"b-jam\"","then":[{"kind":"boost","factor":2}]}`)
+	kinds := func(found []wire.RuleConflict) (all []string) {
+		for _, c := range found {
+			all = append(all, c.Kind+" "+strings.Join(c.Rules, " "))
+		}
+		return all
+	}
+	want := []string{"never_matching tea", "shadowed out up"}
+	drafts := read[wire.RuleConflicts](r.call(t, r.anna, "GET", "/v1/rules/conflicts", nil).wants(200))
+	if got := kinds(drafts.Conflicts); !slices.Equal(got, want) {
+		t.Fatalf("drafts: got %q, want %q", got, want)
+	}
+	if s := drafts.Conflicts[1].Scene; s.Item != "milk" || len(s.Rules) != 2 || s.Rules[0].Outcome != "matched" || s.Rules[1].Outcome != "matched" || s.Rules[0].Parts[0].Values["candidate.category"] != "food/milk" {
+		t.Errorf("the scene: got %+v", s)
+	}
+	if got := kinds(r.plan().Warnings); !slices.Equal(got, want) {
+		t.Errorf("the plan: got %q, want %q", got, want)
+	}
+	if got := kinds(r.publish("all the same").Warnings); !slices.Equal(got, want) {
+		t.Errorf("published: got %q, want %q", got, want)
+	}
+	live := read[wire.RuleConflicts](r.call(t, r.anna, "GET", "/v1/rules/conflicts?rules=live", nil).wants(200))
+	if got := kinds(live.Conflicts); !slices.Equal(got, want) || len(r.plan().Warnings) != 0 {
+		t.Errorf("live: got %q, want %q", got, want)
+	}
+	r.call(t, r.anna, "GET", "/v1/rules/conflicts?rules=v77", nil).problem(404)
+	r.milk()
+	health := read[wire.RuleSet](r.call(t, r.anna, "GET", "/v1/rules/live", nil).wants(200)).Health
+	if len(health) != 3 || health[0].ID != "out" || health[0].Off || health[2].ID != "up" {
+		t.Errorf("health: got %+v", health)
+	}
+}
+
+// TestPublishOverHTTP publishes one version after the other while shoppers ask, and holds that no call fails and that no answer is made of two
+// versions: each lowers every price by another percentage and says its number, so an answer that mixes them tells on itself.
+func TestPublishOverHTTP(t *testing.T) {
+	t.Parallel()
+	r := newRuledRetailer(t, city.house, "rule-publishing")
+	admin := city.role(t, identity.Admin, r.name)
+	city.call(t, admin, "PUT", "/v1/retailer", `{"currency":"EUR","jurisdiction":"US-NY","default_grants":["loyalty","location"],"floor_margin":0.1,"holdout":0,"approve":[]}`).wants(200)
+	loadWhilePublishing(t, r, []*house{city.house}, 12)
+}
+
+// TestPublishOnReplicas does it on two processes over one database: what one publishes the other one serves, and neither ever mixes.
+func TestPublishOnReplicas(t *testing.T) {
+	t.Parallel()
+	url := mongotest.URL(t)
+	shared := plan{set: func(c *config.Config) { c.Store = url }}
+	shared.data = t.TempDir() // of the development key alone
+	one, two := newHouse(t, shared), newHouse(t, shared)
+	r := newRuledRetailer(t, one, "rule-replicas")
+	admin := one.role(t, identity.Admin, r.name)
+	one.call(t, admin, "PUT", "/v1/retailer", `{"currency":"EUR","jurisdiction":"US-NY","default_grants":["loyalty","location"],"floor_margin":0.1,"holdout":0,"approve":[]}`).wants(200)
+	loadWhilePublishing(t, r, []*house{one, two}, 8)
+}
+
+// loadWhilePublishing publishes versions on the first house while shoppers ask all of them, and tells how long it took until each served what was published.
+func loadWhilePublishing(t *testing.T, r *ruledRetailer, houses []*house, versions int) {
+	t.Helper()
+	var stop atomic.Bool
+	var answers, ruled atomic.Int64
+	var group sync.WaitGroup
+	percent := func(version string) string { // of version v3 a price of 10.00 becomes 9.70
+		var n int
+		if _, err := fmt.Sscanf(version, "v%d", &n); err != nil {
+			return ""
+		}
+		return fmt.Sprintf("%.2f", 10-float64(n)/10)
+	}
+	for worker := range 2 * len(houses) {
+		h := houses[worker%len(houses)]
+		token := h.as(t, identity.Claims{Role: identity.Shopper, Retailer: r.name, Subject: canary(fmt.Sprint("asks-", r.name, worker))})
+		group.Go(func() {
+			for !stop.Load() {
+				got := h.call(t, token, "POST", "/v1/context", wire.ContextRequest{Explore: at(false)})
+				if got.status != 200 {
+					t.Errorf("a call failed: %d", got.status)
+					return
+				}
+				answer := read[wire.ContextResponse](got)
+				answers.Add(1)
+				want := percent(answer.Used.Rules)
+				if want == "" {
+					want = "10.00"
+				} else {
+					ruled.Add(1)
+				}
+				for _, s := range answer.Suggestions {
+					if s.Price != want {
+						t.Errorf("rules %q and a price of %s, want %s: the answer is made of two versions", answer.Used.Rules, s.Price, want)
+						return
+					}
+				}
+				if said := len(answer.Messages) == 1 && answer.Messages[0].Text == answer.Used.Rules; said != (answer.Used.Rules != "") {
+					t.Errorf("rules %q say %+v", answer.Used.Rules, answer.Messages)
+					return
+				}
+			}
+		})
+	}
+	defer group.Wait()
+	defer stop.Store(true)
+	var slowest time.Duration
+	for n := 1; n <= versions; n++ {
+		version := fmt.Sprint("v", n)
+		r.put("all", fmt.Sprintf(`{"when":"candidate.kind == \"product\"","then":[{"kind":"offer","offer":{"id":"off","percent_off":%d,"neutral":"The list price."}}]}`, n))
+		r.put("says", fmt.Sprintf(`{"when":"moment.hour >= 0","then":[{"kind":"message","text":{"en":%q}}]}`, version))
+		if set := r.publish("the next one"); set.Version != int64(n) {
+			t.Fatalf("got version %d, want %d", set.Version, n)
+		}
+		published := time.Now()
+		for i, h := range houses {
+			token := h.as(t, identity.Claims{Role: identity.Shopper, Retailer: r.name, Subject: canary("looks-" + r.name)})
+			eventually(t, fmt.Sprint("house ", i, " serves ", version), func() bool {
+				return h.ask(t, token, wire.ContextRequest{Explore: at(false)}).Used.Rules == version
+			})
+		}
+		slowest = max(slowest, time.Since(published))
+	}
+	stop.Store(true)
+	group.Wait()
+	t.Logf("%d answers, %d of them ruled, over %d versions on %d processes; the slowest was served by all %s after it was published", answers.Load(), ruled.Load(), versions, len(houses), slowest)
+	if ruled.Load() == 0 {
+		t.Error("no answer was made by rules")
+	}
+}
+
+// TestRuleOnAnEvent shares something, and the rule that waits for it speaks through the webhook: once, though the phone sends the event again.
+func TestRuleOnAnEvent(t *testing.T) {
+	t.Parallel()
+	r := newRuledRetailer(t, city.house, "rule-event")
+	admin := city.role(t, identity.Admin, r.name)
+	city.call(t, admin, "PUT", "/v1/webhooks/crm", `{"url":"https://example.com/crm","kinds":["suggestion"],"status":"paused"}`).wants(201)
+	r.put("thanks", `{"uses":["loyalty"],"trigger":{"kind":"event","event":"share"},"when":"event.item == \"milk\" && shopper.orders > 2 && candidate.item == \"jam\"",
+		"then":[{"kind":"include","items":["jam"]},{"kind":"message","text":{"en":"Thanks for sharing {event.item}"}}]}`)
+	r.publish("say thanks")
+	for range 2 {
+		r.record(t, r.eve, wire.Event{ID: "shared", Kind: "share", Item: "milk", At: time.Now()})
+	}
+	waiting := read[wire.DeliveryList](r.call(t, admin, "GET", "/v1/deliveries?webhook=crm", nil).wants(200)).Deliveries
+	if len(waiting) != 1 || waiting[0].Type != "satnav.suggestion.event" {
+		t.Fatalf("got %+v", waiting)
+	}
+	told := waiting[0].Suggested
+	if told.Occasion != "event" || told.Event != "share" || told.Item != "milk" || told.Suggestion["item"] != "jam" || fmt.Sprint(told.Suggestion["text"]) != "map[en:Thanks for sharing milk]" {
+		t.Errorf("got %+v", told)
 	}
 }

@@ -134,7 +134,7 @@ func (r *Retailers) CheckRule(ctx context.Context, retailer string, draft *rule.
 }
 
 // reservedRules are ids under which the API says something else.
-var reservedRules = []string{"live", "versions", "plan", "check", "simulate", "approve", "publish", "rollback", "conflicts", "templates"}
+var reservedRules = []string{"live", "versions", "plan", "check", "simulate", "approve", "publish", "rollback", "conflicts", "estimate", "templates"}
 
 // SaveRules changes drafts. Saved.Err is *rule.Invalid where a rule is wrong.
 func (r *Retailers) SaveRules(ctx context.Context, retailer string, by Editor, changes []Change[rule.Rule]) ([]Saved, error) {

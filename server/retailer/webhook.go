@@ -36,8 +36,8 @@ type Secret struct {
 // WebhookStatuses are the states of a webhook. While it is paused, what it is to be told waits.
 var WebhookStatuses = []string{"live", "paused"}
 
-// WebhookKinds are the kinds of triggers that a webhook may choose.
-var WebhookKinds = []string{"enter", "dwell", "exit", "approach"}
+// WebhookKinds are what a webhook may choose: kinds of triggers, and what rules suggest on other occasions.
+var WebhookKinds = []string{"enter", "dwell", "exit", "approach", "suggestion"}
 
 // MaxWebhooks bounds the webhooks of a retailer: each crossing is written once for every one of them.
 const MaxWebhooks = 16

@@ -49,7 +49,8 @@ func (v *Visits) newGuard(retailer string, s *who.Subject) *guard {
 
 // Hold says why a rule must not act now.
 func (g *guard) Hold(r *rule.Rule, s *rule.Scene) rule.Hold {
-	if g.quiet && (s.Trigger.Kind == rule.OnCrossing || speaks(r)) {
+	interrupts := s.Trigger.Kind != "" && s.Trigger.Kind != rule.OnAnswer
+	if g.quiet && (interrupts || speaks(r)) {
 		return rule.HeldByWish
 	}
 	limits := &r.Guards
@@ -60,7 +61,7 @@ func (g *guard) Hold(r *rule.Rule, s *rule.Scene) rule.Hold {
 	if limits.PerShopperDay > 0 && (!g.may || g.told.Times(r.ID, g.day) >= limits.PerShopperDay) {
 		return rule.HeldByCount
 	}
-	if s.Trigger.Kind == rule.OnCrossing && g.interruptions > 0 && (!g.may || g.told.Times("", g.day) >= g.interruptions) {
+	if interrupts && g.interruptions > 0 && (!g.may || g.told.Times("", g.day) >= g.interruptions) {
 		return rule.HeldByBudget
 	}
 	if limits.BudgetMinor > 0 && !g.quotas.Left(store.Quota{Retailer: g.retailer, Of: r.ID, What: "budget"}, limits.BudgetMinor) {

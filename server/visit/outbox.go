@@ -15,6 +15,8 @@ type Outbox interface {
 	// Letters are those that tell of triggers, in order; nil when nobody wants to be told. They become durable in the commit
 	// that keeps the triggers.
 	Letters(snapshot *retailer.Snapshot, key who.Key, triggers []Trigger, now time.Time) []store.Letter
+	// Suggested are those that tell what rules suggest on an occasion, likewise.
+	Suggested(snapshot *retailer.Snapshot, o *Occasion, proposal *Proposal, now time.Time) []store.Letter
 	// Posted is called once letters are durable. It does not block.
 	Posted(retailer string)
 }

@@ -31,6 +31,7 @@ type Proposal struct {
 	Was        who.Money          `json:"was,omitzero"`
 	Personal   bool               `json:"personal,omitempty"`
 	ValidUntil time.Time          `json:"valid_until"`
+	RemindAt   time.Time          `json:"remind_at,omitzero"` // when to say it; zero: now
 	// Held is why nothing is suggested although the rule matched: the shopper is not interrupted. Only the shopper's own record tells it.
 	Held rule.Hold `json:"held,omitempty"`
 }
@@ -190,12 +191,12 @@ func proposalOf(list []recommend.Suggestion, made *recommend.Record) *Proposal {
 		if r := s.Ruled; r != nil {
 			p.Offer, p.Was, p.Personal = r.Offer, r.Was, r.Personal
 			if r.Said != nil {
-				p.Rule, p.Text = r.Said.Rule.ID, r.Said.Text
+				p.Rule, p.Text, p.RemindAt = r.Said.Rule.ID, r.Said.Text, r.Said.At
 			}
 		}
 	}
 	if p.Text == nil && len(made.Says) > 0 {
-		p.Rule, p.Text = made.Says[0].Rule.ID, made.Says[0].Text
+		p.Rule, p.Text, p.RemindAt = made.Says[0].Rule.ID, made.Says[0].Text, made.Says[0].At
 	}
 	return p
 }

@@ -36,6 +36,7 @@ type world struct {
 	book      *decision.Book
 	visits    *visit.Visits
 	settler   *visit.Settler
+	box       *box // nil: nobody wants to be told
 }
 
 // log is an audit log of the world.

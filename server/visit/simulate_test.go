@@ -259,3 +259,64 @@ func BenchmarkTry(b *testing.B) {
 	}
 	b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/1000-scenes")
 }
+
+// TestLook holds that an estimate from what was left to chance tells what the rules would have sold: with a shopper who buys one product whenever it stands in the last
+// place, of rules that would put it there, of the list as it is, and of rules that would never have met what was shown.
+func TestLook(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	keys := ruleTown(w, 60)
+	w.visits.Explore(0.5)
+	left, bought := 0, 0
+	for round := range 12 {
+		w.now = w.now.Add(time.Hour)
+		for n, key := range keys {
+			answer, err := w.visits.Answer(t.Context(), visit.Signal{Key: key, Arrived: w.now, Limit: 5, Explore: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(answer.Suggestions) < 5 {
+				continue
+			}
+			last := &answer.Suggestions[4]
+			if last.Propensity <= 0 || last.Propensity >= 1 {
+				continue
+			}
+			left++
+			if len(last.Item)%2 == 0 { // p0 to p9
+				bought++
+				event := who.Event{ID: fmt.Sprint("b", round, ".", n), Kind: who.Purchased, Item: last.Item, Quantity: 1, Basket: fmt.Sprint("x", round), At: w.now.Add(time.Minute)}
+				if _, err := w.shoppers.Record(t.Context(), key, w.now.Add(time.Minute), who.Grants{}, []who.Event{event}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	look := func(rules ...rule.Rule) *visit.Looked {
+		t.Helper()
+		set, err := w.retailers.Compile(t.Context(), "demo", rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		looked, err := w.visits.Look(t.Context(), visit.Looking{Retailer: "demo", Rules: set, Since: start, Until: w.now.Add(time.Hour), Within: time.Hour, Most: visit.MaxLooked})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return looked
+	}
+	is := look()
+	if left < 100 || is.Answers < left/2 || is.Answers > left || is.Met == 0 || is.Met == is.Answers {
+		t.Fatalf("%d places were left to chance, %d were bought: got %+v", left, bought, is)
+	}
+	if share := float64(bought) / float64(left); is.Reward < share-0.15 || is.Reward > share+0.15 || is.SNIPS.Low > is.SNIPS.Value || is.SNIPS.High < is.SNIPS.Value || is.SNIPS.Effective <= 0 || is.SNIPS.Effective > float64(is.Answers) {
+		t.Errorf("as it is: got %+v", is)
+	}
+	none := look(rule.Rule{ID: "out", When: `candidate.kind == "product"`, Then: []rule.Action{{Kind: rule.Exclude}}})
+	if none.Met != 0 || none.SNIPS.Effective != 0 || none.Answers != is.Answers {
+		t.Errorf("rules that show nothing: got %+v", none)
+	}
+	single := look(rule.Rule{ID: "long", When: `candidate.item.startsWith("p1") || candidate.item.startsWith("p2") || candidate.item.startsWith("p3")`, Then: []rule.Action{{Kind: rule.Bury, Factor: 0.01}}})
+	if single.Met > 0 && single.SNIPS.Value < is.SNIPS.Value {
+		t.Errorf("rules that move up what is bought: got %+v, as it is %+v", single.SNIPS, is.SNIPS)
+	}
+}

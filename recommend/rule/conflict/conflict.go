@@ -58,6 +58,8 @@ type Options struct {
 	MinorPerUnit int64 // of the currency; 0: 100
 	Steps        int   // bounds the work, in conditions that are tried; 0: DefaultSteps
 	Most         int   // of reports; 0: DefaultMost
+	// Only are the rules that each report has to be about, by id: those that changed. Nil: all.
+	Only map[string]bool
 }
 
 // Bounds of a search.
@@ -96,7 +98,9 @@ func Find(ctx context.Context, rules []rule.Rule, options Options) (*Report, err
 		return nil, err
 	}
 	for _, m := range h.members {
-		h.alone(m, true)
+		if h.asked(m) {
+			h.alone(m, true)
+		}
 	}
 	if len(goods) > 0 { // from here on it matters what there is
 		options.Goods, options.Steps = goods, h.space.steps
@@ -105,21 +109,25 @@ func Find(ctx context.Context, rules []rule.Rule, options Options) (*Report, err
 			return nil, err
 		}
 		for n, m := range over.members {
-			if m.dead = h.members[n].dead; !m.dead {
+			if m.dead = h.members[n].dead; !m.dead && h.asked(m) {
 				over.alone(m, false)
 			}
 		}
 		h = over
 	}
 	for _, m := range h.members {
-		h.budget(m)
+		if h.asked(m) {
+			h.budget(m)
+		}
 	}
 	for i, first := range h.members {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		for _, second := range h.members[i+1:] {
-			h.pair(first, second)
+			if h.asked(first) || h.asked(second) {
+				h.pair(first, second)
+			}
 			if h.space.steps < 0 || len(report.Conflicts) >= options.Most {
 				report.More = true
 				break
@@ -129,6 +137,9 @@ func Find(ctx context.Context, rules []rule.Rule, options Options) (*Report, err
 	slices.SortStableFunc(report.Conflicts, func(a, b Conflict) int { return slices.Index(Kinds, a.Kind) - slices.Index(Kinds, b.Kind) })
 	return report, h.err
 }
+
+// asked tells whether a report about a rule is wanted.
+func (h *hunt) asked(m *member) bool { return h.options.Only == nil || h.options.Only[m.rule.ID] }
 
 // newHunt takes the rules of a set apart.
 func newHunt(set *rule.Set, options Options, report *Report) (*hunt, error) {
