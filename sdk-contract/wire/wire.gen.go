@@ -2186,6 +2186,33 @@ type RuleConflicts struct {
 	More bool `json:"more,omitempty,omitzero"`
 }
 
+// RuleEstimate defines model for RuleEstimate.
+type RuleEstimate struct {
+	// Answers Answers with a place that was left to chance.
+	Answers int `json:"answers"`
+
+	// Bought The share of the places, as they were filled, that was bought.
+	Bought float64 `json:"bought"`
+
+	// DoublyRobust The share that would have been bought; it lies between `low` and `high` in 95 of 100 cases.
+	DoublyRobust RuleEstimated `json:"doubly_robust"`
+
+	// Met Those in which the rules would have put there what stood there.
+	Met int `json:"met"`
+
+	// Snips The share that would have been bought; it lies between `low` and `high` in 95 of 100 cases.
+	Snips RuleEstimated `json:"snips"`
+}
+
+// RuleEstimated The share that would have been bought; it lies between `low` and `high` in 95 of 100 cases.
+type RuleEstimated struct {
+	// Effective As many places filled by the rules themselves would tell as much.
+	Effective float64 `json:"effective"`
+	High      float64 `json:"high"`
+	Low       float64 `json:"low"`
+	Value     float64 `json:"value"`
+}
+
 // RuleGuards What holds it back. 0 or absent: no limit.
 type RuleGuards struct {
 	// BudgetMinor Of the price reductions that are shown, in all, in minor units.
@@ -3478,6 +3505,18 @@ type ListRulesParams struct {
 type ListRuleConflictsParams struct {
 	// Rules `drafts` (the default), `live`, or a version of the live set such as `v41`.
 	Rules string `form:"rules,omitempty" json:"rules,omitempty,omitzero"`
+}
+
+// EstimateRulesParams defines parameters for EstimateRules.
+type EstimateRulesParams struct {
+	// Rules `drafts` (the default), `live`, `none`, or a version of the live set such as `v41`.
+	Rules string `form:"rules,omitempty" json:"rules,omitempty,omitzero"`
+
+	// Days Answers of so many days. Default: 30.
+	Days int `form:"days,omitempty" json:"days,omitempty,omitzero"`
+
+	// WithinDays What was bought within so many days counts. Default: 7.
+	WithinDays int `form:"within_days,omitempty" json:"within_days,omitempty,omitzero"`
 }
 
 // GetLiveRulesParams defines parameters for GetLiveRules.

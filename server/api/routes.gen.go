@@ -211,6 +211,9 @@ type ServerInterface interface {
 	// ListRuleConflicts Which rules get in each other's way?
 	// (GET /v1/rules/conflicts)
 	ListRuleConflicts(c *fiber.Ctx, params ListRuleConflictsParams) error
+	// EstimateRules What would rules have sold, by what was left to chance?
+	// (GET /v1/rules/estimate)
+	EstimateRules(c *fiber.Ctx, params EstimateRulesParams) error
 	// GetLiveRules What is live
 	// (GET /v1/rules/live)
 	GetLiveRules(c *fiber.Ctx, params GetLiveRulesParams) error
@@ -3116,6 +3119,57 @@ func (siw *ServerInterfaceWrapper) ListRuleConflicts(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// EstimateRules operation middleware
+func (siw *ServerInterfaceWrapper) EstimateRules(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EstimateRulesParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return fiber.NewError(fiber.StatusBadRequest, fmt.Errorf("Invalid format for query string: %w", err).Error())
+	}
+
+	// ------------- Optional query parameter "rules" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "rules", query, &params.Rules, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return fiber.NewError(fiber.StatusBadRequest, fmt.Errorf("Invalid format for parameter rules: %w", err).Error())
+	}
+
+	// ------------- Optional query parameter "days" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "days", query, &params.Days, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return fiber.NewError(fiber.StatusBadRequest, fmt.Errorf("Invalid format for parameter days: %w", err).Error())
+	}
+
+	// ------------- Optional query parameter "within_days" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "within_days", query, &params.WithinDays, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return fiber.NewError(fiber.StatusBadRequest, fmt.Errorf("Invalid format for parameter within_days: %w", err).Error())
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.EstimateRules(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // GetLiveRules operation middleware
 func (siw *ServerInterfaceWrapper) GetLiveRules(c *fiber.Ctx) error {
 
@@ -4379,6 +4433,8 @@ func RegisterHandlersWithOptions(router fiber.Router, si ServerInterface, option
 	router.Post(options.BaseURL+"/v1/rules/check", wrapper.CheckRule)
 
 	router.Get(options.BaseURL+"/v1/rules/conflicts", wrapper.ListRuleConflicts)
+
+	router.Get(options.BaseURL+"/v1/rules/estimate", wrapper.EstimateRules)
 
 	router.Get(options.BaseURL+"/v1/rules/live", wrapper.GetLiveRules)
 
