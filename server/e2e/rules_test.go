@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -270,7 +271,7 @@ func TestRuleConflicts(t *testing.T) {
 		t.Errorf("live: got %q, want %q", got, want)
 	}
 	r.call(t, r.anna, "GET", "/v1/rules/conflicts?rules=v77", nil).problem(404)
-	r.milk()
+	r.ask(t, r.eve, wire.ContextRequest{Explore: at(false)})
 	health := read[wire.RuleSet](r.call(t, r.anna, "GET", "/v1/rules/live", nil).wants(200)).Health
 	if len(health) != 3 || health[0].ID != "out" || health[0].Off || health[2].ID != "up" {
 		t.Errorf("health: got %+v", health)
@@ -284,7 +285,7 @@ func TestPublishOverHTTP(t *testing.T) {
 	r := newRuledRetailer(t, city.house, "rule-publishing")
 	admin := city.role(t, identity.Admin, r.name)
 	city.call(t, admin, "PUT", "/v1/retailer", `{"currency":"EUR","jurisdiction":"US-NY","default_grants":["loyalty","location"],"floor_margin":0.1,"holdout":0,"approve":[]}`).wants(200)
-	loadWhilePublishing(t, r, []*house{city.house}, 12)
+	loadWhilePublishing(t, r, []*house{city.house}, 12, 0)
 }
 
 // TestPublishOnReplicas does it on two processes over one database: what one publishes the other one serves, and neither ever mixes.
@@ -297,11 +298,16 @@ func TestPublishOnReplicas(t *testing.T) {
 	r := newRuledRetailer(t, one, "rule-replicas")
 	admin := one.role(t, identity.Admin, r.name)
 	one.call(t, admin, "PUT", "/v1/retailer", `{"currency":"EUR","jurisdiction":"US-NY","default_grants":["loyalty","location"],"floor_margin":0.1,"holdout":0,"approve":[]}`).wants(200)
-	loadWhilePublishing(t, r, []*house{one, two}, 8)
+	versions, pause := 2, 50*time.Millisecond // the database of the tests is a slow one
+	if os.Getenv("SATNAV_TEST_LONG") != "" {
+		versions, pause = 20, 0
+	}
+	loadWhilePublishing(t, r, []*house{one, two}, versions, pause)
 }
 
-// loadWhilePublishing publishes versions on the first house while shoppers ask all of them, and tells how long it took until each served what was published.
-func loadWhilePublishing(t *testing.T, r *ruledRetailer, houses []*house, versions int) {
+// loadWhilePublishing publishes versions on the first house while shoppers ask all of them, with a pause between two calls, and tells how long it took until each
+// served what was published.
+func loadWhilePublishing(t *testing.T, r *ruledRetailer, houses []*house, versions int, pause time.Duration) {
 	t.Helper()
 	var stop atomic.Bool
 	var answers, ruled atomic.Int64
@@ -313,11 +319,11 @@ func loadWhilePublishing(t *testing.T, r *ruledRetailer, houses []*house, versio
 		}
 		return fmt.Sprintf("%.2f", 10-float64(n)/10)
 	}
-	for worker := range 2 * len(houses) {
+	for worker := range max(2, len(houses)) {
 		h := houses[worker%len(houses)]
 		token := h.as(t, identity.Claims{Role: identity.Shopper, Retailer: r.name, Subject: canary(fmt.Sprint("asks-", r.name, worker))})
 		group.Go(func() {
-			for !stop.Load() {
+			for ; !stop.Load(); time.Sleep(pause) {
 				got := h.call(t, token, "POST", "/v1/context", wire.ContextRequest{Explore: at(false)})
 				if got.status != 200 {
 					t.Errorf("a call failed: %d", got.status)
