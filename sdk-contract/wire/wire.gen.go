@@ -3173,6 +3173,9 @@ type WhyVersions struct {
 // Cursor defines model for Cursor.
 type Cursor = string
 
+// IdempotencyKey defines model for IdempotencyKey.
+type IdempotencyKey = string
+
 // IfMatch defines model for IfMatch.
 type IfMatch = string
 
@@ -3249,6 +3252,30 @@ type GetAuditParams struct {
 	Limit int `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
 }
 
+// PostErasureParams defines parameters for PostErasure.
+type PostErasureParams struct {
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// DeleteHoldParams defines parameters for DeleteHold.
+type DeleteHoldParams struct {
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// PutHoldParams defines parameters for PutHold.
+type PutHoldParams struct {
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // ListDeliveriesParams defines parameters for ListDeliveries.
 type ListDeliveriesParams struct {
 	// Webhook The id of the webhook.
@@ -3271,6 +3298,27 @@ type ListDeliveriesParamsStatus string
 type ReplayDeliveriesParams struct {
 	// Webhook The id of the webhook.
 	Webhook string `form:"webhook" json:"webhook"`
+
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// DeleteDeliveryParams defines parameters for DeleteDelivery.
+type DeleteDeliveryParams struct {
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ReplayDeliveryParams defines parameters for ReplayDelivery.
+type ReplayDeliveryParams struct {
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // ListExperimentsParams defines parameters for ListExperiments.
@@ -3286,6 +3334,11 @@ type ListExperimentsParams struct {
 type DeleteExperimentParams struct {
 	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // PutExperimentParams defines parameters for PutExperiment.
@@ -3295,6 +3348,27 @@ type PutExperimentParams struct {
 
 	// IfNoneMatch On GET: the `ETag` that is already known; 304 when it is still current. On PUT: `*` creates only, and is 412 when the id exists.
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
+
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// StartExperimentParams defines parameters for StartExperiment.
+type StartExperimentParams struct {
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// StopExperimentParams defines parameters for StopExperiment.
+type StopExperimentParams struct {
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // ListGeofencesParams defines parameters for ListGeofences.
@@ -3313,6 +3387,14 @@ type ListGeofencesParams struct {
 
 	// Tag Only geofences with this tag.
 	Tag string `form:"tag,omitempty" json:"tag,omitempty,omitzero"`
+}
+
+// CreateGeofenceParams defines parameters for CreateGeofence.
+type CreateGeofenceParams struct {
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // NearbyGeofencesParams defines parameters for NearbyGeofences.
@@ -3343,6 +3425,11 @@ type NearbyGeofencesParamsPlatform string
 type DeleteGeofenceParams struct {
 	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // GetGeofenceParams defines parameters for GetGeofence.
@@ -3358,6 +3445,11 @@ type PutGeofenceParams struct {
 
 	// IfNoneMatch On GET: the `ETag` that is already known; 304 when it is still current. On PUT: `*` creates only, and is 412 when the id exists.
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
+
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // RestoreGeofenceParams defines parameters for RestoreGeofence.
@@ -3367,6 +3459,11 @@ type RestoreGeofenceParams struct {
 
 	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // PostImportParams defines parameters for PostImport.
@@ -3393,6 +3490,14 @@ type GetInsightParams struct {
 	Window string `form:"window,omitempty" json:"window,omitempty,omitzero"`
 }
 
+// DeleteMeParams defines parameters for DeleteMe.
+type DeleteMeParams struct {
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // GetMyDiaryParams defines parameters for GetMyDiary.
 type GetMyDiaryParams struct {
 	// From Only entries at or after this time.
@@ -3414,6 +3519,22 @@ type GetMyDiaryParams struct {
 	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 }
 
+// DeleteMyDiaryEntryParams defines parameters for DeleteMyDiaryEntry.
+type DeleteMyDiaryEntryParams struct {
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// PutMyDiaryEntryParams defines parameters for PutMyDiaryEntry.
+type PutMyDiaryEntryParams struct {
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // GetMyExportParams defines parameters for GetMyExport.
 type GetMyExportParams struct {
 	// Format json has everything, csv the events.
@@ -3422,6 +3543,22 @@ type GetMyExportParams struct {
 
 // GetMyExportParamsFormat defines parameters for GetMyExport.
 type GetMyExportParamsFormat string
+
+// PutMyPermissionsParams defines parameters for PutMyPermissions.
+type PutMyPermissionsParams struct {
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// PutMyPreferencesParams defines parameters for PutMyPreferences.
+type PutMyPreferencesParams struct {
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
 
 // GetMyUsesParams defines parameters for GetMyUses.
 type GetMyUsesParams struct {
@@ -3453,10 +3590,23 @@ type ListProductsParams struct {
 	Category string `form:"category,omitempty" json:"category,omitempty,omitzero"`
 }
 
+// CreateProductParams defines parameters for CreateProduct.
+type CreateProductParams struct {
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // DeleteProductParams defines parameters for DeleteProduct.
 type DeleteProductParams struct {
 	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // GetProductParams defines parameters for GetProduct.
@@ -3472,6 +3622,11 @@ type PutProductParams struct {
 
 	// IfNoneMatch On GET: the `ETag` that is already known; 304 when it is still current. On PUT: `*` creates only, and is 412 when the id exists.
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
+
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // GetPurposesParams defines parameters for GetPurposes.
@@ -3490,6 +3645,11 @@ type GetRetailerParams struct {
 type PutRetailerParams struct {
 	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // ListRulesParams defines parameters for ListRules.
@@ -3499,6 +3659,14 @@ type ListRulesParams struct {
 
 	// Cursor `next` of the page before. Without it, the first page.
 	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+}
+
+// ApproveRulesParams defines parameters for ApproveRules.
+type ApproveRulesParams struct {
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // ListRuleConflictsParams defines parameters for ListRuleConflicts.
@@ -3525,10 +3693,31 @@ type GetLiveRulesParams struct {
 	Version int64 `form:"version,omitempty" json:"version,omitempty,omitzero"`
 }
 
+// PublishRulesParams defines parameters for PublishRules.
+type PublishRulesParams struct {
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// RollbackRulesParams defines parameters for RollbackRules.
+type RollbackRulesParams struct {
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // DeleteRuleParams defines parameters for DeleteRule.
 type DeleteRuleParams struct {
 	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // GetRuleParams defines parameters for GetRule.
@@ -3544,6 +3733,11 @@ type PutRuleParams struct {
 
 	// IfNoneMatch On GET: the `ETag` that is already known; 304 when it is still current. On PUT: `*` creates only, and is 412 when the id exists.
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
+
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // ListStoresParams defines parameters for ListStores.
@@ -3555,10 +3749,23 @@ type ListStoresParams struct {
 	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 }
 
+// CreateStoreParams defines parameters for CreateStore.
+type CreateStoreParams struct {
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // DeleteStoreParams defines parameters for DeleteStore.
 type DeleteStoreParams struct {
 	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // GetStoreParams defines parameters for GetStore.
@@ -3574,6 +3781,11 @@ type PutStoreParams struct {
 
 	// IfNoneMatch On GET: the `ETag` that is already known; 304 when it is still current. On PUT: `*` creates only, and is 412 when the id exists.
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
+
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // StreamTriggersParams defines parameters for StreamTriggers.
@@ -3594,10 +3806,23 @@ type ListWebhooksParams struct {
 	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 }
 
+// CreateWebhookParams defines parameters for CreateWebhook.
+type CreateWebhookParams struct {
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // DeleteWebhookParams defines parameters for DeleteWebhook.
 type DeleteWebhookParams struct {
 	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // GetWebhookParams defines parameters for GetWebhook.
@@ -3613,12 +3838,22 @@ type PutWebhookParams struct {
 
 	// IfNoneMatch On GET: the `ETag` that is already known; 304 when it is still current. On PUT: `*` creates only, and is 412 when the id exists.
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
+
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // RotateWebhookParams defines parameters for RotateWebhook.
 type RotateWebhookParams struct {
 	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // PostPageFormdataRequestBody defines body for PostPage for application/x-www-form-urlencoded ContentType.
