@@ -337,7 +337,7 @@ const flushers = 16
 func (s *Shoppers) Flush(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(flushers)
-	for partition, k := range s.cache.entries.All() {
+	for partition, k := range s.cache.all {
 		if k.remembered == 0 {
 			continue
 		}
