@@ -21,10 +21,11 @@ type Sources struct {
 	File     []byte            // YAML
 	Environ  []string          // NAME=value, as os.Environ returns them; only names of ours are looked at
 	Flags    map[string]string // by knob, such as "operator_listen"; only those that were given
+	Said     []string          // of these, the ones that were given as --set
 }
 
 // Origins says for each knob that was set where its value came from:
-// "satnav.yaml line 3", "environment SATNAV_LISTEN" or "flag --listen". A knob
+// "satnav.yaml line 3", "environment SATNAV_LISTEN", "flag --listen" or "flag --set drain". A knob
 // that is not in it has its default.
 type Origins map[string]string
 
@@ -45,7 +46,7 @@ func Load(from Sources) (Config, Origins, error) {
 	l.layer(values(Default()))
 	l.file(from.FileName, from.File)
 	l.environment(from.Environ)
-	l.flags(from.Flags)
+	l.flags(from.Flags, from.Said)
 
 	// Every value was converted to the type of its field, so that this cannot
 	// fail for what an operator wrote.
@@ -158,10 +159,18 @@ func (l *loader) set(k knob, origin, text string) {
 	l.layer(map[string]any{k.name: value})
 }
 
-func (l *loader) flags(flags map[string]string) {
+// flagOf names the flag that a knob was set with.
+func flagOf(knob string, said []string) string {
+	if slices.Contains(said, knob) {
+		return "flag --set " + knob
+	}
+	return "flag --" + strings.ReplaceAll(knob, "_", "-")
+}
+
+func (l *loader) flags(flags map[string]string, said []string) {
 	for _, k := range knobs {
 		if text, given := flags[k.name]; given {
-			l.set(k, "flag --"+strings.ReplaceAll(k.name, "_", "-"), text)
+			l.set(k, flagOf(k.name, said), text)
 		}
 	}
 	for name := range flags {

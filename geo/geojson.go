@@ -93,7 +93,11 @@ func ParseFeature(raw []byte) (Geofence, []Mending, error) {
 		feature[m.name] = m.value
 	}
 	if kind, ok := stringOf(feature["type"]); !ok || kind != "Feature" {
-		return g, nil, &Fault{Code: FaultWrongType, At: "/type", What: "got " + shown(feature["type"]) + `, want "Feature"`, Mend: "wrap the geometry in a Feature"}
+		mend := "wrap the geometry in a Feature"
+		if kind == "FeatureCollection" {
+			mend = "import the collection, or give one Feature of it"
+		}
+		return g, nil, &Fault{Code: FaultWrongType, At: "/type", What: "got " + shown(feature["type"]) + `, want "Feature"`, Mend: mend}
 	}
 	if g.ID, err = parseID(feature["id"]); err != nil {
 		return g, nil, err

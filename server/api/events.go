@@ -116,6 +116,9 @@ func refusedEvent(r diary.Result) *failure {
 		detail += ": keep the shopper's yes with PUT /v1/me/permissions, then send it again"
 	}
 	fault := wire.ProblemError{Code: r.Code, Detail: detail}
+	if r.Code == diary.Invalid {
+		fault.Code = codeUnknownValue
+	}
 	if r.Field != "" {
 		fault.Pointer = "/" + strings.TrimPrefix(r.Field, "/")
 	}

@@ -12,6 +12,7 @@ import (
 
 	"satnav/context/who"
 	"satnav/sdk-contract/wire"
+	"satnav/server/decision"
 	"satnav/server/money"
 	"satnav/server/retailer"
 	"satnav/server/store"
@@ -116,7 +117,11 @@ func (a *API) GetMyDiary(c *fiber.Ctx, params wire.GetMyDiaryParams) error {
 	if err != nil {
 		return err
 	}
-	out.Entries = append(out.Entries, a.gapEntries(params, out.Next, pausesOf(wishes))...)
+	gaps, err := a.gaps(c, time.Time{}, time.Time{})
+	if err != nil {
+		return err
+	}
+	out.Entries = append(out.Entries, gapEntries(params, out.Next, pausesOf(wishes), gaps)...)
 	slices.SortStableFunc(out.Entries, func(a, b wire.DiaryEntry) int { return b.At.Compare(a.At) })
 	out.Entries = slices.DeleteFunc(out.Entries, func(e wire.DiaryEntry) bool {
 		return params.Type != "" && e.Type != params.Type || params.Kind != "" && e.Kind != params.Kind
@@ -125,8 +130,20 @@ func (a *API) GetMyDiary(c *fiber.Ctx, params wire.GetMyDiaryParams) error {
 	return encode(c, out)
 }
 
+// gaps are the times of which decision records of the caller may be missing: none of them before the caller was first seen.
+func (a *API) gaps(c *fiber.Ctx, from, until time.Time) ([]decision.Gap, error) {
+	shopper, err := a.Shoppers.Shopper(c.UserContext(), me(c))
+	if errors.Is(err, who.ErrUnknown) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(a.Decisions.Gaps(from, until), func(g decision.Gap) bool { return g.Until.Before(shopper.Since()) }), nil
+}
+
 // gapEntries are the gaps, and the pauses, that begin within a page of the diary: pages follow each other without one between.
-func (a *API) gapEntries(params wire.GetMyDiaryParams, next string, pauses []who.Pause) (entries []wire.DiaryEntry) {
+func gapEntries(params wire.GetMyDiaryParams, next string, pauses []who.Pause, gaps []decision.Gap) (entries []wire.DiaryEntry) {
 	within := func(at time.Time) bool {
 		newest, continued := store.DiaryTime(params.Cursor)
 		oldest, continues := store.DiaryTime(next)
@@ -143,7 +160,7 @@ func (a *API) gapEntries(params wire.GetMyDiaryParams, next string, pauses []who
 			entries = append(entries, wire.DiaryEntry{Type: "gap", ID: "pause-" + strconv.FormatInt(p.From.UnixMilli(), 10), At: p.From, Until: p.Until, Reason: "paused"})
 		}
 	}
-	for _, g := range a.Decisions.Gaps(time.Time{}, time.Time{}) {
+	for _, g := range gaps {
 		if within(g.From) {
 			entries = append(entries, wire.DiaryEntry{Type: "gap", ID: "gap-" + strconv.FormatInt(g.From.UnixMilli(), 10), At: g.From, Until: g.Until, Reason: g.Why})
 		}

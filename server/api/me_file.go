@@ -85,7 +85,11 @@ func (a *API) GetMyUses(c *fiber.Ctx, params wire.GetMyUsesParams) error {
 	if err != nil {
 		return err
 	}
-	out := wire.Uses{KeptDays: a.Decisions.Keep.Hours() / 24, Uses: []wire.Use{}, Gaps: gapsFrom(a.Decisions.Gaps(params.From, params.Until))}
+	gaps, err := a.gaps(c, params.From, params.Until)
+	if err != nil {
+		return err
+	}
+	out := wire.Uses{KeptDays: a.Decisions.Keep.Hours() / 24, Uses: []wire.Use{}, Gaps: gapsFrom(gaps)}
 	for i := range records {
 		r := &records[i]
 		if !params.From.IsZero() && r.Arrived.Before(params.From) || !params.Until.IsZero() && !r.Arrived.Before(params.Until) {

@@ -99,6 +99,9 @@ func TestImportNamesItsBasis(t *testing.T) {
 	if report = till.load("purchases?basis=contract&dry_run=true", file); report.Stored != 3 || anna.told().Granted {
 		t.Fatalf("a dry run: got %+v, granted %v", report, anna.told())
 	}
+	if report = till.load("purchases?dry_run=true", file); report.Stored != 0 || report.Refused != 3 {
+		t.Fatalf("a dry run without a basis: got %+v", report)
+	}
 	if report = till.load("purchases?basis=contract", file); report.Stored != 3 || report.Refused != 0 {
 		t.Fatalf("with a basis: got %+v", report)
 	}
@@ -107,8 +110,14 @@ func TestImportNamesItsBasis(t *testing.T) {
 			t.Errorf("the grant: got %+v", g)
 		}
 	}
-	if report = till.load("purchases?basis=contract", file); report.Unchanged != 3 {
-		t.Errorf("again: got %+v", report)
+	for _, query := range []string{"&dry_run=true", ""} {
+		if report = till.load("purchases?basis=contract"+query, file); report.Unchanged != 3 || report.Stored != 0 {
+			t.Errorf("again %s: got %+v", query, report)
+		}
+	}
+	dearer := strings.Replace(file, "b2,milk,1,1.10", "b2,milk,1,1.20", 1)
+	if report = till.load("purchases?basis=contract&dry_run=true", dearer); report.Unchanged != 2 || report.Refused != 1 || report.Rejected[0].Column != "price" {
+		t.Errorf("a dry run of another price: got %+v", report)
 	}
 
 	ben.call("PUT", "/v1/me/permissions", "application/json", `{"grants":{"loyalty":false}}`, 200, nil)

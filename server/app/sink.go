@@ -24,8 +24,7 @@ type Sink struct {
 	Retailer string
 	By       retailer.Editor
 	Basis    string // legal basis of events and purchases; empty: none was named
-	// DryRun checks as an import would, says what would change, and stores nothing. Of purchases and events it checks the
-	// rows alone, not who allowed what.
+	// DryRun checks as an import would, says what would change, and stores nothing.
 	DryRun    bool
 	retailers *retailer.Retailers
 	diary     *diary.Diary
@@ -152,10 +151,11 @@ func (s *Sink) PutEvents(ctx context.Context, rows []importer.Event) ([]importer
 
 // record stores entries; mend is what to do about one that is stored with something else.
 func (s *Sink) record(ctx context.Context, entries []diary.Entry, mend string) ([]importer.Result, error) {
+	take := s.diary.Import
 	if s.DryRun {
-		return nil, nil
+		take = s.diary.Rehearse
 	}
-	recorded, err := s.diary.Import(ctx, s.Retailer, s.now(), s.Basis, entries)
+	recorded, err := take(ctx, s.Retailer, s.now(), s.Basis, entries)
 	if err != nil {
 		return nil, err
 	}

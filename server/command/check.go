@@ -19,6 +19,7 @@ import (
 // Ready it asks a server instead: a container without a shell has nothing else to ask with.
 type check struct {
 	knobs
+	Data  string   `help:"Data folder, as serve has it." placeholder:"DIR"`
 	Ready string   `help:"Ask this server whether it is ready, and nothing else: exit 0 when it is, 1 when not." placeholder:"URL"`
 	Files []string `arg:"" optional:"" help:"Geofence files: GeoJSON or NDJSON."`
 }
@@ -28,7 +29,7 @@ func (c *check) Run(ctx context.Context, std IO) error {
 	if c.Ready != "" {
 		return checkReady(ctx, c.Ready)
 	}
-	loaded, origins, err := c.load(std, nil)
+	loaded, origins, err := c.load(std, map[string]string{"data": c.Data})
 	if err != nil {
 		return err
 	}

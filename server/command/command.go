@@ -135,7 +135,7 @@ func (k knobs) load(std IO, flags map[string]string) (config.Config, config.Orig
 		if !ok {
 			return config.Config{}, nil, fmt.Errorf("--set %q: want KNOB=VALUE, such as limits.body=1MiB", set)
 		}
-		from.Flags[name] = value
+		from.Flags[name], from.Said = value, append(from.Said, name)
 	}
 	c, origins, err := config.Load(from)
 	var problems config.Problems

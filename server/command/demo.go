@@ -94,6 +94,8 @@ This token is a back end's: for a day it may speak for any shopper of the city.
 
 Each line below stands for itself, wherever it is pasted.
 
+It is still learning from its people's history: in a few seconds the answers know it.
+
 What would help shopper %[3]s, standing in front of %[4]s?
 
   curl -s %[1]s/v1/context -H "Authorization: Bearer %[2]s" -H 'Content-Type: application/json' -d '{"shopper": "%[3]s", "where": {"lat": %[5]g, "lng": %[6]g, "accuracy_m": 10}, "limit": 5}'

@@ -270,7 +270,10 @@ func report(std IO, name string, s imported) {
 	}
 	stored := "stored"
 	if s.DryRun {
-		stored = fmt.Sprintf("would be stored (%d of them new)", s.Created)
+		stored = "would be stored"
+		if s.Kind != importer.KindPurchases && s.Kind != importer.KindEvents { // an event that is stored does not change
+			stored += fmt.Sprintf(" (%d of them new)", s.Created)
+		}
 	}
 	fmt.Fprintf(std.Err, "%s: %d rows read in %.1f s (%.0f a second): %d %s, %d unchanged, %d refused",
 		name, s.Read, s.Seconds, rate, s.Stored, stored, s.Unchanged, s.Refused)

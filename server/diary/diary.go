@@ -75,21 +75,31 @@ const writers = 64
 // Record keeps events of one retailer's shoppers, durably, and answers one result for each, in order.
 // Events of one shopper are committed together. An error means that some may not be stored: send all
 // again, those that are will be duplicates.
+//
+// An id that is stored already with something else is refused as Differs: two events must not become one without anybody being
+// told. Times are not compared, for one that was not given, or was corrected by the client's clock, is another one in each try.
 func (d *Diary) Record(ctx context.Context, retailerID string, now time.Time, entries []Entry) ([]Result, error) {
-	return d.take(ctx, retailerID, now, "", false, entries)
+	in, err := d.intake(ctx, retailerID, now, "", entries)
+	if err != nil {
+		return nil, err
+	}
+	return in.each(ctx, entries, in.record)
 }
 
 // Import is Record for data that the retailer brings along. Where the retailer names the legal basis on which it
 // keeps them, a shopper who never decided about who.Loyalty gets a grant of it with that basis; without one
-// (""), and of who withdrew it, events are refused as ever.
-//
-// An id that is stored already with something else is refused as Differs: an app that sends an event again has that
-// answered at once, whoever imports a file wants to know.
+// (""), and of who withdrew it, events are refused as ever. Times are compared, too.
 func (d *Diary) Import(ctx context.Context, retailerID string, now time.Time, basis string, entries []Entry) ([]Result, error) {
-	return d.take(ctx, retailerID, now, basis, true, entries)
+	in, err := d.intake(ctx, retailerID, now, basis, entries)
+	if err != nil {
+		return nil, err
+	}
+	in.timed = true
+	return in.each(ctx, entries, in.record)
 }
 
-func (d *Diary) take(ctx context.Context, retailerID string, now time.Time, basis string, compared bool, entries []Entry) ([]Result, error) {
+// intake begins to take in entries.
+func (d *Diary) intake(ctx context.Context, retailerID string, now time.Time, basis string, entries []Entry) (*intake, error) {
 	snapshot, err := d.retailers.Of(ctx, retailerID)
 	if err != nil {
 		return nil, err
@@ -99,7 +109,7 @@ func (d *Diary) take(ctx context.Context, retailerID string, now time.Time, basi
 			return nil, err
 		}
 	}
-	in := intake{Diary: d, snapshot: snapshot, now: now, defaults: snapshot.Scene.Defaults, compared: compared}
+	in := &intake{Diary: d, snapshot: snapshot, now: now, defaults: snapshot.Scene.Defaults}
 	if basis != "" {
 		declared, _ := snapshot.Purposes.Of(who.Loyalty)
 		grant := declared.Decide(true, snapshot.Settings.Languages...)
@@ -107,6 +117,11 @@ func (d *Diary) take(ctx context.Context, retailerID string, now time.Time, basi
 		in.imported = &grant
 		in.defaults = in.defaults.With(*in.imported)
 	}
+	return in, nil
+}
+
+// each does something with the entries of each shopper, of many at once: entries[i] for i in mine.
+func (d *intake) each(ctx context.Context, entries []Entry, do func(ctx context.Context, shopper string, entries []Entry, mine []int, results []Result) error) ([]Result, error) {
 	results := make([]Result, len(entries))
 	var order []string
 	of := make(map[string][]int)
@@ -121,12 +136,12 @@ func (d *Diary) take(ctx context.Context, retailerID string, now time.Time, basi
 		of[entry.Shopper] = append(of[entry.Shopper], i)
 	}
 	if len(order) == 1 {
-		return results, in.record(ctx, order[0], entries, of[order[0]], results)
+		return results, do(ctx, order[0], entries, of[order[0]], results)
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(writers)
 	for _, shopper := range order {
-		group.Go(func() error { return in.record(ctx, shopper, entries, of[shopper], results) })
+		group.Go(func() error { return do(ctx, shopper, entries, of[shopper], results) })
 	}
 	return results, group.Wait()
 }
@@ -138,7 +153,7 @@ type intake struct {
 	now      time.Time
 	defaults who.Grants // of whom nothing is stored yet
 	imported *who.Grant // of whom something is, but no decision about loyalty; nil: none
-	compared bool       // tell duplicates from events that only have the id of one
+	timed    bool       // an event of another time is not the same
 }
 
 // record keeps the events of one shopper: entries[i] for i in mine. Each purpose is granted by itself, so each has commits of its own.
@@ -192,15 +207,9 @@ func (d *intake) recordFor(ctx context.Context, key who.Key, entries []Entry, ev
 		}
 		return recorded.Steps, err
 	})
-	if errors.Is(err, store.ErrPaused) {
+	if refused := unwanted(err, events[0].For()); refused.Status != "" {
 		for _, i := range indexes {
-			results[i] = Result{Refused, Paused, "", "the shopper paused the diary: nothing new is kept until they resume it"}
-		}
-		return nil
-	}
-	if errors.Is(err, store.ErrNoGrant) {
-		for _, i := range indexes {
-			results[i] = Result{Refused, NoGrant, "", fmt.Sprintf("the shopper has not granted the purpose %q that events are kept for", events[0].For())}
+			results[i] = refused
 		}
 		return nil
 	}
@@ -219,10 +228,21 @@ func (d *intake) recordFor(ctx context.Context, key who.Key, entries []Entry, ev
 			d.unknown(snapshot.Retailer)
 		}
 	}
-	if d.compared && len(twice) > 0 {
+	if len(twice) > 0 {
 		return d.compare(ctx, key, entries, events, indexes, twice, results)
 	}
 	return nil
+}
+
+// unwanted is the refusal of all events for a purpose, of a shopper who does not want them kept; the zero Result: err says nothing of the kind.
+func unwanted(err error, p who.Purpose) Result {
+	switch {
+	case errors.Is(err, store.ErrPaused):
+		return Result{Refused, Paused, "", "the shopper paused the diary: nothing new is kept until they resume it"}
+	case errors.Is(err, store.ErrNoGrant):
+		return Result{Refused, NoGrant, "", fmt.Sprintf("the shopper has not granted the purpose %q that events are kept for", p)}
+	}
+	return Result{}
 }
 
 // grantTries bounds how often a grant starts over because something else of the shopper was committed in between.

@@ -13,12 +13,12 @@ import (
 	"satnav/server/money"
 )
 
-// Differs is the code of an imported event whose id is stored already with something else. What is stored does not
-// change; that a file says otherwise must not pass for a repetition.
+// Differs is the code of an event whose id is stored already with something else. What is stored does not
+// change; that somebody says otherwise must not pass for a repetition.
 const Differs = "differs"
 
-// compare makes refusals of those duplicates that are not what is stored: events[n] for n in twice, whose result is
-// results[indexes[n]]. A shopper who does not allow their diary to be read is not read for this either.
+// compare tells of events that are stored already whether they are duplicates, or only have the id of one: events[n] for n in twice,
+// whose result is results[indexes[n]]. A shopper who does not allow their diary to be read is not read for this either.
 func (d *intake) compare(ctx context.Context, key who.Key, entries []Entry, events []who.Event, indexes, twice []int, results []Result) error {
 	shopper, err := d.shoppers.Shopper(ctx, key)
 	if errors.Is(err, who.ErrUnknown) {
@@ -42,7 +42,12 @@ func (d *intake) compare(ctx context.Context, key who.Key, entries []Entry, even
 		if stored[i] == nil {
 			continue
 		}
-		if field, problem := d.difference(&events[n], stored[i], entries[indexes[n]].DateOnly); field != "" {
+		given := events[n]
+		if !d.timed {
+			given.At = stored[i].At
+		}
+		results[indexes[n]] = Result{Status: Duplicate}
+		if field, problem := d.difference(&given, stored[i], entries[indexes[n]].DateOnly); field != "" {
 			results[indexes[n]] = Result{Refused, Differs, field, problem}
 		}
 	}

@@ -159,6 +159,32 @@ func TestRetriedEvents(t *testing.T) {
 	}
 }
 
+// TestTwoEventsWithOneID holds that another event with a stored one's id is refused, in the same batch and later, and that a
+// repetition is none because its time was left to us.
+func TestTwoEventsWithOneID(t *testing.T) {
+	t.Parallel()
+	token := city.shopper(t, "twice-named")
+	bread, milk := city.Products()[1].Item, city.Products()[2].Item
+	for _, tc := range []struct{ item, price, status, pointer string }{
+		{bread, "5.00", "stored", ""},
+		{bread, "5.00", "duplicate", ""},
+		{milk, "5.00", "refused", "/events/0/item"},
+		{bread, "7.00", "refused", "/events/0/price"},
+	} {
+		got := city.record(t, token, wire.Event{ID: "till-1", Kind: wire.EventKindPurchase, Item: tc.item, Price: tc.price})[0]
+		if string(got.Status) != tc.status || tc.pointer != "" && (got.Problem == nil || got.Problem.Errors[0].Pointer != tc.pointer || got.Problem.Errors[0].Code != "differs") {
+			t.Errorf("%+v: got %+v", tc, got)
+		}
+	}
+	batch := city.record(t, token, wire.Event{ID: "till-2", Kind: wire.EventKindPurchase, Item: bread}, wire.Event{ID: "till-2", Kind: wire.EventKindPurchase, Item: milk})
+	if batch[0].Status != "stored" || batch[1].Status != "refused" {
+		t.Errorf("two in a batch: got %+v", batch)
+	}
+	if got := eventsIn(read[wire.Diary](city.call(t, token, "GET", "/v1/me/diary", nil).wants(200))); len(got) != 2 {
+		t.Errorf("the diary has %d events, want 2", len(got))
+	}
+}
+
 // TestFullBatch holds the bound of a batch: 500 events are taken, 501 and none are refused.
 func TestFullBatch(t *testing.T) {
 	t.Parallel()

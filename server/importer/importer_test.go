@@ -223,12 +223,12 @@ func TestRunAcceptsFilesAsTheyCome(t *testing.T) {
 		{"header alone", purchasesHeader, 0, ""},
 		{"only what is required, in another order", "item,at,shopper\np1,2026-11-20,u1\n", 1, ""},
 		{"upper case header, blanks", " Shopper , AT ,item\nu1 , 2026-11-20, p1\n", 1, ""},
-		{"unknown column", "shopper,at,item,till\nu1,2026-11-20,p1,4\n", 1, `column "till" is not known and was left out`},
+		{"unknown column", "shopper,at,item,till\nu1,2026-11-20,p1,4\n", 1, `line 1: column "till" is not known and was left out`},
 		{"misspelt column", "shopper,at,item,quantitiy\nu1,2026-11-20,p1,4\n", 1, `did you mean "quantity"?`},
 		{"quoted cells over lines", "shopper,at,item,note\n\"u1\",2026-11-20,\"p\"\"1\",\"two\nlines, one \"\"row\"\"\"\nu2,2026-11-20,p1,\n", 2, "note"},
 		{"quoted cells with CRLF", "shopper,at,item\r\n\"u1\",\"2026-11-20\",\"p1\"\r\nu2,2026-11-20,p1\r\n", 2, ""},
 		{"NDJSON", `{"shopper":"u1","at":"2026-11-20","item":"p1","quantity":2}` + "\n" + `{"shopper":"u1","at":"2026-11-20","item":"p2","price":"1.5"}`, 2, ""},
-		{"NDJSON, gzip, unknown key", zipped(`{"shopper":"u1","at":"2026-11-20","item":"p1","till":{"a":[1]}}` + "\n"), 1, `"till"`},
+		{"NDJSON, gzip, unknown key", zipped(`{"shopper":"u1","at":"2026-11-20","item":"p1","till":{"a":[1]}}` + "\n"), 1, `line 1: column "till"`},
 		{"text in many scripts", "shopper,at,item\nмария,2026-11-20,牛乳\nu2,2026-11-20,🥐\n", 2, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -43,9 +43,9 @@ type RepricedError struct {
 
 func (e *RepricedError) Error() string {
 	if e.Events {
-		return fmt.Sprintf("there are events with prices in %s, which %s would make wrong: sales in another currency need a retailer of their own", named(e.Old), named(e.New))
+		return fmt.Sprintf("currency: got %s, but there are events with prices in %s, which cannot be taken back: keep %[2]s; sales in another currency need a retailer of their own", cmp.Or(e.New, "none"), named(e.Old))
 	}
-	return fmt.Sprintf("%d products are priced in %s, which %s would make wrong: delete them or take away their prices first, then import them anew", e.Products, named(e.Old), named(e.New))
+	return fmt.Sprintf("currency: got %s, but %d products are priced in %s: keep it, or delete them or take away their prices first, then import them anew", cmp.Or(e.New, "none"), e.Products, named(e.Old))
 }
 
 func named(currency string) string { return cmp.Or(currency, "no named currency") }
