@@ -35,7 +35,7 @@ func TestDiaryTellsDecisions(t *testing.T) {
 		got = append(got, strings.TrimSpace(told))
 	}
 	slices.Sort(got)
-	want := []string{"event seen", "grant location false shopper", "grant location true retailer_default", "grant loyalty true retailer_default"}
+	want := []string{"event seen", "grant analytics true retailer_default", "grant location false shopper", "grant location true retailer_default", "grant loyalty true retailer_default"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
