@@ -32,7 +32,7 @@ type Request struct {
 	Basket  []who.Item // under way
 	List    []who.Item // the shopper's own list
 	// Shown are products that the shopper has just been shown. They stand behind all others, unless they are
-	// on the list: nobody looks at the same thing twice within a minute. nil: the plain ranking.
+	// on the list or searched for: nobody looks at the same thing twice within a minute. nil: the plain ranking.
 	Shown []who.Item
 	Query string // what the shopper searches for: products that are called so come first
 

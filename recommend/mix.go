@@ -50,9 +50,10 @@ func (w *work) choose(limit int, products bool, stores int, shown bool) int {
 	return stores
 }
 
-// shown tells whether a candidate was just shown, and not asked for.
+// shown tells whether a candidate was just shown, and not asked for by the list or by a search. What a rule pins or includes has its
+// place in mixRuled, shown or not.
 func (w *work) shown(c *candidate) bool {
-	return len(w.request.Shown) > 0 && c.kind == aProduct && c.sources&FromList == 0 && slices.Contains(w.request.Shown, c.item)
+	return len(w.request.Shown) > 0 && c.kind == aProduct && c.sources&(FromList|FromQuery) == 0 && slices.Contains(w.request.Shown, c.item)
 }
 
 // sift puts the n best candidates into best, in no order (Hoare's quickselect).
