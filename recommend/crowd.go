@@ -48,7 +48,12 @@ type ItemStats struct {
 	Rhythm   *Rhythm // nil: never bought
 	// Neighbours are the items bought with it most often, most often first.
 	Neighbours []Tally
+	Shared     uint64 // bit i: at least LeastPeople shoppers bought it together with Neighbours[i]
 }
+
+// LeastPeople is how many must stand behind what a reason says of the crowd: what few did would tell about them, and "popular" or
+// "often" would not be true.
+const LeastPeople = 20
 
 // Tally is how often something with this number was counted.
 type Tally struct {
@@ -75,9 +80,13 @@ func SeasonOf(at time.Time) int { return min((at.YearDay()-1)/28, Seasons-1) }
 type StoreStats struct {
 	Lines   uint64
 	Visits  uint32
+	People  uint32       // shoppers who visited it, or bought in it
 	Hour    *[24]float32 // visits near an hour of the day; nil: none
-	Next    []Tally      // the stores visited next, most often first
+	Next    []Tally      // the stores visited next, most often first, at most 64
 	Popular []Tally      // lines of what is bought most often here, most often first, at most 128
+	// Of which of those at least LeastPeople shoppers went there next, and bought it here: bits by place.
+	SharedNext    uint64
+	SharedPopular [2]uint64
 }
 
 func (c *Crowd) item(item who.Item) *ItemStats {

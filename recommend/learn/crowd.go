@@ -60,7 +60,9 @@ type Crowd struct {
 
 	dirtyItems  map[who.Item]struct{}
 	dirtyStores map[who.Item]struct{}
-	old, new    trips // memory of Replace
+	old, new    trips // memory of Replace, as are the next two
+	reached     map[who.Item]reach
+	moved       map[move]moves
 
 	viewing sync.Mutex // one view at a time; taken before mu
 	view    *recommend.Crowd
@@ -78,15 +80,19 @@ type item struct {
 	weekdays         [7]uint32
 	days             [31]uint32
 	together         map[who.Item]uint32 // baskets that held both
+	repeats          map[who.Item]uint32 // of those, all but the first of each shopper
 }
 
 // store counts what the crowd did in one store.
 type store struct {
-	lines  uint64
-	visits uint32
-	hours  [24]uint32
-	items  map[who.Item]uint32
-	next   map[who.Item]uint32 // stores visited next
+	lines   uint64
+	visits  uint32
+	people  uint32 // shoppers who visited it or bought in it
+	hours   [24]uint32
+	items   map[who.Item]uint32 // lines
+	repeats map[who.Item]uint32 // of those, all but the first of each shopper
+	next    map[who.Item]uint32 // stores visited next
+	returns map[who.Item]uint32 // of those, all but the first of each shopper
 }
 
 // NewCrowd makes an empty crowd. Hours and weekdays are told in the retailer's zone; nil stands for
@@ -98,6 +104,7 @@ func NewCrowd(zone *time.Location) *Crowd {
 	return &Crowd{
 		zone: zone, weeks: map[uint32]uint32{},
 		dirtyItems: map[who.Item]struct{}{}, dirtyStores: map[who.Item]struct{}{},
+		reached: map[who.Item]reach{}, moved: map[move]moves{},
 	}
 }
 
@@ -120,62 +127,82 @@ func (c *Crowd) replace(old, new recommend.Past) {
 	}
 	c.old.read(old)
 	c.new.read(new)
-	c.countBaskets()
+	gone, came := c.countBaskets()
+	c.countRepeats(gone, came)
 	c.countItems(old, new)
-	c.countVisits(old, new)
+	same := c.countVisits(old, new)
+	c.countPeople(gone, came, same)
 }
 
 func empty(p recommend.Past) bool { return p.Orders() == 0 && len(p.Visits()) == 0 }
 
 // trips are the baskets of a tail with their items, newest first.
 type trips struct {
-	past  recommend.Past
-	items [who.Tail][]who.Item
+	past   recommend.Past
+	items  [who.Tail][]who.Item
+	held   [who.Tail][]uint64 // beside each item: the baskets that held it
+	paired uint64             // baskets small enough to say what goes with what
 }
 
 func (t *trips) read(p recommend.Past) {
 	t.past = p
 	for k := range t.items {
-		t.items[k] = t.items[k][:0]
+		t.items[k], t.held[k] = t.items[k][:0], t.held[k][:0]
 	}
 	for i := range p.History.Items {
 		b := &p.History.Items[i]
-		for recent, _ := p.Held(b); recent != 0; recent &= recent - 1 {
+		held, _ := p.Held(b)
+		for recent := held; recent != 0; recent &= recent - 1 {
 			k := bits.TrailingZeros64(recent)
-			t.items[k] = append(t.items[k], b.Item)
+			t.items[k], t.held[k] = append(t.items[k], b.Item), append(t.held[k], held)
+		}
+	}
+	t.paired = 0
+	for k := range p.Tail() {
+		if len(t.items[k]) <= maxPairs {
+			t.paired |= 1 << k
 		}
 	}
 }
 
-// countBaskets takes out the baskets that are only in the old history and puts in those only in the new.
-func (c *Crowd) countBaskets() {
+// countBaskets takes out the baskets that are only in the old history and puts in those only in the new; it returns which those are.
+func (c *Crowd) countBaskets() (gone, came uint64) {
+	out := func(i int) {
+		c.countBasket(&c.old, i, -1)
+		gone |= 1 << i
+	}
+	in := func(j int) {
+		c.countBasket(&c.new, j, 1)
+		came |= 1 << j
+	}
 	i, j := 0, 0
 	for i < c.old.past.Tail() || j < c.new.past.Tail() {
 		switch {
 		case i == c.old.past.Tail():
-			c.countBasket(&c.new, j, 1)
+			in(j)
 			j++
 		case j == c.new.past.Tail():
-			c.countBasket(&c.old, i, -1)
+			out(i)
 			i++
 		default:
 			a, b := c.old.past.Basket(i), c.new.past.Basket(j)
 			switch {
 			case a.Key == b.Key && a.At == b.At:
 				if a.Store != b.Store || !slices.Equal(c.old.items[i], c.new.items[j]) {
-					c.countBasket(&c.old, i, -1)
-					c.countBasket(&c.new, j, 1)
+					out(i)
+					in(j)
 				}
 				i, j = i+1, j+1
 			case a.At > b.At || a.At == b.At && a.Key > b.Key:
-				c.countBasket(&c.old, i, -1)
+				out(i)
 				i++
 			default:
-				c.countBasket(&c.new, j, 1)
+				in(j)
 				j++
 			}
 		}
 	}
+	return gone, came
 }
 
 func (c *Crowd) countBasket(t *trips, k, sign int) {
@@ -277,15 +304,15 @@ func (c *Crowd) countItems(old, new recommend.Past) {
 }
 
 // countVisits counts visits to stores and moves from one to the next; what both histories begin with
-// stays as it is.
-func (c *Crowd) countVisits(old, new recommend.Past) {
+// stays as it is, and it returns how many visits that are.
+func (c *Crowd) countVisits(old, new recommend.Past) (same int) {
 	a, b := old.Visits(), new.Visits()
-	same := 0
 	for same < len(a) && same < len(b) && a[same] == b[same] {
 		same++
 	}
 	c.countStays(a, same, -1)
 	c.countStays(b, same, 1)
+	return same
 }
 
 func (c *Crowd) countStays(visits []who.Visit, from, sign int) {

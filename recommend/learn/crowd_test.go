@@ -55,13 +55,13 @@ func countsOf(c *Crowd) counts {
 		Items: map[int]item{}, Stores: map[int]store{},
 	}
 	for i, it := range c.items {
-		it.weeks, it.together = filled(it.weeks), filled(it.together)
+		it.weeks, it.together, it.repeats = filled(it.weeks), filled(it.together), filled(it.repeats)
 		if !reflect.DeepEqual(it, item{}) {
 			n.Items[i] = it
 		}
 	}
 	for i, s := range c.stores {
-		s.items, s.next = filled(s.items), filled(s.next)
+		s.items, s.next, s.repeats, s.returns = filled(s.items), filled(s.next), filled(s.repeats), filled(s.returns)
 		if !reflect.DeepEqual(s, store{}) {
 			n.Stores[i] = s
 		}

@@ -84,19 +84,23 @@ func ratio(a, b uint64) float32 {
 
 func (it *item) view() recommend.ItemStats {
 	weeks := byNumber(it.weeks)
-	return recommend.ItemStats{
+	v := recommend.ItemStats{
 		Buyers: it.buyers, Rebuyers: it.rebuyers, Lines: it.lines, Gaps: it.gaps, GapHours: it.gapHours,
 		Again: it.again, Chances: it.chances,
 		Rhythm:     rhythm(&it.hours, &it.weekdays, &it.days, weeks),
 		Weeks:      weeks,
 		Neighbours: byCount(it.together, neighbours),
 	}
+	shared(v.Neighbours, it.repeats, func(i int) { v.Shared |= 1 << i })
+	return v
 }
 
 func (s *store) view() recommend.StoreStats {
-	v := recommend.StoreStats{Lines: s.lines, Visits: s.visits, Next: byCount(s.next, passages)}
+	v := recommend.StoreStats{Lines: s.lines, Visits: s.visits, People: s.people, Next: byCount(s.next, passages)}
+	shared(v.Next, s.returns, func(i int) { v.SharedNext |= 1 << i })
 	if len(s.items) > 0 {
 		v.Popular = byCount(s.items, popularIn)
+		shared(v.Popular, s.repeats, func(i int) { v.SharedPopular[i/64] |= 1 << (i % 64) })
 	}
 	if s.visits > 0 {
 		hours := around24(&s.hours)
