@@ -14,10 +14,6 @@ import (
 // maxReasons is how many causes a suggestion tells.
 const maxReasons = 3
 
-// leastPeople is how many must have bought an item before a reason speaks of the crowd: what few did would
-// tell about them, and "popular" would not be true.
-const leastPeople = 20
-
 // explain makes suggestions of the chosen: their reasons are the groups of features that added most to
 // the score and that are true in words. Everything returned is the caller's.
 func (w *work) explain(chosen []candidate) []Suggestion {
@@ -122,16 +118,24 @@ func (w *work) productReasons(reasons []Reason, c *candidate, parts *[groups]flo
 	if c.own >= 0 {
 		w.tellOwn(&t, c, parts)
 	}
+	many := w.crowd.item(c.item).Buyers >= LeastPeople
+	suits := 0.0 // of what goes with it, where no pair alone has enough people behind it
 	if parts[gTogether] > 0 && r[fTogether] > zero {
 		if with, ok := w.partnerInBasket(c.item); ok {
 			t.tell(Reason{Code: BoughtTogether, Contribution: parts[gTogether], Values: Values{With: w.name(with)}})
+		} else {
+			suits += parts[gTogether]
 		}
 	}
-	many := w.crowd.item(c.item).Buyers >= leastPeople
-	if parts[gNeighbour] > 0 && r[fNeighbour] > zero && c.own < 0 && many {
+	if parts[gNeighbour] > 0 && r[fNeighbour] > zero && c.own < 0 {
 		if with, ok := w.partner(c.item); ok {
 			t.tell(Reason{Code: BoughtTogether, Contribution: parts[gNeighbour], Values: Values{With: w.name(with)}})
+		} else {
+			suits += parts[gNeighbour]
 		}
+	}
+	if suits > 0 && many {
+		t.tell(Reason{Code: Suits, Contribution: suits})
 	}
 	if seen, liked := w.seen(c.item), r[fLiked] > zero; parts[gActs] > 0 && (seen != 0 || liked) { // not to have looked at it may count, too
 		reason := Reason{Code: Viewed, Contribution: parts[gActs]}
@@ -143,11 +147,13 @@ func (w *work) productReasons(reasons []Reason, c *candidate, parts *[groups]flo
 		}
 		t.tell(reason)
 	}
-	if parts[gHere] > 0 && r[fStore] >= evenStore && many && w.sellsWell(c.item) {
+	if parts[gHere] > 0 && r[fStore] >= evenStore && w.sellsWell(c.item) {
 		t.tell(Reason{Code: PopularHere, Contribution: parts[gHere], Values: Values{Store: w.snapshot.Names.Stores.Name(w.here.store)}})
 	}
-	if parts[gNow] > 0 && max(r[fHour], r[fWeekday], r[fPayday], r[fSeason]) >= evenHour && many {
-		t.tell(Reason{Code: PopularNow, Contribution: parts[gNow]})
+	if parts[gNow] > 0 && many && max(r[fHour], r[fWeekday], r[fPayday], r[fSeason]) >= evenHour {
+		if when := w.sellsNow(c.item); when != "" {
+			t.tell(Reason{Code: PopularNow, Contribution: parts[gNow], Values: Values{When: when}})
+		}
 	}
 	if parts[gPopular] > 0 && r[fPopular] > zero && c.own < 0 && many {
 		t.tell(Reason{Code: Popular, Contribution: parts[gPopular]})
@@ -164,9 +170,8 @@ func (w *work) tellOwn(t *told, c *candidate, parts *[groups]float64) {
 	days := float64(w.here.now-h.last) / secondsADay
 	// How often and how long ago are two sides of one thing: where a rhythm can be told and its time
 	// has come, it is what a shopper understands.
-	if h.times > 1 {
-		every := float64(every(b, h, w.snapshot.fact(c.item).gap))
-		if sum := parts[gDue] + parts[gUsual]; sum > 0 && every > 0 && days >= 0.7*every {
+	if every := rhythm(b, h, w.snapshot.fact(c.item).gap); every > 0 && days >= dueFrom*every && days <= dueUntil*every {
+		if sum := parts[gDue] + parts[gUsual]; sum > 0 {
 			t.tell(Reason{Code: DueAgain, Contribution: sum, Values: Values{EveryDays: every, LastDays: days, Times: h.times}})
 			return
 		}
@@ -176,13 +181,29 @@ func (w *work) tellOwn(t *told, c *candidate, parts *[groups]float64) {
 	}
 }
 
+// From and until when, in gaps, an item is told to be due: who has let four go by has left the rhythm.
+const dueFrom, dueUntil = 0.7, 4
+
+// rhythm is how many days lie between a shopper's own purchases of an item, on average; 0 where they have no rhythm: fewer than
+// three purchases, unless the one gap is what others take, too (the crowd's gap), within a third.
+func rhythm(b *who.Bought, h *held, gap float32) float64 {
+	if h.times < 2 {
+		return 0
+	}
+	own := every(b, h, 0)
+	if h.times == 2 && (gap == 0 || max(own, gap) > min(own, gap)*4/3) {
+		return 0
+	}
+	return float64(own)
+}
+
 // plainReason is told where nothing speaks for a product more than for any other: what it is.
 func (w *work) plainReason(c *candidate, r *row, parts *[groups]float64) Reason {
 	switch {
 	case c.own >= 0:
 		return Reason{Code: UsuallyBought, Contribution: parts[gUsual] + parts[gDue], Values: Values{
 			Times: w.held[c.own].times, LastDays: float64(w.here.now-w.held[c.own].last) / secondsADay}}
-	case r[fPopular] > zero && w.crowd.item(c.item).Buyers >= leastPeople:
+	case r[fPopular] > zero && w.crowd.item(c.item).Buyers >= LeastPeople:
 		return Reason{Code: Popular, Contribution: parts[gPopular]}
 	default:
 		return Reason{Code: InCatalogue, Contribution: parts[gBase]}
@@ -194,18 +215,51 @@ const zero = 1
 
 var evenStore, evenHour = uint8(productScales[fStore].bucket(1)), uint8(productScales[fHour].bucket(1))
 
-// sellsWell tells whether an item is among what is bought most in the store where the shopper is, not only around it.
+// sellsWell tells whether an item is among what is bought most in the store where the shopper is, not only around it, and by many.
 func (w *work) sellsWell(item who.Item) bool {
-	return slices.ContainsFunc(w.crowd.store(w.here.store).Popular, func(t Tally) bool { return t.Item == item })
+	s := w.crowd.store(w.here.store)
+	i := slices.IndexFunc(s.Popular, func(t Tally) bool { return t.Item == item })
+	return i >= 0 && s.SharedPopular[i/64]>>(i%64)&1 != 0
 }
 
-// partner is what the shopper buys that speaks most for another item: first among what that one is bought
-// with most, which is one short list; else by what stands in the lists of the shopper's own items.
+// What is told to sell now: a fourth more than expected at least, of so many lines that chance alone hardly makes them (two standard
+// deviations of a Poisson count).
+const (
+	sellsLift   = 1.25
+	sellsBeyond = 2.0
+)
+
+// sellsNow tells at which of the hour, the weekday, the time of the month and the season an item sells most above its average; empty: at
+// none. Behind it stand as many lines as LeastPeople shoppers make of it on average, and in all as many shoppers.
+func (w *work) sellsNow(item who.Item) (when string) {
+	stats, all := w.crowd.item(item), &w.crowd.Rhythm
+	if stats.Rhythm == nil || stats.Buyers < LeastPeople {
+		return ""
+	}
+	lines := float32(stats.Lines)
+	share, most := lines/float32(w.crowd.Lines), float32(sellsLift)
+	enough := LeastPeople * max(1, lines/float32(stats.Buyers))
+	weigh := func(name string, seen, everything float32) {
+		expected := share * everything
+		if l := lift(seen, expected); seen >= enough && l >= most && float64(seen-expected) >= sellsBeyond*math.Sqrt(float64(expected)) {
+			when, most = name, l
+		}
+	}
+	weigh(ThisHour, stats.Rhythm.Hour[w.here.hour], all.Hour[w.here.hour])
+	weigh(ThisWeekday, stats.Rhythm.Weekday[w.here.weekday], all.Weekday[w.here.weekday])
+	weigh(ThisTimeOfMonth, stats.Rhythm.Day[w.here.day], all.Day[w.here.day])
+	weigh(ThisSeason, stats.Rhythm.Season[w.here.season], all.Season[w.here.season])
+	return when
+}
+
+// partner is what the shopper buys that speaks most for another item, of what many bought together: first among what that one is
+// bought with most, which is one short list; else by what stands in the lists of the shopper's own items.
 func (w *work) partner(item who.Item) (best who.Item, ok bool) {
 	var most float32
-	for _, n := range w.crowd.item(item).Neighbours {
+	stats := w.crowd.item(item)
+	for i, n := range stats.Neighbours {
 		c := w.cell(n.Item).candidate
-		if c <= 0 || w.candidates[c-1].own < 0 {
+		if stats.Shared>>i&1 == 0 || c <= 0 || w.candidates[c-1].own < 0 {
 			continue
 		}
 		if part := w.held[w.candidates[c-1].own].speaks * float32(n.Count); part > most {
@@ -216,8 +270,9 @@ func (w *work) partner(item who.Item) (best who.Item, ok bool) {
 		return best, ok
 	}
 	for _, s := range w.seeds {
-		for _, n := range w.crowd.item(s.item).Neighbours {
-			if part := s.weight * float32(n.Count); n.Item == item && part > most {
+		stats := w.crowd.item(s.item)
+		for i, n := range stats.Neighbours {
+			if part := s.weight * float32(n.Count); n.Item == item && part > most && stats.Shared>>i&1 != 0 {
 				best, most, ok = s.item, part, true
 			}
 		}
@@ -225,7 +280,7 @@ func (w *work) partner(item who.Item) (best who.Item, ok bool) {
 	return best, ok
 }
 
-// partnerInBasket is the item of the basket under way that speaks most for another.
+// partnerInBasket is the item of the basket under way that speaks most for another, of what many bought together.
 func (w *work) partnerInBasket(item who.Item) (best who.Item, ok bool) {
 	var most float32
 	for _, other := range w.request.Basket {
@@ -236,11 +291,11 @@ func (w *work) partnerInBasket(item who.Item) (best who.Item, ok bool) {
 	return best, ok
 }
 
-// bond is how often baskets with one item hold another.
+// bond is how often baskets with one item hold another; 0 where too few people bought both to tell of it.
 func (w *work) bond(from, to who.Item) float32 {
 	stats := w.crowd.item(from)
-	for _, n := range stats.Neighbours {
-		if n.Item == to {
+	for i, n := range stats.Neighbours {
+		if n.Item == to && stats.Shared>>i&1 != 0 {
 			return float32(n.Count) / (float32(stats.Lines) + evidence)
 		}
 	}
@@ -271,10 +326,18 @@ func (w *work) storeReasons(reasons []Reason, c *candidate, parts *[groups]float
 	if w.here.known && (parts[gNear] > 0 || c.sources&FromNear != 0) {
 		t.tell(Reason{Code: Nearby, Contribution: parts[gNear], Values: Values{Store: id, Meters: meters}})
 	}
-	many := w.crowd.store(c.item).Visits >= leastPeople
-	if parts[gNext] > 0 && c.item != w.places.from && (r[sNext] > zero || r[sCrowdNext] > zero && many) {
-		t.tell(Reason{Code: OftenNext, Contribution: parts[gNext], Values: Values{Store: w.snapshot.Names.Stores.Name(w.places.from)}})
+	if s := w.stay(c.item); parts[gNext] > 0 && c.item != w.places.from {
+		reason := Reason{Contribution: parts[gNext], Values: Values{Store: w.snapshot.Names.Stores.Name(w.places.from)}}
+		switch {
+		case s.moves >= leastMoves:
+			reason.Code, reason.Values.Times = UsuallyNext, int(s.moves)
+			t.tell(reason)
+		case s.manyNext:
+			reason.Code = OftenNext
+			t.tell(reason)
+		}
 	}
+	many := w.crowd.store(c.item).People >= LeastPeople
 	switch {
 	case many && (len(t.reasons) == t.first || parts[gPopular] > 0 && r[sCrowd] > zero):
 		t.tell(Reason{Code: Popular, Contribution: parts[gPopular], Values: Values{Store: id}})
@@ -283,6 +346,9 @@ func (w *work) storeReasons(reasons []Reason, c *candidate, parts *[groups]float
 	}
 	return t.worthy()
 }
+
+// leastMoves is how often a shopper must have gone somewhere next before they are told that they usually do.
+const leastMoves = 2
 
 // idLength is the length of a suggestion's id: two 64-bit hashes in hexadecimal. The first is the answer's.
 const (

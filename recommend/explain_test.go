@@ -2,7 +2,9 @@ package recommend_test
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"satnav/context/who"
 	"satnav/recommend"
 	"satnav/recommend/learn"
+	"satnav/recommend/rule"
 )
 
 // learntCity is a small city with a model learnt of it, which several tests ask.
@@ -145,6 +148,25 @@ func TestOneSided(t *testing.T) {
 	}
 }
 
+// What is searched for is shown, though it was a second ago, and so is what a rule pins.
+func TestShownIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	pin := rule.Rule{When: `candidate.item == "jam"`, Then: then(rule.Action{Kind: rule.Pin, Position: 2})}
+	snapshot, r := ruledShop(t, pin)
+	r.Shown = []who.Item{snapshot.Names.Items.Number("jam"), snapshot.Names.Items.Number("tea"), snapshot.Names.Items.Number("bread")}
+	r.Query, r.Limit = "tea", 3
+	list, _ := recommend.Recommend(snapshot, r)
+	if got := items(list); !slices.Contains(got, "tea") || got[1] != "jam" || slices.Contains(got, "bread") {
+		t.Errorf("got %v after tea, jam and bread, want tea, which is searched for, jam, which is pinned, and no bread", got)
+	}
+	plain, r := ruledShop(t)
+	r.Shown, r.Query = []who.Item{plain.Names.Items.Number("tea")}, "tea"
+	list, _ = recommend.Recommend(plain.WithRules(nil), r)
+	if got := items(list); !slices.Contains(got[:2], "tea") {
+		t.Errorf("got %v, want tea at the top, which is searched for", got)
+	}
+}
+
 // What was just shown stands behind everything else, and what is on the list does not.
 func TestShownComesLast(t *testing.T) {
 	t.Parallel()
@@ -175,5 +197,236 @@ func TestShownComesLast(t *testing.T) {
 	again, _ := recommend.Recommend(s.snapshot(), r)
 	if len(again) != len(plain) {
 		t.Errorf("got %v after %v: where there is little, it is shown again", items(again), items(plain))
+	}
+}
+
+// A rhythm is told where the shopper has one, and as theirs: what others take is no rhythm of the shopper's.
+func TestDueAgainIsTheShoppersOwnRhythm(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		days  []int // ago, of the shopper's purchases
+		want  recommend.Code
+		every float64
+	}{
+		{"every ten days, three times", []int{30, 20, 10}, recommend.DueAgain, 10},
+		{"two purchases close together, long ago", []int{82, 80}, recommend.UsuallyBought, 0},
+		{"two purchases as far apart as those of others", []int{210, 100}, recommend.DueAgain, 110},
+		{"once", []int{100}, recommend.UsuallyBought, 0},
+		{"a rhythm that was left", []int{330, 320, 310}, recommend.UsuallyBought, 0},
+		{"not due yet", []int{42, 32, 22, 12, 2}, recommend.UsuallyBought, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newShop()
+			for range 40 { // others buy a filter every 110 days
+				s.remember(slices.Concat(bought(monday.AddDate(0, 0, -230), "filter"), bought(monday.AddDate(0, 0, -120), "filter"), bought(monday.AddDate(0, 0, -10), "filter"))...)
+			}
+			var events []who.Event
+			for _, day := range c.days {
+				events = append(events, bought(monday.AddDate(0, 0, -day), "filter")...)
+			}
+			list, _ := recommend.Recommend(s.snapshot(), asked(s.remember(events...), loyal, monday))
+			i := slices.IndexFunc(list[0].Reasons, func(r recommend.Reason) bool {
+				return r.Code == recommend.DueAgain || r.Code == recommend.UsuallyBought
+			})
+			if i < 0 || list[0].Reasons[i].Code != c.want || math.Abs(list[0].Reasons[i].Values.EveryDays-c.every) > 0.1 {
+				t.Errorf("got %+v, want %s, every %v days", list[0].Reasons, c.want, c.every)
+			}
+		})
+	}
+}
+
+// Where a shopper went next, and where many did, are two things to say; the latter takes many people, not many moves.
+func TestNextIsToldOfWhoWent(t *testing.T) {
+	t.Parallel()
+	walk := func(days int) (events []who.Event) {
+		for day := 1; day <= days; day++ {
+			events = append(events, visited(day, 0, "s3"), visited(day, 9, "s7"))
+		}
+		return events
+	}
+	for _, c := range []struct {
+		name   string
+		own    int // days on which the shopper went from s3 to s7
+		others int // who did so on one day each
+		one    int // days on which somebody else did
+		want   recommend.Code
+	}{
+		{"the shopper alone", 10, 0, 0, recommend.UsuallyNext},
+		{"the shopper, once", 1, 0, 0, ""},
+		{"one other, thirty times", 0, 0, 30, ""},
+		{"nineteen others", 0, 19, 0, ""},
+		{"twenty others", 0, 20, 0, recommend.OftenNext},
+		{"twenty others and the shopper", 10, 20, 0, recommend.UsuallyNext},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := town(20)
+			h := s.remember(append(walk(c.own), visited(0, -1, "s3"))...)
+			s.remember(walk(c.one)...)
+			for range c.others {
+				s.remember(walk(1)...)
+			}
+			for range 30 { // and many go elsewhere
+				s.remember(visited(3, 0, "s1"), visited(3, 5, "s2"))
+			}
+			r := asked(h, loyal, monday)
+			r.Kinds, r.Limit = []recommend.Kind{recommend.KindStore}, 20
+			list, _ := recommend.Recommend(s.snapshot(), r)
+			for _, suggestion := range list {
+				for _, reason := range suggestion.Reasons {
+					next := reason.Code == recommend.UsuallyNext || reason.Code == recommend.OftenNext
+					switch {
+					case next && (suggestion.Item != "s7" || reason.Code != c.want):
+						t.Errorf("%s: got %+v, want %q at s7 only", suggestion.Item, reason, c.want)
+					case next && (reason.Values.Store != "s3" || c.want == recommend.UsuallyNext && reason.Values.Times != c.own):
+						t.Errorf("got %+v, want it after s3, %d times", reason, c.own)
+					case next:
+						return
+					}
+				}
+			}
+			if c.want != "" {
+				t.Errorf("%s is not told: %v", c.want, list[0].Reasons)
+			}
+		})
+	}
+}
+
+// What sells at its own hour is told to sell then, and at no other time; nor is what sells evenly.
+func TestPopularNowIsTrue(t *testing.T) {
+	t.Parallel()
+	s := newShop()
+	random := rand.New(rand.NewPCG(5, 6))
+	for i := range 400 {
+		day := monday.AddDate(0, 0, -1-i%100).Add(-9 * time.Hour)
+		var events []who.Event
+		events = append(events, bought(day.Add(time.Duration(7+random.IntN(3))*time.Hour), "croissant", fmt.Sprint("p", random.IntN(40)))...)
+		events = append(events, bought(day.Add(time.Duration(8+random.IntN(12))*time.Hour), "bread", fmt.Sprint("p", random.IntN(40)))...)
+		s.remember(events...)
+	}
+	snapshot := s.snapshot()
+	model := *recommend.BuiltIn()
+	product := *model.Product
+	product.Tables = slices.Clone(product.Tables)
+	for table := range product.Tables { // as a model that takes each hour for one that counts
+		if recommend.Products.Name(table) == "hour_lift" {
+			product.Tables[table] = slices.Clone(product.Tables[table])
+			for bucket := range product.Tables[table] {
+				product.Tables[table][bucket] += 3
+			}
+		}
+	}
+	model.Product = &product
+	snapshot = snapshot.With(snapshot.Crowd, &model)
+	for _, c := range []struct {
+		hour int
+		want map[string]string
+	}{
+		{3, map[string]string{}},
+		{8, map[string]string{"croissant": recommend.ThisHour}},
+		{17, map[string]string{}},
+	} {
+		r := asked(nil, loyal, monday.AddDate(0, 0, 2).Add(time.Duration(c.hour-9)*time.Hour))
+		r.Limit = 50
+		got := map[string]string{}
+		list, _ := recommend.Recommend(snapshot, r)
+		for _, suggestion := range list {
+			for _, reason := range suggestion.Reasons {
+				if reason.Code == recommend.PopularNow && (suggestion.Item == "bread" || suggestion.Item == "croissant" || reason.Values.When == recommend.ThisHour && c.hour == 3) {
+					got[suggestion.Item] = reason.Values.When
+				}
+			}
+		}
+		if !maps.Equal(got, c.want) {
+			t.Errorf("at %d o'clock: told %v, want %v", c.hour, got, c.want)
+		}
+	}
+}
+
+// Whatever a reason says of the crowd, at least twenty people did it, and not one who did it twenty times.
+func TestCrowdReasonsHavePeopleBehindThem(t *testing.T) {
+	t.Parallel()
+	told := map[recommend.Code]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+		s := town(4)
+		people := map[string]map[int]bool{}
+		note := func(shopper int, what ...any) {
+			name := fmt.Sprint(what...)
+			if people[name] == nil {
+				people[name] = map[int]bool{}
+			}
+			people[name][shopper] = true
+		}
+		items := rapid.IntRange(4, 12).Draw(t, "items")
+		shoppers := rapid.IntRange(15, 50).Draw(t, "shoppers")
+		var histories []*who.History
+		for shopper := range shoppers {
+			trips := 1 + random.IntN(3)
+			if random.IntN(10) == 0 {
+				trips = 30
+			}
+			var events []who.Event
+			last := ""
+			for trip := range trips {
+				at := monday.AddDate(0, 0, -trips+trip).Add(time.Duration(random.IntN(8)) * time.Hour).Add(-24 * time.Hour)
+				store := fmt.Sprint("s", random.IntN(4))
+				basket := map[string]bool{}
+				for range 1 + random.IntN(3) {
+					basket[fmt.Sprint("p", min(random.IntN(items), random.IntN(items)))] = true
+				}
+				for x := range basket {
+					events = append(events, who.Event{Kind: who.Purchased, Item: x, At: at, Store: store, Basket: fmt.Sprint(trip)})
+					note(shopper, x)
+					note(shopper, x, " in ", store)
+					for y := range basket {
+						note(shopper, x, " with ", y)
+					}
+				}
+				events = append(events, who.Event{Kind: who.Visited, Store: store, At: at.Add(time.Minute)})
+				note(shopper, "in ", store)
+				note(shopper, last, " to ", store)
+				last = store
+			}
+			histories = append(histories, s.remember(events...))
+		}
+		snapshot := s.snapshot()
+		for _, h := range histories[:10] {
+			r := asked(h, loyal, monday)
+			r.Basket = []who.Item{s.item("p0"), s.item("p1")}
+			r.Kinds = []recommend.Kind{recommend.KindProduct, recommend.KindStore}
+			r.Limit = 16
+			list, _ := recommend.Recommend(snapshot, r)
+			for _, suggestion := range list {
+				for _, reason := range suggestion.Reasons {
+					behind := ""
+					switch reason.Code {
+					case recommend.BoughtTogether:
+						behind = fmt.Sprint(suggestion.Item, " with ", reason.Values.With)
+					case recommend.PopularHere:
+						behind = fmt.Sprint(suggestion.Item, " in ", reason.Values.Store)
+					case recommend.OftenNext:
+						behind = fmt.Sprint(reason.Values.Store, " to ", suggestion.Item)
+					case recommend.Popular, recommend.PopularNow, recommend.Suits:
+						if behind = suggestion.Item; suggestion.Kind == recommend.KindStore {
+							behind = "in " + suggestion.Item
+						}
+					default:
+						continue
+					}
+					told[reason.Code]++
+					if n := len(people[behind]); n < recommend.LeastPeople {
+						t.Fatalf("%+v is told of %s: %d people did %q", reason, suggestion.Item, n, behind)
+					}
+				}
+			}
+		}
+	})
+	for _, code := range []recommend.Code{recommend.BoughtTogether, recommend.Popular} {
+		if told[code] == 0 {
+			t.Errorf("%s was never told: the test says nothing of it", code)
+		}
 	}
 }

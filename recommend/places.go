@@ -32,10 +32,12 @@ type stay struct {
 	times     float32 // visits
 	recent    float32 // visits, each counting 0.985^(visits since)
 	hour      float32 // the same, weighted by how near their hour is to now's
-	next      float32 // moves from where the shopper was last to here
+	next      float32 // moves from where the shopper was last to here, each counting as its visit does
+	moves     uint32  // the same, each counting one
 	since     float32 // visits since the last, from 1
 	last      uint32
 	crowdNext float32 // the crowd's moves from there to here, as a share
+	manyNext  bool    // those are moves of at least LeastPeople shoppers
 }
 
 // visitFade is what a visit counts beside the one after it. It was measured best for frequent and
@@ -92,13 +94,15 @@ func (w *work) stores(among bool) {
 
 // passages notes where the crowd goes from where the shopper was last, and brings those stores.
 func (w *work) passages(among bool) {
-	next := w.crowd.store(w.places.from).Next
+	from := w.crowd.store(w.places.from)
+	next := from.Next
 	var all float32
 	for _, t := range next {
 		all += float32(t.Count)
 	}
 	for i, t := range next {
-		w.stay(t.Item).crowdNext = float32(t.Count) / (all + evidence)
+		s := w.stay(t.Item)
+		s.crowdNext, s.manyNext = float32(t.Count)/(all+evidence), from.SharedNext>>i&1 != 0
 		if i < maxPassages && !among {
 			w.addStore(t.Item, FromPassages)
 		}
@@ -167,7 +171,9 @@ func (w *work) walk() {
 		case p.visits == 0:
 			p.from = store
 		case store == p.from:
-			w.stay(after).next += weight
+			to := w.stay(after)
+			to.next += weight
+			to.moves++
 			p.moves += weight
 		}
 		after = store

@@ -76,10 +76,12 @@ const (
 	UsuallyBought  Code = "usually_bought"  // values: times, last_days
 	BoughtTogether Code = "bought_together" // values: with
 	PopularHere    Code = "popular_here"    // values: store
-	PopularNow     Code = "popular_now"     // at this time of day or week
+	Suits          Code = "suits"           // it goes with what the shopper buys, or has in the basket; no one pair is told
+	PopularNow     Code = "popular_now"     // values: when: at which of ThisHour and the others it sells above its average
 	Popular        Code = "popular"
 	Nearby         Code = "nearby"          // values: store, meters
 	UsuallyVisited Code = "usually_visited" // values: times, last_days
+	UsuallyNext    Code = "usually_next"    // values: store, times: where the shopper went after that one
 	OftenNext      Code = "often_next"      // values: store: where many go after that one
 	OnYourList     Code = "on_your_list"
 	Searched       Code = "searched" // it is called like what the shopper searches for
@@ -105,4 +107,13 @@ type Values struct {
 	With      string // item id
 	Store     string // store id
 	Meters    float64
+	When      string // of PopularNow
 }
+
+// When a product sells more than it does on average: values of PopularNow.
+const (
+	ThisHour        = "hour"
+	ThisWeekday     = "weekday"
+	ThisTimeOfMonth = "time_of_month" // near this day of the month: wages come once a month
+	ThisSeason      = "season"
+)

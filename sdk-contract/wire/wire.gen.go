@@ -1899,7 +1899,7 @@ type Purposes struct {
 type Reason struct {
 	// Code Stable. More codes may come.
 	//
-	// Examples: due_again, usually_bought, bought_together, popular_here, popular_now, popular, nearby, usually_visited, often_next, on_your_list, searched, liked, viewed, in_catalogue, picked, on_offer
+	// Examples: due_again, usually_bought, bought_together, suits, popular_here, popular_now, popular, nearby, usually_visited, usually_next, often_next, on_your_list, searched, liked, viewed, in_catalogue, picked, on_offer
 	Code string `json:"code"`
 
 	// Text For the shopper.

@@ -110,7 +110,7 @@ func drawContext(t *rapid.T) wire.ContextResponse {
 
 var codes = []recommend.Code{
 	recommend.DueAgain, recommend.UsuallyBought, recommend.BoughtTogether, recommend.PopularHere, recommend.PopularNow, recommend.Popular,
-	recommend.Nearby, recommend.UsuallyVisited, recommend.OftenNext, recommend.OnYourList, recommend.Searched, recommend.Liked, recommend.Viewed, recommend.InCatalogue,
+	recommend.Suits, recommend.UsuallyNext, recommend.Nearby, recommend.UsuallyVisited, recommend.OftenNext, recommend.OnYourList, recommend.Searched, recommend.Liked, recommend.Viewed, recommend.InCatalogue,
 	"one_of_tomorrow",
 }
 
@@ -127,6 +127,7 @@ func drawSuggestions(t *rapid.T) []recommend.Suggestion {
 			s.Reasons = append(s.Reasons, recommend.Reason{Code: rapid.SampledFrom(codes).Draw(t, "code"), Values: recommend.Values{
 				EveryDays: days.Draw(t, "every"), LastDays: days.Draw(t, "last"), Times: rapid.IntRange(0, 3).Draw(t, "times"),
 				With: text.Draw(t, "with"), Store: text.Draw(t, "store"), Meters: days.Draw(t, "meters"),
+				When: rapid.SampledFrom([]string{"", recommend.ThisHour, recommend.ThisWeekday, recommend.ThisTimeOfMonth, recommend.ThisSeason, "later"}).Draw(t, "when"),
 			}})
 		}
 		if rapid.Bool().Draw(t, "ruled") {
@@ -183,6 +184,12 @@ func TestReasonTexts(t *testing.T) {
 		{"a store", recommend.Reason{Code: recommend.PopularHere, Values: recommend.Values{Store: "s1"}}, "Popular at Corner <shop>", map[string]any{"store": "s1"}},
 		{"near", recommend.Reason{Code: recommend.Nearby, Values: recommend.Values{Store: "s1", Meters: 120.4}}, "120 m from you", map[string]any{"meters": 120.0, "store": "s1"}},
 		{"nothing to fill in", recommend.Reason{Code: recommend.PopularNow, Values: recommend.Values{Times: 1}}, "Popular at this time", map[string]any{}},
+		{"an hour", recommend.Reason{Code: recommend.PopularNow, Values: recommend.Values{When: recommend.ThisHour}}, "Bought more than usual at this hour", map[string]any{"when": "hour"}},
+		{"a weekday", recommend.Reason{Code: recommend.PopularNow, Values: recommend.Values{When: recommend.ThisWeekday}}, "Bought more than usual on this day of the week", map[string]any{"when": "weekday"}},
+		{"a time of the month", recommend.Reason{Code: recommend.PopularNow, Values: recommend.Values{When: recommend.ThisTimeOfMonth}}, "Bought more than usual at this time of the month", map[string]any{"when": "time_of_month"}},
+		{"a season", recommend.Reason{Code: recommend.PopularNow, Values: recommend.Values{When: recommend.ThisSeason}}, "Bought more than usual at this time of the year", map[string]any{"when": "season"}},
+		{"one's own way", recommend.Reason{Code: recommend.UsuallyNext, Values: recommend.Values{Store: "s1", Times: 3}}, "You often go here after Corner <shop>", map[string]any{"store": "s1", "times": 3.0}},
+		{"no one pair", recommend.Reason{Code: recommend.Suits}, "Goes with what you buy", map[string]any{}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

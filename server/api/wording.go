@@ -22,10 +22,15 @@ import (
 // is written here, so that a new language is one more row.
 type phrases map[recommend.Code]string
 
-// Phrases of their own for a count of one.
+// Phrases of their own for a count of one, and for when something sells more than it does on average.
 const (
 	boughtOnce  = recommend.UsuallyBought + "_once"
 	visitedOnce = recommend.UsuallyVisited + "_once"
+
+	popularThisHour    = recommend.PopularNow + "_" + recommend.ThisHour
+	popularThisWeekday = recommend.PopularNow + "_" + recommend.ThisWeekday
+	popularThisMonth   = recommend.PopularNow + "_" + recommend.ThisTimeOfMonth
+	popularThisSeason  = recommend.PopularNow + "_" + recommend.ThisSeason
 )
 
 // In a phrase, {every}, {last}, {times}, {with}, {store} and {meters} stand for a reason's values.
@@ -34,11 +39,13 @@ var phrasesOf = map[language.Tag]phrases{
 		recommend.DueAgain:       "You buy this about every {every} days; last time {last} days ago",
 		recommend.UsuallyBought:  "You have bought this {times} times",
 		recommend.BoughtTogether: "Often bought together with {with}",
+		recommend.Suits:          "Goes with what you buy",
 		recommend.PopularHere:    "Popular at {store}",
 		recommend.PopularNow:     "Popular at this time",
 		recommend.Popular:        "Popular with many shoppers",
 		recommend.Nearby:         "{meters} m from you",
 		recommend.UsuallyVisited: "You have been here {times} times",
+		recommend.UsuallyNext:    "You often go here after {store}",
 		recommend.OftenNext:      "Many go here after {store}",
 		recommend.OnYourList:     "It is on your list",
 		recommend.Searched:       "It is what you are looking for",
@@ -49,16 +56,22 @@ var phrasesOf = map[language.Tag]phrases{
 		recommend.OnOffer:        "On offer for you",
 		boughtOnce:               "You have bought this before",
 		visitedOnce:              "You have been here before",
+		popularThisHour:          "Bought more than usual at this hour",
+		popularThisWeekday:       "Bought more than usual on this day of the week",
+		popularThisMonth:         "Bought more than usual at this time of the month",
+		popularThisSeason:        "Bought more than usual at this time of the year",
 	},
 	language.German: {
 		recommend.DueAgain:       "Sie kaufen das etwa alle {every} Tage; zuletzt vor {last} Tagen",
 		recommend.UsuallyBought:  "Sie haben das {times}-mal gekauft",
 		recommend.BoughtTogether: "Oft zusammen mit {with} gekauft",
+		recommend.Suits:          "Passt zu dem, was Sie kaufen",
 		recommend.PopularHere:    "Beliebt bei {store}",
 		recommend.PopularNow:     "Beliebt um diese Zeit",
 		recommend.Popular:        "Bei vielen beliebt",
 		recommend.Nearby:         "{meters} m von Ihnen",
 		recommend.UsuallyVisited: "Sie waren {times}-mal hier",
+		recommend.UsuallyNext:    "Sie gehen nach {store} oft hierher",
 		recommend.OftenNext:      "Viele gehen nach {store} hierher",
 		recommend.OnYourList:     "Steht auf Ihrer Liste",
 		recommend.Searched:       "Danach suchen Sie",
@@ -69,16 +82,22 @@ var phrasesOf = map[language.Tag]phrases{
 		recommend.OnOffer:        "Für Sie im Angebot",
 		boughtOnce:               "Sie haben das schon gekauft",
 		visitedOnce:              "Sie waren schon hier",
+		popularThisHour:          "Um diese Zeit öfter gekauft als sonst",
+		popularThisWeekday:       "An diesem Wochentag öfter gekauft als sonst",
+		popularThisMonth:         "Um diese Zeit im Monat öfter gekauft als sonst",
+		popularThisSeason:        "Zu dieser Jahreszeit öfter gekauft als sonst",
 	},
 	language.French: {
 		recommend.DueAgain:       "Vous l’achetez environ tous les {every} jours ; la dernière fois il y a {last} jours",
 		recommend.UsuallyBought:  "Vous l’avez acheté {times} fois",
 		recommend.BoughtTogether: "Souvent acheté avec {with}",
+		recommend.Suits:          "Va avec ce que vous achetez",
 		recommend.PopularHere:    "Apprécié chez {store}",
 		recommend.PopularNow:     "Apprécié à cette heure",
 		recommend.Popular:        "Apprécié par beaucoup",
 		recommend.Nearby:         "À {meters} m de vous",
 		recommend.UsuallyVisited: "Vous y êtes allé {times} fois",
+		recommend.UsuallyNext:    "Vous y allez souvent après {store}",
 		recommend.OftenNext:      "Beaucoup y vont après {store}",
 		recommend.OnYourList:     "Il est sur votre liste",
 		recommend.Searched:       "C’est ce que vous cherchez",
@@ -89,16 +108,22 @@ var phrasesOf = map[language.Tag]phrases{
 		recommend.OnOffer:        "En offre pour vous",
 		boughtOnce:               "Vous l’avez déjà acheté",
 		visitedOnce:              "Vous y êtes déjà allé",
+		popularThisHour:          "Plus acheté que d’habitude à cette heure",
+		popularThisWeekday:       "Plus acheté que d’habitude ce jour de la semaine",
+		popularThisMonth:         "Plus acheté que d’habitude à ce moment du mois",
+		popularThisSeason:        "Plus acheté que d’habitude en cette saison",
 	},
 	language.Portuguese: {
 		recommend.DueAgain:       "Compra isto cerca de cada {every} dias; a última vez foi há {last} dias",
 		recommend.UsuallyBought:  "Já comprou isto {times} vezes",
 		recommend.BoughtTogether: "Muitas vezes comprado com {with}",
+		recommend.Suits:          "Combina com o que compra",
 		recommend.PopularHere:    "Popular em {store}",
 		recommend.PopularNow:     "Popular a esta hora",
 		recommend.Popular:        "Popular entre muitos clientes",
 		recommend.Nearby:         "A {meters} m de si",
 		recommend.UsuallyVisited: "Já aqui esteve {times} vezes",
+		recommend.UsuallyNext:    "Vai muitas vezes aqui depois de {store}",
 		recommend.OftenNext:      "Muitos vêm aqui depois de {store}",
 		recommend.OnYourList:     "Está na sua lista",
 		recommend.Searched:       "É o que procura",
@@ -109,6 +134,10 @@ var phrasesOf = map[language.Tag]phrases{
 		recommend.OnOffer:        "Em oferta para si",
 		boughtOnce:               "Já comprou isto",
 		visitedOnce:              "Já aqui esteve",
+		popularThisHour:          "Mais comprado do que o habitual a esta hora",
+		popularThisWeekday:       "Mais comprado do que o habitual neste dia da semana",
+		popularThisMonth:         "Mais comprado do que o habitual nesta altura do mês",
+		popularThisSeason:        "Mais comprado do que o habitual nesta época do ano",
 	},
 }
 
@@ -241,6 +270,13 @@ func (w words) slots(r *recommend.Reason) (told [2]slot, n int) {
 		put(slot{name: "with", place: "{with}", id: v.With, shown: w.title(v.With)})
 	case recommend.PopularHere, recommend.OftenNext:
 		put(slot{name: "store", place: "{store}", id: v.Store, shown: w.store(v.Store)})
+	case recommend.UsuallyNext:
+		put(slot{name: "store", place: "{store}", id: v.Store, shown: w.store(v.Store)})
+		put(slot{name: "times", number: float64(v.Times)})
+	case recommend.PopularNow:
+		if v.When != "" { // older records do not tell it
+			put(slot{name: "when", id: v.When})
+		}
 	case recommend.Nearby:
 		put(slot{name: "meters", place: "{meters}", number: math.Round(v.Meters), said: v.Meters})
 		if v.Store != "" {
@@ -253,6 +289,18 @@ func (w words) slots(r *recommend.Reason) (told [2]slot, n int) {
 // appendPhrase appends a reason's text.
 func (w words) appendPhrase(b []byte, r *recommend.Reason, told []slot) []byte {
 	phrase := w.phrases[r.Code]
+	if r.Code == recommend.PopularNow {
+		switch r.Values.When {
+		case recommend.ThisHour:
+			phrase = w.phrases[popularThisHour]
+		case recommend.ThisWeekday:
+			phrase = w.phrases[popularThisWeekday]
+		case recommend.ThisTimeOfMonth:
+			phrase = w.phrases[popularThisMonth]
+		case recommend.ThisSeason:
+			phrase = w.phrases[popularThisSeason]
+		}
+	}
 	if r.Values.Times == 1 {
 		switch r.Code { // not r.Code+"_once": that would be made anew for each reason
 		case recommend.UsuallyBought:

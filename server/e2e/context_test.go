@@ -230,6 +230,18 @@ func TestAttention(t *testing.T) {
 			t.Errorf("got %v, then %v: %s is shown again", first, again, item)
 		}
 	}
+	all := city.ask(t, token, wire.ContextRequest{At: moment().Add(45 * time.Second), Kinds: []wire.SuggestionKind{"product"}, Limit: at(20), Explore: at(true)})
+	for _, s := range all.Suggestions {
+		if s.Item != again[0] {
+			continue
+		}
+		sought := items(city.ask(t, token, wire.ContextRequest{
+			At: moment().Add(50 * time.Second), Kinds: []wire.SuggestionKind{"product"}, Limit: at(5), Explore: at(true), Doing: wire.Doing{Query: s.Title},
+		}))
+		if !slices.Contains(sought, s.Item) {
+			t.Errorf("%s is searched for by its name five seconds after it was shown: got %v without it", s.Item, sought)
+		}
+	}
 	if later := ask(5*time.Minute, true); !slices.Contains(later, first[0]) {
 		t.Errorf("got %v five minutes after %v: the best does not come back", later, first)
 	}

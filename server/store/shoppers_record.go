@@ -592,6 +592,7 @@ func appendReasons(b []byte, reasons []recommend.Reason) []byte {
 		text(" with=", v.With)
 		text(" store=", v.Store)
 		number(" meters=", v.Meters)
+		text(" when=", v.When)
 	}
 	return b
 }
@@ -639,6 +640,8 @@ func readValue(v *recommend.Values, word string) (err error) {
 		v.With, err = url.QueryUnescape(value)
 	case "store":
 		v.Store, err = url.QueryUnescape(value)
+	case "when":
+		v.When, err = url.QueryUnescape(value)
 	}
 	return err
 }

@@ -52,7 +52,7 @@ var drawRecord = rapid.Custom(func(t *rapid.T) *DecisionRecord {
 		for range rapid.IntRange(0, 2).Draw(t, "reasons") {
 			s.Reasons = append(s.Reasons, recommend.Reason{Code: recommend.DueAgain, Contribution: number.Draw(t, "part"), Values: recommend.Values{
 				EveryDays: number.Draw(t, "every"), LastDays: number.Draw(t, "last"), Times: rapid.IntRange(0, 9).Draw(t, "times"),
-				With: word.Draw(t, "with"), Store: rapid.String().Draw(t, "store"), Meters: number.Draw(t, "meters")}})
+				With: word.Draw(t, "with"), Store: rapid.String().Draw(t, "store"), Meters: number.Draw(t, "meters"), When: word.Draw(t, "when")}})
 		}
 		s.Rules = words("ruled by")
 		r.Suggestions = append(r.Suggestions, s)
