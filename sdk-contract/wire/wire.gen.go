@@ -1537,6 +1537,9 @@ type Models struct {
 
 	// Learning Whether something was recorded that the model in service has not learnt from, and will.
 	Learning bool `json:"learning"`
+
+	// OneSided How many suggestions hang on one kind of sign, which made more than four fifths of what speaks for them. A list that does is easily wrong in the same way for everybody. Counted of `/v1/context` by the process that answers, since it began.
+	OneSided OneSided `json:"one_sided,omitempty,omitzero"`
 }
 
 // Moment defines model for Moment.
@@ -1604,6 +1607,15 @@ type Notice struct {
 
 	// Title A few words.
 	Title string `json:"title"`
+}
+
+// OneSided How many suggestions hang on one kind of sign, which made more than four fifths of what speaks for them. A list that does is easily wrong in the same way for everybody. Counted of `/v1/context` by the process that answers, since it began.
+type OneSided struct {
+	// By Of those, the one-sided ones, by the kind of sign that decided.
+	By map[string]int64 `json:"by"`
+
+	// Suggestions All that were made.
+	Suggestions int64 `json:"suggestions"`
 }
 
 // PastMoments Moments at which shoppers shopped.
@@ -3112,6 +3124,9 @@ type Why struct {
 	Candidates int    `json:"candidates"`
 	Item       string `json:"item"`
 	Kind       string `json:"kind"`
+
+	// OneSided The kind of sign that made more than four fifths of what speaks for it. Absent: none did.
+	OneSided string `json:"one_sided,omitempty,omitzero"`
 
 	// Position In the list, from 1.
 	Position int `json:"position"`

@@ -162,7 +162,7 @@ func (a *API) GetMyWhy(c *fiber.Ctx, id string, params wire.GetMyWhyParams) erro
 func whyFrom(r *store.DecisionRecord, n int, id string, words words, snapshot *retailer.Snapshot) wire.Why {
 	s := &r.Suggestions[n]
 	out := wire.Why{
-		Suggestion: id, Kind: string(s.Kind), Item: s.Item, Title: titleOf(snapshot, s), Position: n + 1, Score: s.Score, Probability: s.Propensity,
+		Suggestion: id, Kind: string(s.Kind), Item: s.Item, Title: titleOf(snapshot, s), Position: n + 1, Score: s.Score, Probability: s.Propensity, OneSided: s.OneSided,
 		Candidates: r.Candidates, Reasons: make([]wire.Reason, len(s.Reasons)), Use: useFrom(r), Rules: []wire.WhyRule{},
 		Versions: wire.WhyVersions{Model: r.Versions.Model, Crowd: r.Versions.Crowd, Rules: r.Versions.Rules, Catalogue: r.Versions.Catalogue, Geofences: r.Versions.Geofences, Stores: r.Versions.Stores},
 	}

@@ -25,5 +25,7 @@ func (a *API) GetModels(c *fiber.Ctx) error {
 			Hit10: f.Hit10, Repeat10: f.Repeat10, New10: f.New10, Variety10: f.Variety10,
 		}
 	}
+	sided := a.Visits.OneSided(caller(c).Retailer)
+	out.OneSided = wire.OneSided{Suggestions: sided.Suggestions, By: sided.By}
 	return encode(c, out)
 }

@@ -137,6 +137,7 @@ func (a *App) join(ctx context.Context) error {
 	a.Visits = visit.New(a.Shoppers, a.Retailers, a.quotas, a.Decisions)
 	a.Visits.Explore(a.Config.Suggestions.Explore)
 	a.Visits.Time(a.Outcomes.Answered)
+	a.Visits.Flag(a.metrics.OneSided)
 	if err := a.deliveries(); err != nil {
 		return err
 	}

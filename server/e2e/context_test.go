@@ -247,6 +247,40 @@ func TestAttention(t *testing.T) {
 	}
 }
 
+// TestOneSided holds that suggestions which hang on one kind of sign are counted for the product team, by what decided, and that the
+// record of each tells it.
+func TestOneSided(t *testing.T) {
+	t.Parallel()
+	product := city.as(t, identity.Claims{Role: identity.Product, Subject: "assortment"})
+	before := city.models(t, product).OneSided
+	token := city.shopper(t, regular(17))
+	all := items(city.ask(t, token, wire.ContextRequest{At: moment(), Kinds: []wire.SuggestionKind{"product"}, Limit: at(50), Explore: at(false)}))
+	made, told := int64(0), map[string]int64{}
+	for n := range 10 {
+		answer := city.ask(t, token, wire.ContextRequest{
+			At: moment().Add(time.Duration(n) * time.Minute), Kinds: []wire.SuggestionKind{"product"}, Limit: at(20), Explore: at(false), Doing: wire.Doing{List: all[40+n:]},
+		})
+		made += int64(len(answer.Suggestions))
+		for _, s := range answer.Suggestions {
+			if why := read[wire.Why](city.call(t, token, "GET", "/v1/me/why/"+s.ID, nil).wants(200)); why.OneSided != "" {
+				told[why.OneSided]++
+			}
+		}
+	}
+	after := city.models(t, product).OneSided
+	if len(told) == 0 {
+		t.Fatal("no record tells of a one-sided suggestion: the test says nothing")
+	}
+	if after.Suggestions-before.Suggestions < made {
+		t.Errorf("%d suggestions were counted, want %d or more", after.Suggestions-before.Suggestions, made)
+	}
+	for sign, n := range told {
+		if after.By[sign]-before.By[sign] < n {
+			t.Errorf("%s: %d were counted, want %d or more", sign, after.By[sign]-before.By[sign], n)
+		}
+	}
+}
+
 // TestExploration holds that now and then the last place of a list is left to chance, that what is kept of the answer tells how likely
 // it was, and that nobody who asks for the plain ranking finds it there.
 func TestExploration(t *testing.T) {

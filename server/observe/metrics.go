@@ -17,6 +17,7 @@ type Metrics struct {
 	seconds  *prometheus.HistogramVec
 	inFlight prometheus.Gauge
 	unknown  *prometheus.CounterVec
+	oneSided *prometheus.CounterVec
 	retailer *Label
 }
 
@@ -40,11 +41,14 @@ func NewMetrics() *Metrics {
 		unknown: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "satnav_events_unknown_item_total", Help: "Events stored although their item is not in the catalogue, by retailer.",
 		}, []string{"retailer"}),
+		oneSided: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "satnav_suggestions_one_sided_total", Help: "Suggestions that hang on one kind of sign, by sign: it made more than four fifths of what speaks for them.",
+		}, []string{"sign"}),
 		retailer: NewLabel(1000),
 	}
 	m.Registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector(),
-		m.calls, m.seconds, m.inFlight, m.unknown)
+		m.calls, m.seconds, m.inFlight, m.unknown, m.oneSided)
 	return m
 }
 
@@ -82,6 +86,9 @@ func (r *Route) End(status int, took time.Duration) {
 	r.calls[class].Inc()
 	r.seconds.Observe(took.Seconds())
 }
+
+// OneSided counts a suggestion that hangs on one kind of sign: where most do, the model knows little else, or looks at little else.
+func (m *Metrics) OneSided(sign string) { m.oneSided.WithLabelValues(sign).Inc() }
 
 // UnknownItem counts an event whose item the retailer's catalogue does not have:
 // many of them mean that the catalogue is late.

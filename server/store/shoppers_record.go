@@ -90,6 +90,7 @@ type Suggested struct {
 	Score float64        `bson:"score"`
 	// Propensity is how likely it was that this stood here, 1 where nothing was left to chance.
 	Propensity float64            `bson:"propensity,omitempty"`
+	OneSided   string             `bson:"one_sided,omitempty"` // the kind of sign that decided alone; empty: none did
 	Reasons    []recommend.Reason `bson:"-"`
 	Why        string             `bson:"why,omitempty"` // the reasons as they are stored, see appendReasons; empty while the record waits
 	Ruled      *recommend.Ruled   `bson:"-"`
@@ -535,6 +536,7 @@ func (s *Suggested) append(b []byte) []byte {
 	if s.Propensity != 1 {
 		b = appendFloat(b, "propensity", s.Propensity)
 	}
+	b = appendText(b, "one_sided", s.OneSided)
 	if s.Ruled != nil || len(s.Rules) > 0 {
 		b = appendTexts(b, "rules", s.ruledBy())
 	}

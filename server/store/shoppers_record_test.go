@@ -48,7 +48,7 @@ var drawRecord = rapid.Custom(func(t *rapid.T) *DecisionRecord {
 		r.Arms = append(r.Arms, Arm{word.Draw(t, "experiment"), word.Draw(t, "arm")})
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "suggestions") {
-		s := Suggested{Kind: rapid.SampledFrom([]recommend.Kind{recommend.KindProduct, recommend.KindStore, "later"}).Draw(t, "kind"), Item: word.Draw(t, "item"), Score: number.Draw(t, "score"), Propensity: rapid.SampledFrom([]float64{1, 0.25}).Draw(t, "propensity")}
+		s := Suggested{Kind: rapid.SampledFrom([]recommend.Kind{recommend.KindProduct, recommend.KindStore, "later"}).Draw(t, "kind"), Item: word.Draw(t, "item"), Score: number.Draw(t, "score"), Propensity: rapid.SampledFrom([]float64{1, 0.25}).Draw(t, "propensity"), OneSided: word.Draw(t, "one-sided")}
 		for range rapid.IntRange(0, 2).Draw(t, "reasons") {
 			s.Reasons = append(s.Reasons, recommend.Reason{Code: recommend.DueAgain, Contribution: number.Draw(t, "part"), Values: recommend.Values{
 				EveryDays: number.Draw(t, "every"), LastDays: number.Draw(t, "last"), Times: rapid.IntRange(0, 9).Draw(t, "times"),

@@ -37,7 +37,7 @@ func (v *Visits) note(snapshot *retailer.Snapshot, s *Signal, now *scene.Scene, 
 		shown := products[:0]
 		for i := range answer.Suggestions {
 			told := &answer.Suggestions[i]
-			r.Suggestions = append(r.Suggestions, store.Suggested{Kind: told.Kind, Item: told.Item, Score: told.Score, Propensity: told.Propensity, Reasons: told.Reasons, Ruled: told.Ruled})
+			r.Suggestions = append(r.Suggestions, store.Suggested{Kind: told.Kind, Item: told.Item, Score: told.Score, Propensity: told.Propensity, OneSided: told.OneSided, Reasons: told.Reasons, Ruled: told.Ruled})
 			if told.Kind == recommend.KindProduct {
 				shown = append(shown, told.Number)
 			}

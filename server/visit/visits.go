@@ -31,6 +31,8 @@ type Visits struct {
 	outbox    Outbox // nil: nobody wants to be told
 	explore   float64
 	timed     func(retailer, experiment, arm string, took time.Duration) // nil: nobody wants to know
+	sided     oneSided
+	flag      func(sign string) // nil: nobody wants to know
 }
 
 // New makes visits, which leave their records in the book. Without quotas (nil) rules with a limit over shoppers do not act.
@@ -163,6 +165,7 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 			v.outbox.Posted(s.Key.Retailer)
 		}
 	}
+	v.sided.count(s.Key.Retailer, answer.Suggestions, v.flag)
 	v.note(snapshot, s, &now, &answer, &made, known)
 	return answer, nil
 }
