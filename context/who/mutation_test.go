@@ -46,7 +46,7 @@ var mutations = []mutation{
 	{"declared before collected", "context/who/purpose.go", "case !ok:\n\t\treturn fmt.Sprintf(\"the purpose", "case !ok && r.declared == nil:\n\t\treturn fmt.Sprintf(\"the purpose", whoTests, "TestRegistry", false},
 	{"the kinds that are collected", "context/who/purpose.go", "case !d.Collects(e.Kind):", "case false:", whoTests, "TestRegistry", false},
 	{"no place more finely", "context/who/purpose.go", "return min(said, most)\n}\n\n// shorter", "return said\n}\n\n// shorter", whoTests, "TestCapsHold", false},
-	{"kept no longer", "context/who/purpose.go", "return min(said, most)\n}\n\n// Keeps", "return max(said, most)\n}\n\n// Keeps", "./context/who ./server/retailer ./server/e2e", "TestRegistry|Keep|Retention|Setting|TestPurposes", false},
+	{"kept no longer", "context/who/purpose.go", "return min(said, most)\n}\n\n// Keeps", "return max(said, most)\n}\n\n// Keeps", whoTests, "TestRegistry", false},
 	{"who is made behind the gate", "context/who/gate_test.go", `"New":        {"server/store"},`, "", whoTests, "TestBreachesAreFound", false},
 
 	{"a position needs a grant", "context/scene/scene.go", "if !ok {\n\t\treturn\n\t}\n\tprecision", "_ = ok\n\tprecision", "./context/scene", "TestPositionNeedsGrantAndDevice", false},

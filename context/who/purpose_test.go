@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -77,7 +78,7 @@ func TestRegistry(t *testing.T) {
 		{Purpose: "warranty", Use: "functional.service", Version: "1", Notices: []Notice{{"en", "Warranty", "We keep it."}}, Basis: Contract,
 			Categories: []string{"user.behavior.purchase_history"}, Kinds: []EventKind{Purchased}, Resolution: Resolution{Suggest: 9, Stored: 15, Analytics: 9}},
 	})
-	if got := r.Names(); got != "loyalty, location, analytics, warranty" {
+	if got := r.Names(); got != "loyalty, location, warranty" {
 		t.Errorf("got %s", got)
 	}
 	location, _ := r.Of(Location)
@@ -89,6 +90,12 @@ func TestRegistry(t *testing.T) {
 	}
 	if len(location.Kinds) > 0 || location.Use != "functional.service.location" || location.Own {
 		t.Errorf("a retailer says what the program does: %+v", location)
+	}
+	for said, want := range map[time.Duration]time.Duration{0: 30 * 24 * time.Hour, time.Hour: time.Hour, 400 * 24 * time.Hour: 30 * 24 * time.Hour} {
+		longer := NewRegistry([]Declaration{{Purpose: Loyalty, Keep: Keep{Withdrawn: said}}, {Purpose: "own", Notices: []Notice{{"en", "t", "n"}}, Keep: Keep{Withdrawn: said}}}).Keeps()
+		if longer[Loyalty].Withdrawn != want || longer["own"].Withdrawn != want {
+			t.Errorf("what was withdrawn, kept for %s: got %v and %v, want %v", said, longer[Loyalty].Withdrawn, longer["own"].Withdrawn, want)
+		}
 	}
 	warranty, ok := r.Of("warranty")
 	if want := (Resolution{Stored: 9}); !ok || !warranty.Own || warranty.Resolution != want {
@@ -107,7 +114,7 @@ func TestRegistry(t *testing.T) {
 		{"the retailer's", Event{Kind: Purchased, Purpose: "warranty"}, ""},
 		{"another kind than it collects", Event{Kind: Viewed, Purpose: "warranty"}, `no events of the kind "view"`},
 		{"one without events", Event{Kind: Viewed, Purpose: Location}, `no events of the kind "view"`},
-		{"one that nobody declared", Event{Kind: Viewed, Purpose: "resale"}, `"resale" is not declared, want one of loyalty, location, analytics, warranty`},
+		{"one that nobody declared", Event{Kind: Viewed, Purpose: "resale"}, `"resale" is not declared, want one of loyalty, location, warranty`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
