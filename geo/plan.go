@@ -25,6 +25,10 @@ const (
 )
 
 const (
+	// widenShare is how much of what a phone watches may be more circles of geofences near it, in percent; mostWidened how many one geofence has.
+	widenShare  = 45
+	mostWidened = 6
+
 	// planReachMeters is how far a plan looks. Nobody leaves it before checking again.
 	planReachMeters = 50_000
 	minCheckAgain   = 30 * time.Second
@@ -109,17 +113,50 @@ func planAt(fences *Index, at Point, now time.Time, limit int, drafts bool, spee
 		}
 		return cmp.Or(cmp.Compare(a.clear, b.clear), cmp.Compare(a.fence.ID, b.fence.ID))
 	})
+	var clear []int // those of which a circle must not be left
+	watch := all[:0:0]
 	for i := range all {
 		w := &all[i]
 		if len(plan.Watch) < limit {
 			if r, ok := w.region(at); ok {
-				plan.Watch = append(plan.Watch, r)
+				if r.Leave && !r.Exact {
+					clear = append(clear, len(watch))
+				}
+				plan.Watch, watch = append(plan.Watch, r), append(watch, *w)
 				continue
 			}
 		}
 		plan.SafeRadiusMeters = min(plan.SafeRadiusMeters, w.clear)
 	}
+	plan.widen(watch, clear, limit)
 	lasts := time.Duration(plan.SafeRadiusMeters / speed * float64(time.Second))
 	plan.CheckAgain = max(minCheckAgain, min(checkAgain, lasts)).Round(time.Second)
 	return plan
+}
+
+// widen watches more circles of the geofences named in clear, instead of those geofences that are farthest off: a phone that strolls along
+// a boundary would otherwise leave one circle after the other.
+func (plan *DevicePlan) widen(watch []watched, clear []int, limit int) {
+	if len(clear) == 0 {
+		return
+	}
+	spare := limit * widenShare / 100
+	each := min(mostWidened, spare/len(clear))
+	var more []Region
+	for _, i := range clear {
+		if _, circle := watch[i].fence.Shape.(*Circle); circle {
+			continue
+		}
+		more = append(more, watch[i].more(plan.At, plan.Watch[i], each)...)
+	}
+	for len(plan.Watch)+len(more) > limit {
+		last := len(plan.Watch) - 1
+		if last < 0 || watch[last].inside() || slices.Contains(clear, last) {
+			more = more[:max(0, limit-len(plan.Watch))]
+			break
+		}
+		plan.SafeRadiusMeters = min(plan.SafeRadiusMeters, watch[last].clear)
+		plan.Watch = plan.Watch[:last]
+	}
+	plan.Watch = append(plan.Watch, more...)
 }

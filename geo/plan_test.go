@@ -100,20 +100,24 @@ type planPhone struct {
 
 func (p *planPhone) ask(at Point) {
 	p.plan = PlanAt(p.fences, at, noiseStart, p.limit)
-	p.within = p.within[:0]
-	for _, region := range p.plan.Watch {
-		p.within = append(p.within, region.Center.Distance(at) <= region.RadiusMeters)
-	}
+	p.within = p.inside(at, p.within[:0])
 	p.known = p.fences.Match(at, p.known[:0])
 	p.asked++
 }
 
-func (p *planPhone) goTo(at Point) {
-	woken := p.plan.At.Distance(at) > p.plan.SafeRadiusMeters
-	for i, region := range p.plan.Watch {
-		woken = woken || (region.Center.Distance(at) <= region.RadiusMeters) != p.within[i]
+// inside tells of each region whether the phone is in it; of those whose leaving is watched, in any of the same geofence.
+func (p *planPhone) inside(at Point, within []bool) []bool {
+	in := func(r Region) bool { return r.Center.Distance(at) <= r.RadiusMeters }
+	for _, r := range p.plan.Watch {
+		within = append(within, in(r) || r.Leave && slices.ContainsFunc(p.plan.Watch, func(o Region) bool {
+			return o.Leave && o.Geofence == r.Geofence && in(o)
+		}))
 	}
-	if woken {
+	return within
+}
+
+func (p *planPhone) goTo(at Point) {
+	if p.plan.At.Distance(at) > p.plan.SafeRadiusMeters || !slices.Equal(p.inside(at, nil), p.within) {
 		p.ask(at)
 	}
 }
@@ -131,13 +135,13 @@ func TestAPlanMissesNothing(t *testing.T) {
 		limit     int
 		syncsOfKm float64 // beside those at crossings
 	}{
-		{200, "circles", "iOS", RegionsIOS, 0.2},
-		{200, "circles and places", "iOS", RegionsIOS, 1.5},
-		{1000, "circles", "iOS", RegionsIOS, 0.2},
-		{1000, "circles and places", "iOS", RegionsIOS, 3},
-		{1000, "stars and streets", "iOS", RegionsIOS, 8},
-		{1000, "circles", "Android", RegionsAndroid, 0.2},
-		{1000, "circles and places", "Android", RegionsAndroid, 3},
+		{200, "circles", "iOS", RegionsIOS, 0.1},
+		{200, "circles and places", "iOS", RegionsIOS, 0.8},
+		{1000, "circles", "iOS", RegionsIOS, 0.1},
+		{1000, "circles and places", "iOS", RegionsIOS, 2.2},
+		{1000, "stars and streets", "iOS", RegionsIOS, 5.3},
+		{1000, "circles", "Android", RegionsAndroid, 0.1},
+		{1000, "circles and places", "Android", RegionsAndroid, 1.9},
 	} {
 		for _, way := range []struct {
 			name             string

@@ -6,10 +6,12 @@ import "math"
 // the phone no later than the boundary is crossed: around the shape, where the phone comes into it; or free of the
 // boundary with the phone in it, where the phone leaves it.
 type Region struct {
-	Geofence       string
-	Center         Point
-	RadiusMeters   float64
-	Leave          bool    // leaving the circle is watched; else coming into it
+	Geofence     string
+	Center       Point
+	RadiusMeters float64
+	// Leave is true when leaving the circle is watched, else coming into it. Where several circles of a geofence are watched for leaving, nothing
+	// happens there before the phone has left all of them.
+	Leave          bool
 	DistanceMeters float64 // to the boundary of the geofence; negative inside
 	// Exact is true when the circle is the geofence itself; otherwise who is woken by it asks again.
 	Exact bool
@@ -72,6 +74,44 @@ func (w *watched) region(at Point) (r Region, ok bool) {
 	r.Leave = true
 	r.Center, r.RadiusMeters = w.clearing(at)
 	return r, r.RadiusMeters >= leastRegionMeters
+}
+
+// more are circles beside the one that region made, for a phone that leaves it: as free of the boundary, each reaching on from inside of those
+// before it, where the phone is likely to go. As long as it is in any of them it has crossed nothing.
+func (w *watched) more(at Point, first Region, most int) []Region {
+	all := []Region{first}
+	var rim []Region // circles around places on the rims of those chosen
+	for len(all) <= most {
+		const places = 12
+		last := all[len(all)-1]
+		for i := range places {
+			sin, cos := math.Sincos(2 * math.Pi * float64(i) / places)
+			next := last
+			next.Center = last.Center.shift(0.95*last.RadiusMeters*cos, 0.95*last.RadiusMeters*sin)
+			if math.Abs(next.Center.Lat) > 80 {
+				continue
+			}
+			if next.RadiusMeters = min(mostRegionMeters, w.free(next.Center)*(1-1e-6)); next.RadiusMeters >= leastRegionMeters {
+				rim = append(rim, next)
+			}
+		}
+		best, most := 0.0, -1
+		for i, r := range rim {
+			// How far it reaches beyond those chosen, seen from where the phone is.
+			beyond := math.Inf(1)
+			for _, c := range all {
+				beyond = min(beyond, c.Center.Distance(r.Center)+r.RadiusMeters-c.RadiusMeters)
+			}
+			if worth := beyond * r.RadiusMeters / (r.RadiusMeters + r.Center.Distance(at)); beyond >= leastRegionMeters && worth > best {
+				best, most = worth, i
+			}
+		}
+		if most < 0 {
+			break
+		}
+		all = append(all, rim[most])
+	}
+	return all[1:]
 }
 
 // clearing is a large circle around the phone that no boundary comes into: it touches the boundary where that is

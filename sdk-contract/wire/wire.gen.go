@@ -1940,11 +1940,11 @@ type Region struct {
 	Lng     float64 `json:"lng"`
 	RadiusM float64 `json:"radius_m"`
 
-	// Watch enter: call when the phone comes into the circle. exit: when it leaves it. Whether the shopper is inside of the geofence says `distance_m`.
+	// Watch enter: call when the phone comes into the circle. exit: when it leaves it. Where several circles of one geofence say exit, they overlap: call once the phone is in none of them. Whether the shopper is inside of the geofence says `distance_m`.
 	Watch RegionWatch `json:"watch"`
 }
 
-// RegionWatch enter: call when the phone comes into the circle. exit: when it leaves it. Whether the shopper is inside of the geofence says `distance_m`.
+// RegionWatch enter: call when the phone comes into the circle. exit: when it leaves it. Where several circles of one geofence say exit, they overlap: call once the phone is in none of them. Whether the shopper is inside of the geofence says `distance_m`.
 type RegionWatch string
 
 // RejectedRow defines model for RejectedRow.
