@@ -8,11 +8,13 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"satnav/config"
 	"satnav/geo"
 	"satnav/server/observe"
 	"satnav/server/retailer"
+	"satnav/server/store"
 )
 
 // TestKeptFences starts again with the kept index of geofences in every state that it can be in: the answers are always those
@@ -150,3 +152,44 @@ func TestKeptFences(t *testing.T) {
 	holds("and kept", a, "a v3 at 0")
 	stop(a)
 }
+
+// TestFencesKeptAsText starts with geofences as older versions kept them, and with one that nobody can read: the others serve.
+func TestFencesKeptAsText(t *testing.T) {
+	t.Parallel()
+	c := config.Default()
+	c.Data = t.TempDir()
+	logs := new(bytes.Buffer)
+	a, err := Open(t.Context(), Options{Config: c, Log: observe.NewLogger(logs, "info", "text")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := func(id, more string) store.Edit {
+		return store.Edit{ID: id, Body: fmt.Appendf(nil, `{"type":"Feature","id":%q,"geometry":{"type":"Point","coordinates":[11,48]},"properties":{"radius_m":50%s}}`, id, more)}
+	}
+	edits := []store.Edit{text("old", ""), text("draft", `,"status":"draft"`), {ID: "broken", Body: []byte(`{"type":"Feature"}`)}, text("gone", "")}
+	entries := store.NewEntries(a.Documents)
+	if _, err := entries.Apply(t.Context(), "shop", store.GeofenceEntry, "admin", noon, edits); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := entries.Apply(t.Context(), "shop", store.GeofenceEntry, "admin", noon, []store.Edit{{ID: "gone", Delete: true}}); err != nil {
+		t.Fatal(err)
+	}
+	snapshot, err := a.Retailers.Of(t.Context(), "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := snapshot.Fences.Match(geo.Point{Lat: 48, Lng: 11}, nil); len(got) != 1 || snapshot.Fences.Fence(got[0]).ID != "old" || snapshot.Fences.Fence(got[0]).Version != 1 {
+		t.Errorf("got the geofences %v, want the old one", got)
+	}
+	if _, known := snapshot.Drafts.Lookup("draft"); !known || snapshot.Drafts.Len() != 1 {
+		t.Errorf("got %d drafts, want the one", snapshot.Drafts.Len())
+	}
+	if !bytes.Contains(logs.Bytes(), []byte("geofence=broken")) {
+		t.Errorf("nobody is told of the broken one: %s", logs)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
