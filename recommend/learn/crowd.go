@@ -187,13 +187,13 @@ func (c *Crowd) countBaskets() (gone, came uint64) {
 		default:
 			a, b := c.old.past.Basket(i), c.new.past.Basket(j)
 			switch {
-			case a.Key == b.Key && a.At == b.At:
+			case a.At == b.At: // what they count does not depend on their keys, and a Share has none
 				if a.Store != b.Store || !slices.Equal(c.old.items[i], c.new.items[j]) {
 					out(i)
 					in(j)
 				}
 				i, j = i+1, j+1
-			case a.At > b.At || a.At == b.At && a.Key > b.Key:
+			case a.At > b.At:
 				out(i)
 				i++
 			default:

@@ -146,6 +146,53 @@ func TestCrowdEqualsARebuild(t *testing.T) {
 	})
 }
 
+// A share stands for its history: counts in which shoppers came, changed and went by their shares alone are those of their histories.
+// What it takes is printed for a shopper of 16 baskets and 60 items, of whom the history takes 2 KiB.
+func TestShareCountsAsItsHistory(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+		names := who.NewNames()
+		shared, lived := NewCrowd(nil), NewCrowd(nil)
+		shares, shoppers := map[int]Share{}, map[int]*who.History{}
+		for range rapid.IntRange(1, 80).Draw(t, "changes") {
+			id := random.IntN(3)
+			var next *who.History
+			if random.IntN(10) > 0 {
+				next = grow(random, names, shoppers[id])
+			}
+			share := ShareOf(next)
+			if got, want := share.History(), next; want != nil && (got.Orders != want.Orders || len(got.Visits) != len(want.Visits)) {
+				t.Fatalf("the share has %d baskets and %d visits, want %d and %d", got.Orders, len(got.Visits), want.Orders, len(want.Visits))
+			}
+			if again := ShareOf(share.History()); again != share {
+				t.Fatalf("packed again, the share differs")
+			}
+			shared.Replace(shares[id].History(), next)
+			lived.Replace(shoppers[id], next)
+			shares[id], shoppers[id] = share, next
+		}
+		if got, want := countsOf(shared), countsOf(lived); !reflect.DeepEqual(got, want) {
+			t.Fatalf("counts: got %+v, want %+v", got, want)
+		}
+		for id := range shares {
+			shared.Replace(shares[id].History(), nil)
+		}
+		if got, want := countsOf(shared), countsOf(NewCrowd(nil)); !reflect.DeepEqual(got, want) {
+			t.Fatalf("left of nobody: %+v", got)
+		}
+	})
+	names := who.NewNames()
+	var h *who.History
+	for n := range 160 { // 16 weekly baskets of 10, out of 60 items
+		h = h.With(names, who.Event{
+			Kind: who.Purchased, Item: fmt.Sprint("item-", (n*7+n/10)%60), Quantity: 1, Basket: fmt.Sprint("basket-", n/10),
+			At: start.Add(time.Duration(n/10) * 167 * time.Hour), Store: fmt.Sprint("s", n%3),
+		})
+	}
+	t.Logf("a shopper of %d baskets and %d items: %d bytes", len(h.Baskets), len(h.Items), len(ShareOf(h)))
+}
+
 // The counts, worked out by hand for two shoppers.
 func TestCrowdCounts(t *testing.T) {
 	t.Parallel()
