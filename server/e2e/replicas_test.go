@@ -93,6 +93,23 @@ func TestReplicas(t *testing.T) {
 		t.Errorf("the walk entered %d times: %v", len(entered), entered)
 	}
 
+	// What one records the crowd of the other counts, what one erases the other counts no more, and then the proof may close.
+	buyer := one.as(t, identity.Claims{Role: identity.Shopper, Retailer: "replicas", Subject: canary("buyer of two")})
+	one.record(t, buyer, wire.Event{ID: "rope", Kind: "purchase", Item: "rope"}, wire.Event{ID: "beans", Kind: "purchase", Item: "beans"})
+	eventually(t, "both crowds count what one recorded", func() bool { return one.counts(t, "replicas", "rope") == 1 && two.counts(t, "replicas", "rope") == 1 })
+	rope := read[wire.Diary](two.call(t, buyer, "GET", "/v1/me/diary?limit=100", nil).wants(200))
+	if len(eventsIn(rope)) != 2 {
+		t.Errorf("the buyer's diary on the other: %+v", rope)
+	}
+	receipt := read[wire.Erasure](two.call(t, buyer, "DELETE", "/v1/me", nil).wants(200))
+	eventually(t, "no crowd counts who was erased on the other", func() bool { return one.counts(t, "replicas", "rope") == 0 && two.counts(t, "replicas", "rope") == 0 })
+	if one.counts(t, "replicas", "beans") != 0 || two.counts(t, "replicas", "beans") != 0 {
+		t.Error("a crowd counts a part of who was erased")
+	}
+	if proof := read[wire.Erasure](one.call(t, admin, "GET", "/v1/admin/erasures/"+receipt.ID, nil).wants(200)); proof.ErasedAt.IsZero() {
+		t.Errorf("proof: %+v", proof)
+	}
+
 	// A withdrawal on one holds on the other from the next call on.
 	one.grant(t, shopper, "loyalty", false)
 	if used := two.ask(t, shopper, wire.ContextRequest{}).Used; used.History {
@@ -135,6 +152,20 @@ func TestReplicas(t *testing.T) {
 	if err != nil || got != copied || copied.Documents < events {
 		t.Errorf("the source holds %+v, %v, copied were %+v", got, err, copied)
 	}
+}
+
+// counts tells how many lines of an item the crowd of this process counts.
+func (h *house) counts(t *testing.T, retailer, item string) uint32 {
+	t.Helper()
+	snapshot, err := h.app.Retailers.Of(t.Context(), retailer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, known := snapshot.Names.Items.Lookup(item)
+	if !known || int(number) >= len(snapshot.Suggest.Crowd.Items) {
+		return 0
+	}
+	return snapshot.Suggest.Crowd.Items[number].Lines
 }
 
 // TestReplicasInterleave lets replicas answer for the same few shoppers at the same moment, each fix and each event twice at once.

@@ -110,7 +110,7 @@ func (e *Erasures) Tell(f func(ctx context.Context, retailer, pseudonym string, 
 
 // Erase erases all that is known of a shopper. When it returns nothing of them can be read any more, by any call on any
 // replica: documents with their marks (diary, decision records, what waits in the outbox), what is in memory, and what the
-// crowd's counts had of them, subtracted exactly. The model is deleted and learnt anew within the hour, and the disk is
+// crowd's counts had of them, subtracted exactly; the crowd that another process holds in memory forgets them within a second. The model is deleted and learnt anew within the hour, and the disk is
 // cleaned within ScrubEvery; Proof tells when. Call it for DELETE /v1/me with the role and subject of the token:
 //
 //	receipt, err := erasures.Erase(ctx, key, privacy.Actor{Role: "shopper", Name: key.Shopper}, "")
@@ -166,7 +166,7 @@ func (e *Erasures) take(ctx context.Context, key who.Key, erasure *store.Erasure
 	if removed.Shopper == nil {
 		return nil, err
 	}
-	return []store.Step{{Before: counted(removed.Shopper)}}, err
+	return []store.Step{{Partition: erasure.Partition, Before: counted(removed.Shopper)}}, err
 }
 
 // Commitment is what a proof holds of whom it is about.
@@ -200,8 +200,8 @@ func (e *Erasures) forgetEverywhere(key who.Key) {
 func (e *Erasures) gone(ctx context.Context, erasure *store.Erasure, pseudonym string) error {
 	p := &erasure.Proof
 	at := e.Now().UTC().Truncate(time.Millisecond)
-	if err := e.Retailers.Forgotten(ctx, erasure.Retailer, at); err != nil {
-		return fmt.Errorf("erasure %s: %w", p.ID, err)
+	if err := e.forgotten(ctx, erasure, at); err != nil {
+		return err
 	}
 	if e.Answers != nil {
 		if err := e.Answers.Forget(ctx, erasure.Retailer, pseudonym); err != nil {
@@ -221,6 +221,16 @@ func (e *Erasures) gone(ctx context.Context, erasure *store.Erasure, pseudonym s
 	if err := e.Erasures.Put(ctx, *erasure); err != nil {
 		return fmt.Errorf("erasure %s: %w", p.ID, err)
 	}
+	return nil
+}
+
+// forgotten has the model unlearn what cannot be read any more, and other processes count it no more; complete waits for both.
+func (e *Erasures) forgotten(ctx context.Context, erasure *store.Erasure, at time.Time) error {
+	mark, err := e.Retailers.Forgotten(ctx, erasure.Retailer, at)
+	if err != nil {
+		return fmt.Errorf("erasure %s: %w", erasure.Proof.ID, err)
+	}
+	erasure.Lesson, erasure.Epoch = mark.Lesson, mark.Epoch
 	return nil
 }
 
@@ -268,6 +278,11 @@ func (e *Erasures) Sweep(ctx context.Context, atOnce bool) error {
 				continue // the call that asked is still at it
 			}
 			if err := e.finish(ctx, &open[i]); err != nil {
+				return err
+			}
+		}
+		if open[i].Lesson == 0 && !p.Erased.IsZero() { // of a version that did not number them
+			if err := errors.Join(e.forgotten(ctx, &open[i], now), e.Erasures.Put(ctx, open[i])); err != nil {
 				return err
 			}
 		}
@@ -319,11 +334,25 @@ func (e *Erasures) clean(ctx context.Context, open []store.Erasure, now time.Tim
 			continue
 		}
 		left, err := e.Shoppers.Leftovers(ctx, erasure.Partition)
-		if err == nil && left {
-			err = e.Shoppers.ErasePartition(ctx, erasure.Partition)
+		if err == nil && left { // somebody may have counted, or learnt from, what was left
+			if err = e.Shoppers.ErasePartition(ctx, erasure.Partition); err == nil {
+				err = e.forgotten(ctx, erasure, now)
+			}
+			if err == nil {
+				err = e.Erasures.Put(ctx, *erasure)
+			}
 		}
 		if err != nil {
 			return fmt.Errorf("erasure %s: %w", erasure.Proof.ID, err)
+		}
+		// Its name stays until all processes have taken it out of the crowd: they find it by that.
+		uncounted, err := e.Retailers.Uncounted(ctx, erasure.Epoch)
+		if err != nil {
+			return fmt.Errorf("erasure %s: %w", erasure.Proof.ID, err)
+		}
+		if !uncounted {
+			cleaned = cleaned[:len(cleaned)-1]
+			continue
 		}
 		partitions = append(partitions, erasure.Partition, store.ErasuresPartition(erasure.Retailer))
 		pseudonyms[i] = pseudonymOf(erasure.Partition)
@@ -393,7 +422,7 @@ func (e *Erasures) complete(ctx context.Context, erasure *store.Erasure, now tim
 	if p.Erased.IsZero() || erasure.Partition != "" || e.Scrubber != nil && p.Scrubbed.IsZero() {
 		return nil
 	}
-	unlearnt, err := e.Retailers.Unlearnt(ctx, erasure.Retailer, p.Erased)
+	unlearnt, err := e.Retailers.Unlearnt(ctx, erasure.Retailer, erasure.Lesson)
 	if err != nil || !unlearnt {
 		return err
 	}

@@ -110,7 +110,7 @@ func (p *Permissions) decide(ctx context.Context, key who.Key, decisions map[who
 			if err != nil {
 				return nil, err
 			}
-			return []store.Step{{Before: counted(shopper), After: counted(after)}}, nil
+			return []store.Step{{Partition: p.shoppers.Partition(key), Before: counted(shopper), After: counted(after)}}, nil
 		})
 		if errors.Is(err, store.ErrConflict) && try < decideTries {
 			continue

@@ -60,6 +60,14 @@ func (d *debt) owe(m *recommend.Model) {
 	d.recorded.Store(owed)
 }
 
+// paid notes a model that was learnt in some process.
+func (d *debt) paid(m *recommend.Model) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.owe(m)
+	d.imported = false
+}
+
 // open tells whether there is something to learn from, or that is being learnt from.
 func (d *debt) open() bool {
 	d.mu.Lock()
@@ -124,7 +132,12 @@ func (r *Retailers) Importing(ctx context.Context, retailer string) (done func()
 		return nil, err
 	}
 	p.debt.opened(r.now())
-	return p.debt.closed, nil
+	return func() {
+		if err := r.Heed(context.WithoutCancel(ctx)); err != nil { // it is counted a little later
+			r.log.Warn("what was imported cannot be counted yet", "retailer", retailer, "err", err)
+		}
+		p.debt.closed()
+	}, nil
 }
 
 // Lesson is how far the learning of a retailer is.
@@ -179,10 +192,12 @@ func (r *Retailers) Learn(ctx context.Context, retailer string) (*recommend.Mode
 
 func (r *Retailers) learn(ctx context.Context, p *picture) (*recommend.Model, error) {
 	retailer := p.retailer
-	remembers, began := p.remembers(), r.now()
-	p.gate.RLock()
+	forgotten, remembers := p.remembers() // before anything is read
+	began := r.now()
+	if err := r.Heed(ctx); err != nil {
+		return nil, err
+	}
 	p.publish() // whoever waits for the model finds what was recorded before it in the crowd's counts, too
-	p.gate.RUnlock()
 	var histories []*who.History
 	err := r.histories.Each(ctx, retailer, func(h *who.History) error {
 		histories = append(histories, h)
@@ -223,7 +238,7 @@ func (r *Retailers) learn(ctx context.Context, p *picture) (*recommend.Model, er
 		return nil, err
 	}
 	if remembers {
-		if err := r.noteForgotten(ctx, retailer, func(f *forgotten) { f.Done = began }); err != nil {
+		if _, err := r.noteForgotten(ctx, retailer, func(f *oblivion) { f.learnt(forgotten, began) }); err != nil {
 			return nil, err
 		}
 	}
@@ -246,21 +261,4 @@ func (r *Retailers) LearnWhenDue(ctx context.Context) {
 			}
 		}
 	})
-}
-
-// CountAnew counts the crowds of all loaded retailers anew from what every process recorded, and notes what is to be learnt from.
-func (r *Retailers) CountAnew(ctx context.Context) error {
-	for _, p := range r.loaded() {
-		if p.failed != nil {
-			continue
-		}
-		if err := r.count(ctx, p); err != nil {
-			return err
-		}
-		p.mu.Lock()
-		model := p.model
-		p.mu.Unlock()
-		p.debt.owe(model)
-	}
-	return nil
 }

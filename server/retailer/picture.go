@@ -24,17 +24,23 @@ import (
 type picture struct {
 	retailer string
 	names    *who.Names
-	gate     sync.RWMutex // held for reading while events are recorded, for writing while the crowd is counted anew
-	crowd    *learn.Crowd // guarded by gate
-	learnt   atomic.Bool  // the crowd changed since it was published
+	shared   bool         // other processes record, too: the crowd follows them, see crowd.go
+	gate     sync.RWMutex // alone: held for reading while events are recorded, for writing while another crowd is put in place
+	crowd    atomic.Pointer[learn.Crowd]
+	counting sync.Mutex // held while a crowd is counted anew
+	touched  touched
+	learnt   atomic.Bool // the crowd changed since it was published
 	debt     debt
 	learning sync.Mutex // held while a model is learnt
+
+	following sync.Mutex
+	counted   *counted // guarded by following; nil: alone
 
 	priced  atomic.Bool // there are events with prices: the currency stays
 	pricing sync.Mutex  // held while settings are saved and while the first price is noted, so that one sees the other
 
 	publishing sync.Mutex
-	moved      atomic.Bool // the retailer's zone changed, and with it the hours that the crowd counts in
+	moved      atomic.Bool // the crowd is to be counted anew: its hours are of another zone, or it may hold what it must not
 	snapshot   atomic.Pointer[Snapshot]
 	ready      chan struct{} // closed once loading ended
 	failed     error         // why it failed; read after ready
@@ -60,7 +66,7 @@ type picture struct {
 	view       *recommend.Crowd
 	suggest    *recommend.Snapshot // nil: something that it is made of changed
 	model      *recommend.Model
-	forgotten  forgotten
+	forgotten  oblivion
 
 	ruleSet     RuleSet // that is live, as it is kept
 	ruleVersion int64
@@ -220,6 +226,9 @@ func (p *picture) take(e store.Entry, fresh *change) error {
 			return err
 		}
 		p.model, fresh.model = model, true
+		if p.shared { // whoever learnt it
+			p.debt.paid(model)
+		}
 	case store.RuleSetEntry:
 		if e.ID == plannedRules {
 			planned := new(Planned)
@@ -434,12 +443,11 @@ func (p *picture) newCrowd() *learn.Crowd {
 	return learn.NewCrowd(p.zone())
 }
 
-// publish swaps in a snapshot with what the crowd has learnt by now. The caller sees to it that nobody
-// replaces the crowd meanwhile.
+// publish swaps in a snapshot with what the crowd has learnt by now.
 func (p *picture) publish() {
 	p.publishing.Lock() // or an older view might follow a newer one
 	defer p.publishing.Unlock()
-	view := p.crowd.View()
+	view := p.crowd.Load().View()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.view, p.suggest = view, nil

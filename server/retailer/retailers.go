@@ -21,10 +21,16 @@ import (
 	"satnav/server/store"
 )
 
-// Histories lists what every shopper of a retailer has done.
+// Histories lists what the shoppers of a retailer have done.
 type Histories interface {
 	// Each calls f with the history of each shopper of the retailer, in no order, until f returns an error.
 	Each(ctx context.Context, retailer string, f func(*who.History) error) error
+	// EachAdded is Each with where the history stands, and with those who have none.
+	EachAdded(ctx context.Context, retailer string, f func(store.AddedShopper) error) error
+	// Added is EachAdded for some shoppers.
+	Added(ctx context.Context, retailer string, partitions []string, f func(store.AddedShopper) error) error
+	// Crowds is shared with other processes; nil: this one is alone.
+	Crowds() *store.Crowds
 }
 
 // Retailers keeps the snapshot of each retailer and makes edits. It is safe for concurrent use.
@@ -34,7 +40,8 @@ type Retailers struct {
 	names     *Names
 	now       func() time.Time
 	log       *slog.Logger
-	folder    string // where indexes of geofences are kept; empty: nowhere
+	folder    string  // where indexes of geofences are kept; empty: nowhere
+	beside    *beside // nil: this process is alone
 
 	mu       sync.Mutex
 	pictures map[string]*picture
@@ -43,7 +50,7 @@ type Retailers struct {
 
 // New makes retailers. Follow must run for edits of other processes, and for crowd counts, to arrive.
 func New(entries *store.Entries, histories Histories, names *Names, now func() time.Time, log *slog.Logger) *Retailers {
-	return &Retailers{entries: entries, histories: histories, names: names, now: now, log: log, pictures: map[string]*picture{}}
+	return &Retailers{entries: entries, histories: histories, names: names, now: now, log: log, pictures: map[string]*picture{}, beside: newBeside(histories.Crowds())}
 }
 
 const SettingsID = "settings"
@@ -88,6 +95,7 @@ func (r *Retailers) picture(ctx context.Context, retailer string) (*picture, err
 			return nil, fmt.Errorf("retailer: got %.70q, want 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit", retailer)
 		}
 		p = newPicture(retailer, r.names.Of(retailer))
+		p.shared = r.beside != nil
 		r.pictures[retailer] = p
 		r.running.Add(1)
 		go func() { // not under the caller's context: others wait for it too
@@ -156,7 +164,7 @@ func (r *Retailers) load(ctx context.Context, p *picture) error {
 		}
 	}
 	if err := r.count(ctx, p); err != nil {
-		return err
+		return fmt.Errorf("retailer %q: count the crowd: %w", p.retailer, err)
 	}
 	p.debt.owe(p.model) // what a process recorded that ended before it had learnt
 	r.log.Debug("retailer loaded", "retailer", p.retailer, "took", time.Since(began))
@@ -179,25 +187,6 @@ func (r *Retailers) create(ctx context.Context, retailer string) error {
 	return err
 }
 
-// count makes the crowd of a retailer anew from all histories. Nothing is recorded meanwhile.
-func (r *Retailers) count(ctx context.Context, p *picture) error {
-	p.gate.Lock()
-	defer p.gate.Unlock()
-	crowd, known := p.newCrowd(), int64(0)
-	err := r.histories.Each(ctx, p.retailer, func(h *who.History) error {
-		crowd.Replace(nil, h)
-		known += deeds(h)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("retailer %q: load histories: %w", p.retailer, err)
-	}
-	p.debt.known.Store(known)
-	p.crowd = crowd
-	p.publish()
-	return nil
-}
-
 // All lists every retailer that exists.
 func (r *Retailers) All(ctx context.Context) ([]string, error) { return r.entries.Retailers(ctx) }
 
@@ -216,30 +205,27 @@ func (r *Retailers) LoadAll(ctx context.Context) error {
 }
 
 // Record runs a write of one shopper and tells the crowd how their history changed by it, step by step; a
-// nil history is one that the crowd may not know. It counts in suggestions within publishEvery. The write
-// waits while the crowd is counted anew, so that nothing is counted twice.
+// nil history is one that the crowd may not know. It counts in suggestions within publishEvery; beside other
+// processes Follow finds what changed by itself, within followEvery.
 func (r *Retailers) Record(ctx context.Context, retailer string, write func() ([]store.Step, error)) error {
 	p, err := r.picture(ctx, retailer)
 	if err != nil {
+		return err
+	}
+	if r.beside != nil { // followCrowds finds it
+		_, err := write()
 		return err
 	}
 	p.gate.RLock()
 	defer p.gate.RUnlock()
 	steps, err := write()
 	for _, step := range steps {
-		p.crowd.Replace(step.Before, step.After)
+		p.note(step.Partition)
+		p.crowd.Load().Replace(step.Before, step.After)
 		p.learnt.Store(true)
 		p.debt.add(deeds(step.After) - deeds(step.Before))
 	}
 	return err
-}
-
-// deeds is how many baskets and visits a history has.
-func deeds(h *who.History) int64 {
-	if h == nil {
-		return 0
-	}
-	return int64(h.Orders) + int64(len(h.Visits))
 }
 
 // publishEvery bounds the age of crowd counts: at most this and the time of a view.
@@ -249,10 +235,13 @@ const publishEvery = 500 * time.Millisecond
 // commits overtake each other.
 const visibleWithin = 15 * time.Second
 
-// Follow publishes what the crowd learnt and takes in the edits of other processes, until the context ends.
-// Those edits are seen at most every later.
+// Follow publishes what the crowd learnt and takes in the edits of other processes, and what they recorded and
+// erased, until the context ends. Those edits are seen at most every later.
 func (r *Retailers) Follow(ctx context.Context, every time.Duration) {
 	defer r.running.Wait()
+	if r.beside != nil {
+		r.running.Go(func() { r.followCrowds(ctx) })
+	}
 	publish, follow, tend := time.NewTicker(publishEvery), time.NewTicker(every), time.NewTicker(keepEvery)
 	defer publish.Stop()
 	defer follow.Stop()
@@ -274,10 +263,7 @@ func (r *Retailers) Follow(ctx context.Context, every time.Duration) {
 			r.publishPlanned(ctx)
 			for _, p := range r.loaded() {
 				if p.moved.CompareAndSwap(true, false) {
-					if err := r.count(ctx, p); err != nil {
-						p.moved.Store(true)
-						r.log.Error("the crowd cannot be counted anew", "err", err)
-					}
+					r.running.Go(func() { r.recount(ctx, p) })
 				} else if p.learnt.CompareAndSwap(true, false) {
 					p.publish()
 				}

@@ -18,19 +18,22 @@ type Proof struct {
 	Reason     string `bson:"reason"`     // "" or what a member of staff gave
 
 	Asked     time.Time `bson:"asked"`
-	Erased    time.Time `bson:"erased,omitempty"`    // nothing can be read from then on, in documents, caches and the crowd's counts
+	Erased    time.Time `bson:"erased,omitempty"`    // nothing can be read from then on, in documents and caches, nor is it counted where it was erased
 	Documents int       `bson:"documents"`           // how many there were
 	Told      time.Time `bson:"told,omitempty"`      // recipients of the data know
 	Shredded  time.Time `bson:"shredded,omitempty"`  // the shopper's key is gone, and with it what backups and exports hold
 	Scrubbed  time.Time `bson:"scrubbed,omitempty"`  // nothing is left on the disk; of a database: its own matter
 	Unlearnt  time.Time `bson:"unlearnt,omitempty"`  // a model that has never seen the shopper is in service
-	Completed time.Time `bson:"completed,omitempty"` // all of that
+	Completed time.Time `bson:"completed,omitempty"` // all of that, and no process counts the shopper
 }
 
-// Erasure is one under way: its proof so far, and what has to be erased. Partition is empty once nothing is left in it.
+// Erasure is one under way: its proof so far, and what has to be erased. Partition is empty once nothing is left in it, and no
+// process counts in the crowd what was.
 type Erasure struct {
 	Retailer  string
 	Partition string
+	Lesson    int64 // the model must have learnt this often after somebody was forgotten; 0: it is not erased yet
+	Epoch     int64 // that every process must have passed, see Crowds; 0: there is one only
 	Proof     Proof
 }
 
@@ -60,6 +63,8 @@ func ErasuresPartition(retailer string) string { return retailer + "/~erasures" 
 type erasureDocument struct {
 	Retailer  string `bson:"retailer"`
 	Partition string `bson:"partition,omitempty"`
+	Lesson    int64  `bson:"lesson,omitempty"`
+	Epoch     int64  `bson:"epoch,omitempty"`
 	Proof     Proof  `bson:"proof"`
 }
 

@@ -37,6 +37,7 @@ var ErrPaused = errors.New("the shopper paused the diary")
 //	event/…   the diary, newest first
 //	seen/…    for each event id, when it was: an event that comes again is known by it
 //	grant/…   every decision about a purpose, in order
+//	crowd/…   beside other processes: that the history changed, see Crowds
 //	answers/… what answers were made of, for some time
 //	outbox/…  what endpoints are still to be told, see Letter; undelivered/… what was given up
 //
@@ -446,6 +447,9 @@ func (s *Shoppers) commit(ctx context.Context, key who.Key, partition string, k 
 		return nil, err
 	}
 	batch.put = append(append(append(batch.put, crossings...), letters...), change.Documents...)
+	if record.History != k.record.History || len(decisions) > 0 {
+		batch.put = append(batch.put, s.changed(k.revision)...)
+	}
 
 	gone, err := s.withdrawn(ctx, partition, change.Grants)
 	if err != nil {

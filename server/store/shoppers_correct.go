@@ -62,7 +62,7 @@ func (s *Shoppers) Correct(ctx context.Context, key who.Key, id string, correct 
 			gone = nil
 		}
 		before, expect := s.cache.moves(partition), k.revision
-		revision, err := s.documents.Commit(ctx, Batch{Partition: partition, Expect: &expect, Put: batch.put, Delete: gone})
+		revision, err := s.documents.Commit(ctx, Batch{Partition: partition, Expect: &expect, Put: append(batch.put, s.changed(k.revision)...), Delete: gone})
 		if err != nil {
 			s.cache.forget(partition)
 			if errors.Is(err, ErrConflict) {
@@ -74,7 +74,7 @@ func (s *Shoppers) Correct(ctx context.Context, key who.Key, id string, correct 
 		next.take(record)
 		s.cache.committed(partition, next, before)
 		if is.For() == who.Loyalty {
-			step = &Step{k.record.History, next.record.History}
+			step = &Step{partition, who.Counted(k.shopper), who.Counted(next.shopper)}
 		}
 		return step, nil
 	}

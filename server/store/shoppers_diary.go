@@ -108,8 +108,11 @@ type Recorded struct {
 	Steps []Step // how the history went on, in order; empty when nothing was stored
 }
 
-// Step is a history before and after events were added to it. The crowd counts the difference.
-type Step struct{ Before, After *who.History }
+// Step is what a shopper added to the crowd before and after a commit: nil without a grant for it. The crowd counts the difference.
+type Step struct {
+	Partition     string
+	Before, After *who.History
+}
 
 // recordTries bounds how often Record starts over because others committed for the same shopper.
 const recordTries = 32
@@ -150,7 +153,7 @@ func (s *Shoppers) Record(ctx context.Context, key who.Key, now time.Time, defau
 			}
 			var next *known
 			if next, err = s.commit(ctx, key, partition, k, change); err == nil {
-				recorded.step(k.record.History, next.record.History)
+				recorded.step(partition, who.Counted(k.shopper), who.Counted(next.shopper))
 				for _, i := range open[:part] {
 					recorded.Fresh[i] = true
 				}
@@ -168,15 +171,12 @@ func (s *Shoppers) Record(ctx context.Context, key who.Key, now time.Time, defau
 }
 
 // step adds a step, or makes the last one longer when nobody came between.
-func (r *Recorded) step(before, after *who.History) {
+func (r *Recorded) step(partition string, before, after *who.History) {
 	if last := len(r.Steps) - 1; last >= 0 && r.Steps[last].After == before {
 		r.Steps[last].After = after
 		return
 	}
-	if before == nil {
-		before = &who.History{}
-	}
-	r.Steps = append(r.Steps, Step{before, after})
+	r.Steps = append(r.Steps, Step{partition, before, after})
 }
 
 // firsts are the indexes of events whose id was not in the batch before.

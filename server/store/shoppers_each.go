@@ -37,7 +37,7 @@ func (s *Shoppers) Each(ctx context.Context, retailer string, fn func(*who.Histo
 		}
 		for _, partition := range partitions {
 			group.Go(func() error {
-				h, err := s.history(ctx, partition, names)
+				h, _, err := s.history(ctx, partition, names)
 				if err != nil || h == nil {
 					return err
 				}
@@ -51,14 +51,13 @@ func (s *Shoppers) Each(ctx context.Context, retailer string, fn func(*who.Histo
 	return group.Wait()
 }
 
-// history reads the history of one partition; nil where there is none, or none that may be used.
-func (s *Shoppers) history(ctx context.Context, partition string, names *who.Names) (*who.History, error) {
+// history reads the history of one partition, and its revision; nil where there is none, or none that may be used.
+func (s *Shoppers) history(ctx context.Context, partition string, names *who.Names) (history *who.History, _ Revision, _ error) {
 	page, err := s.documents.Scan(ctx, partition, grantsID, afterHistoryID, 0)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	var grants who.Grants
-	var history *who.History
 	for _, d := range page.Documents {
 		switch d.ID {
 		case grantsID:
@@ -67,13 +66,13 @@ func (s *Shoppers) history(ctx context.Context, partition string, names *who.Nam
 			history, err = readHistory(d.Body, names)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("partition %q: document %q: %w", partition, d.ID, err)
+			return nil, 0, fmt.Errorf("partition %q: document %q: %w", partition, d.ID, err)
 		}
 	}
 	if !grants.Holds(who.Loyalty) {
-		return nil, nil
+		return nil, page.Revision, nil
 	}
-	return history, nil
+	return history, page.Revision, nil
 }
 
 // Sample calls fn with the shoppers of a retailer, in an order that has nothing to do with them and is always the same, until fn

@@ -185,7 +185,7 @@ func (s *Shoppers) Expire(ctx context.Context, key who.Key, now time.Time) (remo
 		return 0, nil, err
 	}
 	if counts {
-		step = &Step{k.record.History, next.record.History}
+		step = &Step{partition, who.Counted(k.shopper), who.Counted(next.shopper)}
 	}
 	return removed, step, nil
 }

@@ -72,6 +72,7 @@ func (s *Shoppers) Remove(ctx context.Context, key who.Key, chosen func(DiaryEnt
 			record.History = (*who.History)(nil).With(names, stay...)
 			batch.b = appendHistory(nil, names, record.History)
 			batch.cut(historyID)
+			batch.put = append(batch.put, s.changed(k.revision)...)
 		}
 		before, expect := s.cache.moves(partition), k.revision
 		revision, err := s.documents.Commit(ctx, Batch{Partition: partition, Expect: &expect, Put: batch.put, Delete: gone})
@@ -87,7 +88,7 @@ func (s *Shoppers) Remove(ctx context.Context, key who.Key, chosen func(DiaryEnt
 		next.take(record)
 		s.cache.committed(partition, next, before)
 		if counts {
-			step = &Step{k.record.History, next.record.History}
+			step = &Step{partition, who.Counted(k.shopper), who.Counted(next.shopper)}
 		}
 		return len(gone), step, nil
 	}
