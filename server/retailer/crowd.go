@@ -56,11 +56,14 @@ var (
 
 func pseudonymOf(partition string) (p pseudonym) {
 	name := partition[strings.LastIndexByte(partition, '/')+1:]
-	if n, err := pseudonymEncoding.Decode(p[:], []byte(name)); len(name) != pseudonymEncoding.EncodedLen(len(p)) || err != nil || n != len(p) {
-		hash := maphash.String(seed, name) // another version's name
-		for i := range p {
-			p[i] = byte(hash >> (8 * (i % 8)))
+	if len(name) == pseudonymEncoding.EncodedLen(len(p)) {
+		if _, err := pseudonymEncoding.Decode(p[:], []byte(name)); err == nil {
+			return p
 		}
+	}
+	hash := maphash.String(seed, name) // another version's name
+	for i := range p {
+		p[i] = byte(hash >> (8 * (i % 8)))
 	}
 	return p
 }
@@ -152,7 +155,7 @@ type beside struct {
 	losses int       // how often others thought this process dead
 	newest time.Time // change that was seen, and never later than now
 	looks  int
-	epoch  int64 // of the last look
+	epoch  int64 // that all crowds have passed
 	said   int64 // epoch
 	beat   int64
 	spoke  time.Time
@@ -240,7 +243,7 @@ func (r *Retailers) Heed(ctx context.Context) error {
 	if now := time.Now(); b.newest.After(now) {
 		b.newest = now // a clock that is ahead must not hide what others change
 	}
-	b.epoch = n.epoch
+	b.epoch = said // one that was being counted has not seen who is being erased
 	if b.joined && said == b.said && time.Since(b.spoke) < beatEvery {
 		return nil
 	}
