@@ -16,11 +16,13 @@ import (
 const (
 	maxLearners = 20_000    // lessons that are learnt from
 	maxRows     = 1_000_000 // candidates looked at
-	maxTested   = 3_000     // lessons of the backtest
+	maxTested   = 3_000     // lessons to choose by, and as many to test on
 	minLearners = 30        // fewer lessons teach nothing
 
-	// testedPerHundred shoppers are kept out of learning to test what was learnt.
-	testedPerHundred = 20
+	// Of a hundred shoppers so many are kept out of learning: the first to choose by among what was learnt, the others to test
+	// what was chosen. What was chosen because it does best on some shoppers does worse on others.
+	choosePerHundred = 12
+	testPerHundred   = 8
 	// keepOneIn of the candidates that were neither bought before nor bought then are learnt from, each
 	// for that many: they are many and much alike.
 	keepOneIn = 4
@@ -28,9 +30,9 @@ const (
 
 // Fit learns how much each feature counts for a retailer: what the engine would have said before each
 // shopper's last basket, and before their last visits, is set against what they then did. It learns on
-// some shoppers and tests on others, beside the model in service and the baselines. The result is the
-// new model, or the one in service (the same pointer's content, with its figures renewed) when the new
-// one ranks worse on the shoppers that neither has learnt from in this run.
+// some shoppers, chooses by others, and tests on a third part, beside the model in service and the baselines: the figures are of
+// shoppers by whom nothing was learnt or chosen in this run. The result is the new model, as it is to serve, or the one in service
+// (the same pointer's content, with its figures renewed) when the new one ranks no better there.
 //
 // Catalogue, stores, zone and the model in service come from the snapshot; its counts are not used,
 // because they have seen what is to be guessed. The caller names the version and says when it is. The
@@ -39,34 +41,20 @@ const (
 func Fit(snapshot *recommend.Snapshot, histories []*who.History, version string, now time.Time) (*recommend.Model, error) {
 	zone := snapshot.Crowd.Zone
 	snapshot, histories = numbered(snapshot, histories)
-	learners, tested, before := baskets(zone, histories)
-	learnStores, testStores, beforeVisits := visits(zone, histories)
-	enough := len(learners) >= minLearners && len(tested) > 0
-	enoughVisits := len(learnStores) >= minLearners && len(testStores) > 0
-	if !enough && !enoughVisits {
-		return nil, fmt.Errorf("learn: %d shoppers with two baskets or more, want %d", len(learners)+len(tested), minLearners)
+	bought, before := baskets(zone, histories)
+	came, beforeVisits := visits(zone, histories)
+	if !bought.enough() && !came.enough() {
+		return nil, fmt.Errorf("learn: %d shoppers with two baskets or more, want %d", len(bought.learn)+len(bought.choose)+len(bought.test), minLearners)
 	}
 	current := snapshot.Model
 	learnt := &recommend.Model{Version: version, Learned: now, Product: current.Product, Store: current.Store}
-	if enough {
+	if bought.enough() {
 		s := snapshot.With(before.View(), current)
-		rows := readRows(recommend.Products, s, learners)
-		learnt.Product, learnt.Figures = choose(s, learnt, rows, tested)
-		strengths := varieties[:]
-		if learnt.Product == current.Product {
-			learnt.Discovery, strengths = current.Discovery, []float64{current.Variety}
-		} else {
-			discover(s, learnt, tested, discoveries[:])
-		}
-		varied := vary(s, learnt, tested, strengths)
-		learnt.Figures = append(learnt.Figures, varied...)
+		learnt.Figures = choose(s, learnt, readRows(recommend.Products, s, bought.learn), &bought)
 	}
-	if enoughVisits {
+	if came.enough() {
 		s := snapshot.With(beforeVisits.View(), current)
-		rows := readRows(recommend.Places, s, learnStores)
-		var figures []recommend.Figures
-		learnt.Store, figures = chooseStore(s, learnt, rows, testStores)
-		learnt.Figures = append(learnt.Figures, figures...)
+		learnt.Figures = append(learnt.Figures, chooseStore(s, learnt, readRows(recommend.Places, s, came.learn), &came)...)
 	}
 	if learnt.Product == current.Product && learnt.Store == current.Store {
 		learnt.Version, learnt.Learned = current.Version, current.Learned
@@ -74,36 +62,93 @@ func Fit(snapshot *recommend.Snapshot, histories []*who.History, version string,
 	return learnt, nil
 }
 
-// choose learns blends for products, tests them beside the one in service, and keeps the best.
-func choose(s *recommend.Snapshot, m *recommend.Model, r *rows, tested []lesson) (*recommend.Blend, []recommend.Figures) {
-	kept, figures := best(recommend.Products, s.Model.Product, recommend.BuiltIn().Product, r, "", func(method string, b *recommend.Blend) recommend.Figures {
-		other := *m
-		if other.Product = b; b == s.Model.Product {
-			other.Discovery = s.Model.Discovery
-		}
-		return measure(s, method, tested, engine(s.With(s.Crowd, &other), false))
+// lessons are what shoppers did, each in one part by who did it.
+type lessons struct{ learn, choose, test []lesson }
+
+func (l *lessons) enough() bool {
+	return len(l.learn) >= minLearners && len(l.choose) > 0 && len(l.test) > 0
+}
+
+// add puts a lesson into its part.
+func (l *lessons) add(one lesson) {
+	switch at := one.dice % 100; {
+	case at < choosePerHundred:
+		l.choose = append(l.choose, one)
+	case at < choosePerHundred+testPerHundred:
+		l.test = append(l.test, one)
+	default:
+		l.learn = append(l.learn, one)
+	}
+}
+
+// thin keeps as many of each part as a learning has time for.
+func (l *lessons) thin() {
+	l.learn, l.choose, l.test = thin(l.learn, maxLearners), thin(l.choose, maxTested), thin(l.test, maxTested)
+}
+
+// What the figures of models are called.
+const (
+	methodLearnt = "learnt"
+	methodBefore = "in service before"
+	nextStore    = "next store: " // before the name of a method that ranks stores
+)
+
+// choose learns blends for products and chooses one of them, with what goes with it. The model gets them if they do better in the test
+// than what is in service, as it serves; else that. The figures begin with those of the model; where it is a newcomer those of the
+// one in service before follow.
+func choose(s *recommend.Snapshot, m *recommend.Model, r *rows, l *lessons) (figures []recommend.Figures) {
+	ask := func(on []lesson, method string, m *recommend.Model) recommend.Figures {
+		return measure(s, method, on, engine(s.With(s.Crowd, m), false))
+	}
+	serving := *m
+	serving.Product, serving.Discovery, serving.Variety = s.Model.Product, s.Model.Discovery, s.Model.Variety
+	newcomer := *m
+	newcomer.Product = best(recommend.Products, recommend.BuiltIn().Product, r, func(b *recommend.Blend) recommend.Figures {
+		other := newcomer
+		other.Product = b
+		return ask(l.choose, methodLearnt, &other)
 	})
-	return kept, append(figures, measure(s, "popular", tested, global(s)), measure(s, "personal, then popular", tested, personal(s)))
+	discover(s, &newcomer, l.choose, discoveries[:])
+	before, after := ask(l.test, methodBefore, &serving), ask(l.test, methodLearnt, &newcomer)
+	strengths := varieties[:]
+	if worth(after) > worth(before) {
+		m.Product, m.Discovery = newcomer.Product, newcomer.Discovery
+		figures = []recommend.Figures{after, before}
+	} else {
+		m.Product, m.Discovery = serving.Product, serving.Discovery
+		figures, strengths = []recommend.Figures{before}, []float64{serving.Variety}
+	}
+	vary(s, m, l.choose, strengths)
+	figures = append(figures, measure(s, "popular", l.test, global(s)), measure(s, "personal, then popular", l.test, personal(s)))
+	if m.Variety > 0 {
+		figures = append(figures, measure(s, fmt.Sprintf("varied by %v", m.Variety), l.test, engine(s.With(s.Crowd, m), true)))
+	}
+	return figures
 }
 
 // chooseStore is choose for stores.
-func chooseStore(s *recommend.Snapshot, m *recommend.Model, r *rows, tested []lesson) (*recommend.Blend, []recommend.Figures) {
-	return best(recommend.Places, s.Model.Store, recommend.BuiltIn().Store, r, "next store: ", func(method string, b *recommend.Blend) recommend.Figures {
+func chooseStore(s *recommend.Snapshot, m *recommend.Model, r *rows, l *lessons) []recommend.Figures {
+	ask := func(on []lesson, method string, b *recommend.Blend) recommend.Figures {
 		other := *m
 		other.Store = b
-		return measure(s, method, tested, storeEngine(s.With(s.Crowd, &other)))
-	})
+		return measure(s, nextStore+method, on, storeEngine(s.With(s.Crowd, &other)))
+	}
+	newcomer := best(recommend.Places, recommend.BuiltIn().Store, r, func(b *recommend.Blend) recommend.Figures { return ask(l.choose, methodLearnt, b) })
+	before, after := ask(l.test, methodBefore, s.Model.Store), ask(l.test, methodLearnt, newcomer)
+	if worth(after) > worth(before) {
+		m.Store = newcomer
+		return []recommend.Figures{after, before}
+	}
+	m.Store = s.Model.Store
+	return []recommend.Figures{before}
 }
 
-// best learns blends of several strengths, grows trees on the best of them, and keeps what measures best.
-// The figures begin with those of the kept one; where that is a learnt one, those of the one in service
-// before follow.
-func best(l *recommend.Layout, current, prior *recommend.Blend, r *rows, prefix string, measure func(method string, b *recommend.Blend) recommend.Figures) (*recommend.Blend, []recommend.Figures) {
-	var learnt *recommend.Blend
-	var figures recommend.Figures
+// best learns blends of several strengths, grows trees on the best of them, and returns what measures best.
+func best(l *recommend.Layout, prior *recommend.Blend, r *rows, measure func(b *recommend.Blend) recommend.Figures) (learnt *recommend.Blend) {
+	most := 0.0
 	try := func(b *recommend.Blend) {
-		if f := measure(prefix+"learnt", b); learnt == nil || worth(f) > worth(figures) {
-			learnt, figures = b, f
+		if w := worth(measure(b)); learnt == nil || w > most {
+			learnt, most = b, w
 		}
 	}
 	for _, s := range strengths {
@@ -112,11 +157,7 @@ func best(l *recommend.Layout, current, prior *recommend.Blend, r *rows, prefix 
 	boosted := *learnt
 	boosted.Trees = r.boost(l, learnt)
 	try(&boosted)
-	before := measure(prefix+"in service before", current)
-	if worth(before) >= worth(figures) {
-		return current, []recommend.Figures{before}
-	}
-	return learnt, []recommend.Figures{figures, before}
+	return learnt
 }
 
 // discoveries are how much of it is tried, in log-odds, rising.
@@ -126,20 +167,29 @@ var discoveries = [...]float64{0.1, 0.2, 0.3, 0.4, 0.5}
 // before: both have their place.
 const discoveryCosts, repeatCosts = 0.002, 0.02
 
-// discover sets how much is added to what the shopper never bought: the most with which the backtest finds more that is new, and next to
-// nothing less than with the best, nor of what was bought before. The model's figures are then those with it.
-func discover(s *recommend.Snapshot, m *recommend.Model, tested []lesson, strengths []float64) {
-	plain := m.Figures[0]
-	most := worth(plain)
-	for _, strength := range strengths {
+// discover sets how much is added to what the shopper never bought: the most with which these lessons find more that is new, and next to
+// nothing less than with the best, nor of what was bought before.
+func discover(s *recommend.Snapshot, m *recommend.Model, on []lesson, strengths []float64) {
+	ask := func(strength float64) recommend.Figures {
 		other := *m
 		other.Discovery = strength
-		f := measure(s, plain.Method, tested, engine(s.With(s.Crowd, &other), false))
-		if worth(f) >= (1-discoveryCosts)*most && f.New10 > plain.New10 && f.Repeat10 >= (1-repeatCosts)*plain.Repeat10 {
-			m.Discovery, m.Figures[0] = strength, f
+		return measure(s, methodLearnt, on, engine(s.With(s.Crowd, &other), false))
+	}
+	m.Discovery = 0
+	plain := ask(0)
+	most := worth(plain)
+	for _, strength := range strengths {
+		f := ask(strength)
+		if discovers(&f, &plain, most) {
+			m.Discovery = strength
 		}
 		most = max(most, worth(f))
 	}
+}
+
+// discovers tells whether more of what is new is worth what it costs, beside the plain ranking and the best worth so far.
+func discovers(f, plain *recommend.Figures, most float64) bool {
+	return worth(*f) >= (1-discoveryCosts)*most && f.New10 > plain.New10 && f.Repeat10 >= (1-repeatCosts)*plain.Repeat10
 }
 
 // varieties are how much of it is tried, the most first, in log-odds.
@@ -148,23 +198,32 @@ var varieties = [...]float64{2, 1, 0.5, 0.25}
 // varietyCosts is the share of what the plain ranking finds that variety may cost.
 const varietyCosts = 0.01
 
-// vary sets the strongest variety that costs next to nothing in the backtest, and none where each costs more; it returns the figures
-// of that variety, or of the weakest that was tried.
-func vary(s *recommend.Snapshot, m *recommend.Model, tested []lesson, strengths []float64) (figures []recommend.Figures) {
-	plain := m.Figures[0]
-	for _, m.Variety = range strengths {
-		if m.Variety == 0 {
-			break
-		}
+// vary sets the strongest variety that costs next to nothing in these lessons, and none where each costs more.
+func vary(s *recommend.Snapshot, m *recommend.Model, on []lesson, strengths []float64) {
+	ask := func(strength float64) recommend.Figures {
 		other := *m
-		f := measure(s, fmt.Sprintf("varied by %v", m.Variety), tested, engine(s.With(s.Crowd, &other), true))
-		figures = []recommend.Figures{f}
-		if f.Recall10 >= (1-varietyCosts)*plain.Recall10 && f.NDCG10 >= (1-varietyCosts)*plain.NDCG10 && f.Variety10 > plain.Variety10 {
-			return figures
-		}
+		other.Variety = strength
+		return measure(s, methodLearnt, on, engine(s.With(s.Crowd, &other), strength > 0))
 	}
 	m.Variety = 0
-	return figures
+	if !slices.ContainsFunc(strengths, func(strength float64) bool { return strength > 0 }) {
+		return
+	}
+	plain := ask(0)
+	for _, strength := range strengths {
+		if strength == 0 {
+			return
+		}
+		if f := ask(strength); varies(&f, &plain) {
+			m.Variety = strength
+			return
+		}
+	}
+}
+
+// varies tells whether a variety costs next to nothing, and varies anything.
+func varies(f, plain *recommend.Figures) bool {
+	return f.Recall10 >= (1-varietyCosts)*plain.Recall10 && f.NDCG10 >= (1-varietyCosts)*plain.NDCG10 && f.Variety10 > plain.Variety10
 }
 
 // worth is what decides between two models: how much they find and how high they put it.
@@ -208,7 +267,7 @@ const (
 )
 
 // baskets makes lessons of each shopper's last baskets, and the crowd as it was before them.
-func baskets(zone *time.Location, histories []*who.History) (learners, tested []lesson, before *Crowd) {
+func baskets(zone *time.Location, histories []*who.History) (all lessons, before *Crowd) {
 	before = NewCrowd(zone)
 	shoppers := 0
 	for _, h := range histories {
@@ -231,24 +290,21 @@ func baskets(zone *time.Location, histories []*who.History) (learners, tested []
 					l.target = append(l.target, b.Item)
 				}
 			}
-			switch {
-			case l.past.Known() == 0 || len(l.target) == 0:
-			case l.tests():
-				tested = append(tested, l)
-			default:
-				learners = append(learners, l)
+			if l.past.Known() > 0 && len(l.target) > 0 {
+				all.add(l)
 			}
 		}
 	}
 	before.version++
-	return thin(learners, maxLearners), thin(tested, maxTested), before
+	all.thin()
+	return all, before
 }
 
 // visitLessons is how many of a shopper's last visits are guessed.
 const visitLessons = 30
 
 // visits makes lessons of each shopper's last visits, and the crowd as it was before the first of them.
-func visits(zone *time.Location, histories []*who.History) (learners, tested []lesson, before *Crowd) {
+func visits(zone *time.Location, histories []*who.History) (all lessons, before *Crowd) {
 	before = NewCrowd(zone)
 	for _, h := range histories {
 		if h == nil || len(h.Visits) < 2 {
@@ -260,21 +316,15 @@ func visits(zone *time.Location, histories []*who.History) (learners, tested []l
 		for k := from; k < len(h.Visits); k++ {
 			v := h.Visits[k]
 			l := lesson{past: recommend.PastAt(h, v.At-1), at: time.Unix(int64(v.At), 0), target: []who.Item{v.Store}, store: true, dice: dice}
-			switch {
-			case len(l.past.Visits()) == 0:
-			case l.tests():
-				tested = append(tested, l)
-			default:
-				learners = append(learners, l)
+			if len(l.past.Visits()) > 0 {
+				all.add(l)
 			}
 		}
 	}
 	before.version++
-	return thin(learners, maxLearners), thin(tested, maxTested), before
+	all.thin()
+	return all, before
 }
-
-// tests tells whether a lesson is kept out of learning.
-func (l *lesson) tests() bool { return l.dice%100 < testedPerHundred }
 
 // scatter mixes the bits of a key, so that its remainder is like a throw of dice (SplitMix64).
 func scatter(x uint64) uint64 {
