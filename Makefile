@@ -57,8 +57,8 @@ generate: ## write the generated files anew
 build: ## build the binary into ./bin/satnav
 	$(GO) build -trimpath -o bin/satnav ./server
 
-bench: ## throughput of /v1/context beside a bare echo, then the benchmarks of every floor
-	$(GO) run ./server bench
+bench: ## throughput of /v1/context beside a bare echo, a flood, durable events on both engines and delivery, then the benchmarks of every floor
+	$(GO) run ./server bench --overload
 	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)
 
 bench-geo: ## index, containment and crossings beside their slow twins and the goals; import, match, edit, start and calls among 100,000 geofences
@@ -78,5 +78,5 @@ bench-rules: ## scene and candidate parts of 200 and 2,000 rules, and a simulati
 test-long: ## the suites with their long forms (hours on a small machine)
 	SATNAV_TEST_LONG=1 $(GO) test -timeout 6h $(PACKAGES)
 
-test-crash: ## kill writers and servers at random, many times, and look for what is lost
-	SATNAV_TEST_LONG=1 $(GO) test -count=1 -timeout 2h -run 'Crash|Kill' ./server/...
+test-crash: ## kill writers and servers, cut their power, break and fill their disks, let stores hang, and look for what is lost
+	SATNAV_TEST_LONG=1 $(GO) test -count=1 -timeout 2h -run 'Crash|Kill|Power|Torn|Broken|Flush|Reserve|Away|Brake|TakenOver' ./server/...

@@ -5,9 +5,13 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"time"
 
 	"satnav/server/deliver"
 )
+
+// clocksDiffer is by how much the clocks of processes on one database may differ before a trigger is told a minute late.
+const clocksDiffer = 10 * time.Second
 
 // deliveries joins the outbox with what empties it.
 func (a *App) deliveries() error {
@@ -27,7 +31,7 @@ func (a *App) deliveries() error {
 		context.AfterFunc(a.background, func() { a.running.Wait(); sink.Close() })
 	}
 	a.Deliverer = deliver.New(a.Shoppers, a.Retailers, deliver.Config{
-		Guard: guard, Timeout: c.Timeout, GiveUp: c.GiveUp, AtOnce: c.AtOnce, Sinks: sinks,
+		Guard: guard, Timeout: c.Timeout, GiveUp: c.GiveUp, AtOnce: c.AtOnce, Late: a.Config.Limits.Deadline + clocksDiffer, Sinks: sinks,
 	}, metrics, a.now, a.log)
 	a.Desk = deliver.NewDesk(a.Shoppers, guard, metrics, a.now, a.Deliverer.Posted)
 	a.outbox = deliver.NewOutbox(slices.Sorted(maps.Keys(sinks)), a.Deliverer.Posted)

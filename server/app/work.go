@@ -19,13 +19,15 @@ func (a *App) work() {
 		"settling": func(ctx context.Context) {
 			visit.NewSettler(a.Visits, store.NewEntries(a.Documents), store.NewNotes(a.Documents), a.now, a.log).Run(ctx)
 		},
-		"delivery":  a.Deliverer.Run,
-		"erasures":  a.Erasures.Run,
-		"outcomes":  a.Outcomes.Run,
-		"retention": a.Retention.Run,
-		"trail":     func(ctx context.Context) { a.Permissions.Run(ctx, a.now, a.log) },
-		"insights":  a.Insights.Run,
-		"calls":     func(ctx context.Context) { a.calls.Run(ctx, a.now, a.log) },
+		"delivery": a.Deliverer.Run,
+		"erasures": a.Erasures.Run,
+		"outcomes": a.Outcomes.Run,
+		"retention": func(ctx context.Context) { // of what shoppers left, and of what their calls were answered
+			a.running.Go(func() { a.calls.Run(ctx, a.now, a.log) })
+			a.Retention.Run(ctx)
+		},
+		"trail":    func(ctx context.Context) { a.Permissions.Run(ctx, a.now, a.log) },
+		"insights": a.Insights.Run,
 	}
 	leases := store.NewLeases(a.Documents, a.log)
 	for name, work := range works {

@@ -42,6 +42,7 @@ type Config struct {
 	First    time.Duration // wait after the first failure; it doubles
 	Longest  time.Duration // wait between two tries
 	Poll     time.Duration // how often letters of other processes are looked for
+	Late     time.Duration // how long a letter may become visible after it was made, at most: as long as a call may take, and clocks differ
 	Breaking time.Duration // first rest of an endpoint that fails again and again; it doubles up to a minute
 	// Sinks are endpoints of the installation, which are told of all triggers of all retailers, by name. Names begin with '~'.
 	Sinks map[string]Sink
@@ -51,14 +52,14 @@ type Config struct {
 func Defaults() Config {
 	return Config{
 		Timeout: 10 * time.Second, GiveUp: 72 * time.Hour, AtOnce: 32, First: 2 * time.Second, Longest: time.Hour,
-		Poll: 250 * time.Millisecond, Breaking: time.Second,
+		Poll: 250 * time.Millisecond, Late: 15 * time.Second, Breaking: time.Second,
 	}
 }
 
 func (c Config) complete() Config {
 	d := Defaults()
 	for _, knob := range []struct{ have, otherwise *time.Duration }{
-		{&c.Timeout, &d.Timeout}, {&c.GiveUp, &d.GiveUp}, {&c.First, &d.First}, {&c.Longest, &d.Longest}, {&c.Poll, &d.Poll}, {&c.Breaking, &d.Breaking},
+		{&c.Timeout, &d.Timeout}, {&c.GiveUp, &d.GiveUp}, {&c.First, &d.First}, {&c.Longest, &d.Longest}, {&c.Poll, &d.Poll}, {&c.Late, &d.Late}, {&c.Breaking, &d.Breaking},
 	} {
 		if *knob.have == 0 {
 			*knob.have = *knob.otherwise

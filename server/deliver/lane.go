@@ -40,15 +40,14 @@ func newLane(d *Deliverer, retailer, endpoint string, sink Sink) *lane {
 	}
 }
 
-// Rounds read from a little before the oldest letter that waits; once in a while they read all, for clocks differ and commits
-// overtake each other. What was delivered leaves traces in the store for a while that cost reading.
+// Rounds read from Config.Late before the oldest letter that waits, for commits overtake each other; once in a while they read all.
+// What was delivered leaves traces in the store for a while that cost reading.
 const (
-	laneOverlap = 10 * time.Second
-	laneWhole   = time.Minute
-	lanePage    = 1_000
-	laneTired   = 2 * time.Second // rest after a round that found many letters and none that may go
-	laneGone    = 5 * time.Second // between two looks at a webhook that was deleted
-	queuePage   = 64
+	laneWhole = time.Minute
+	lanePage  = 1_000
+	laneTired = 2 * time.Second // rest after a round that found many letters and none that may go
+	laneGone  = 5 * time.Second // between two looks at a webhook that was deleted
+	queuePage = 64
 )
 
 // run delivers until the context ends, and returns once nothing is under way.
@@ -128,7 +127,7 @@ func (l *lane) round(ctx context.Context) (rest time.Duration, err error) {
 		}
 		position = positions[len(positions)-1]
 	}
-	l.from = oldest.Add(-laneOverlap)
+	l.from = oldest.Add(-l.d.config.Late)
 	l.d.metrics.oldest(l, oldest, now)
 	if found >= lanePage && started == 0 {
 		return laneTired, nil

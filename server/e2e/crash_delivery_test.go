@@ -11,14 +11,17 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"satnav/config"
 	"satnav/sdk-contract/wire"
 	"satnav/server/api/apitest"
 	"satnav/server/identity"
+	"satnav/server/store/mongodb/mongotest"
 )
 
 // ledger is what a client knows for sure of one shopper.
@@ -29,40 +32,69 @@ type ledger struct {
 	products []string // ids that were made, one for each leg
 	admin    string
 	name     string
-	at       time.Time
-	legs     int
+
+	addresses []string // of the processes; any will do
+	turn      int
+	at        time.Time
+	legs      int
 }
 
 // TestCrashLosesNothing kills a process again and again, at any moment, while shoppers walk in and out of a geofence and send
-// events. In the end everything that was acknowledged is stored once, and every trigger that was told was delivered, each
-// shopper's in order. A call that broke off is sent again, and finds what its first try did.
+// events and a back end makes products. In the end everything that was acknowledged is stored once, and every trigger that was
+// told was delivered, each shopper's in order. A call that broke off is sent again, and finds what its first try did.
 func TestCrashLosesNothing(t *testing.T) {
 	t.Parallel()
-	kills, shoppers := 4, 4
+	kills := 4
 	if os.Getenv("SATNAV_TEST_LONG") != "" {
 		kills = 200
 	}
+	crash(t, config.Embedded, 1, kills, 4)
+}
+
+// TestReplicaCrashLosesNothing does the same to two processes on one database, of which one is killed and started again while
+// the other goes on.
+func TestReplicaCrashLosesNothing(t *testing.T) {
+	t.Parallel()
+	kills, shoppers := 2, 2 // the test server does a few calls a second
+	if os.Getenv("SATNAV_TEST_LONG") != "" {
+		kills, shoppers = 20, 3
+	}
+	crash(t, mongotest.URL(t), 2, kills, shoppers)
+}
+
+// crash kills processes on a store while shoppers walk, and checks what is left.
+func crash(t *testing.T, url string, processes, kills, shoppers int) {
 	const retailer = "crashed"
-	data, settings, address := t.TempDir(), filepath.Join(t.TempDir(), "satnav.yaml"), freeAddress()
-	if err := os.WriteFile(settings, []byte("delivery:\n  allow: [127.0.0.0/8]\n"), 0o600); err != nil {
+	data, settings := t.TempDir(), filepath.Join(t.TempDir(), "satnav.yaml")
+	if err := os.WriteFile(settings, []byte("delivery:\n  allow: [127.0.0.0/8]\nlimits:\n  deadline: 15s\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	serve := func() *process {
-		p := start(t, data, "serve", "--config", settings, "--data", data, "--listen", address)
-		p.up(t, address)
-		return p
+	addresses, running := make([]string, processes), make([]*process, processes)
+	serve := func(n int) {
+		running[n] = start(t, data, "serve", "--config", settings, "--data", data, "--store", url, "--listen", addresses[n])
+		running[n].up(t, addresses[n])
 	}
+	for n := range processes {
+		addresses[n] = freeAddress()
+		serve(n)
+	}
+	p := running[0]
 	receiver := newReceiver(t)
-	p := serve()
-	admin := p.role(t, identity.Admin, retailer)
+	admin := p.as(t, identity.Claims{Role: identity.Admin, Retailer: retailer, Subject: canary("who makes products"), Expires: time.Now().Add(3 * time.Hour)})
 	hook := read[wire.StoredWebhook](p.call(t, admin, "PUT", "/v1/webhooks/orders", map[string]any{"url": receiver.URL}).wants(201))
 	p.call(t, admin, "PUT", "/v1/geofences/hall", `{"type":"Feature","geometry":{"type":"Point","coordinates":[-9.14,38.71]},"properties":{"radius_m":80,"triggers":["enter","exit"]}}`).wants(201)
+	for _, other := range running[1:] {
+		eventually(t, "the configuration is live on all", func() bool {
+			return other.call(t, admin, "GET", "/v1/geofences/hall", nil).status == 200 && len(other.match(t, admin, -9.14, 38.71)) > 0
+		})
+	}
 
 	stop := make(chan struct{})
 	var walkers sync.WaitGroup
 	ledgers := make([]*ledger, shoppers)
+	var legs atomic.Int64
 	for s := range ledgers {
-		l := &ledger{at: time.Now().Add(-23 * time.Hour), admin: admin, name: fmt.Sprint("made by ", s)}
+		l := &ledger{at: time.Now().Add(-23 * time.Hour), admin: admin, name: fmt.Sprint("made by ", s), addresses: addresses}
 		l.token = p.as(t, identity.Claims{Role: identity.Shopper, Retailer: retailer, Subject: fmt.Sprint("crash-walker-", s), Expires: time.Now().Add(3 * time.Hour)})
 		ledgers[s] = l
 		walkers.Go(func() {
@@ -72,19 +104,26 @@ func TestCrashLosesNothing(t *testing.T) {
 					return
 				default:
 				}
-				l.walk(t, address)
+				l.walk(t)
+				legs.Add(1)
 			}
 		})
 	}
 	dice := rand.New(rand.NewPCG(uint64(kills), 77))
-	for range kills {
+	for kill := range kills {
+		if processes > 1 { // slow ones are killed in the midst of work, too
+			for before := legs.Load(); legs.Load() == before && t.Context().Err() == nil; {
+				time.Sleep(time.Millisecond)
+			}
+		}
 		time.Sleep(time.Duration(50+dice.IntN(400)) * time.Millisecond)
-		p.kill(t)
-		p = serve()
+		running[kill%processes].kill(t)
+		serve(kill % processes)
 	}
 	time.Sleep(300 * time.Millisecond)
 	close(stop)
 	walkers.Wait()
+	p = running[0]
 
 	told, events := 0, 0
 	for s, l := range ledgers {
@@ -112,21 +151,48 @@ func TestCrashLosesNothing(t *testing.T) {
 			}
 		}
 	}
-	verifier, err := standardwebhooks.NewWebhook(hook.Secret)
-	if err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "all that was told is delivered", func() bool {
-		ids := map[string]bool{}
-		for _, m := range receiver.all() {
-			ids[m.header.Get("webhook-id")] = true
-		}
+	receiver.await(t, func(ids map[string]bool) bool {
 		return !slices.ContainsFunc(ledgers, func(l *ledger) bool {
 			return slices.ContainsFunc(l.triggers, func(id string) bool { return !ids[id] })
 		})
 	})
+	messages, ids := receiver.ordered(t, hook.Secret)
+	t.Logf("%d kills, %d triggers told, %d events; %d messages for %d ids", kills, told, events, messages, ids)
+}
+
+// match lists the geofences that hold a point.
+func (h *house) match(t *testing.T, token string, lng, lat float64) []string {
+	t.Helper()
+	return read[wire.MatchResponse](h.call(t, token, "POST", "/v1/geofences/match", fmt.Sprintf(`{"points":[[%g,%g]]}`, lng, lat)).wants(200)).Matches[0]
+}
+
+// await waits until what was told is enough, judged by the ids that came. Nothing depends on how long that takes, but that it ends.
+func (r *receiver) await(t *testing.T, enough func(ids map[string]bool) bool) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		ids := map[string]bool{}
+		for _, m := range r.all() {
+			ids[m.header.Get("webhook-id")] = true
+		}
+		if enough(ids) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after 5 minutes %d messages for %d ids came: not all that was told is delivered", len(r.all()), len(ids))
+		}
+	}
+}
+
+// ordered checks that all messages are signed and that the first ones of each id came in the order of their shopper.
+func (r *receiver) ordered(t *testing.T, secret string) (messages, ids int) {
+	t.Helper()
+	verifier, err := standardwebhooks.NewWebhook(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
 	last, seen := map[string]string{}, map[string]bool{}
-	for _, m := range receiver.all() {
+	all := r.all()
+	for _, m := range all {
 		if err := verifier.VerifyIgnoringTimestamp(m.body, m.header); err != nil {
 			t.Error(err)
 		}
@@ -143,17 +209,68 @@ func TestCrashLosesNothing(t *testing.T) {
 		}
 		last[event.PartitionKey] = event.Sequence
 	}
-	t.Logf("%d kills, %d triggers told, %d events; %d messages for %d ids", kills, told, events, len(receiver.all()), len(seen))
+	return len(all), len(seen)
+}
+
+// TestWorkIsTakenOver kills the process that delivers: another one goes on, and nothing is lost.
+func TestWorkIsTakenOver(t *testing.T) {
+	t.Parallel()
+	url := mongotest.URL(t)
+	data, settings := t.TempDir(), filepath.Join(t.TempDir(), "satnav.yaml")
+	if err := os.WriteFile(settings, []byte("delivery:\n  allow: [127.0.0.0/8]\nlimits:\n  deadline: 1m\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	serve := func(roles string) (*process, string) {
+		address := freeAddress()
+		return start(t, data, "serve", "--config", settings, "--data", data, "--store", url, "--listen", address, "--roles", roles), address
+	}
+	api, address := serve("api")
+	api.up(t, address)
+	first, _ := serve("worker")
+	first.says(t, "work=delivery")
+	second, _ := serve("worker")
+	second.says(t, "answers no calls")
+
+	const retailer = "taken-over"
+	admin, r := api.role(t, identity.Admin, retailer), newReceiver(t)
+	hook := read[wire.StoredWebhook](api.call(t, admin, "PUT", "/v1/webhooks/orders", map[string]any{"url": r.URL}).wants(201))
+	api.call(t, admin, "PUT", "/v1/geofences/hall", `{"type":"Feature","geometry":{"type":"Point","coordinates":[-9.14,38.71]},"properties":{"radius_m":80,"triggers":["enter","exit"]}}`).wants(201)
+	want := map[string]bool{}
+	visit := func(name string) {
+		token := api.as(t, identity.Claims{Role: identity.Shopper, Retailer: retailer, Subject: canary(name)})
+		for _, fix := range walk(time.Now().Add(-20*time.Minute), [2]float64{38.71, -9.14}, [2]float64{38.73, -9.14}) {
+			for _, trigger := range read[wire.ContextResponse](patiently(t, api.house, token, "/v1/context", fix)).Triggers {
+				want[trigger.ID] = true
+			}
+		}
+		r.await(t, func(ids map[string]bool) bool {
+			for id := range want {
+				if !ids[id] {
+					return false
+				}
+			}
+			return true
+		})
+	}
+	visit("before-the-kill")
+	first.kill(t)
+	killed := time.Now()
+	second.says(t, "work=delivery")
+	t.Logf("taken over %s after the kill", time.Since(killed).Round(100*time.Millisecond))
+	visit("after-the-kill")
+	if messages, ids := r.ordered(t, hook.Secret); ids != len(want) || len(want) < 4 {
+		t.Errorf("%d messages for %d ids, want those of %d triggers, at least 4", messages, ids, len(want))
+	}
 }
 
 // walk goes into the geofence or out of it, and sends an event. What breaks off is sent again until it is answered.
-func (l *ledger) walk(t *testing.T, address string) {
+func (l *ledger) walk(t *testing.T) {
 	lat := []float64{38.71, 38.73}[l.legs%2]
 	for range 4 {
 		l.at = l.at.Add(20 * time.Second)
 		body := fmt.Sprintf(`{"at":%q,"limit":0,"where":{"lat":%g,"lng":-9.14,"accuracy_m":8},"permissions":{"location":"precise"}}`, l.at.UTC().Format(time.RFC3339), lat)
 		var answer wire.ContextResponse
-		l.post(t, address, l.token, "/v1/context", body, &answer)
+		l.post(t, l.token, "/v1/context", body, &answer)
 		for _, trigger := range answer.Triggers {
 			if !slices.Contains(l.triggers, trigger.ID) {
 				l.triggers = append(l.triggers, trigger.ID)
@@ -162,19 +279,19 @@ func (l *ledger) walk(t *testing.T, address string) {
 	}
 	id := fmt.Sprint("e", l.legs)
 	var results wire.EventsResponse
-	l.post(t, address, l.token, "/v1/events", `{"events":[{"id":"`+id+`","kind":"view","item":"i"}]}`, &results)
+	l.post(t, l.token, "/v1/events", `{"events":[{"id":"`+id+`","kind":"view","item":"i"}]}`, &results)
 	l.events = append(l.events, id)
 	var made wire.StoredProduct
 	named := fmt.Sprint(l.name, " on leg ", l.legs)
-	l.post(t, address, l.admin, "/v1/products", fmt.Sprintf(`{"title":%q}`, named), &made, "Idempotency-Key", named)
+	l.post(t, l.admin, "/v1/products", fmt.Sprintf(`{"title":%q}`, named), &made, "Idempotency-Key", named)
 	l.products = append(l.products, made.Item)
 	l.legs++
 }
 
-func (l *ledger) post(t *testing.T, address, token, path, body string, into any, headers ...string) {
+func (l *ledger) post(t *testing.T, token, path, body string, into any, headers ...string) {
 	client := apitest.Client(t)
 	for {
-		request, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+address+path, strings.NewReader(body))
+		request, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+l.addresses[l.turn%len(l.addresses)]+path, strings.NewReader(body))
 		if err != nil {
 			t.Error(err)
 			return
@@ -195,7 +312,7 @@ func (l *ledger) post(t *testing.T, address, token, path, body string, into any,
 				}
 				return
 			}
-			if err == nil && response.StatusCode != http.StatusServiceUnavailable {
+			if err == nil && response.StatusCode != http.StatusServiceUnavailable && response.StatusCode != http.StatusConflict {
 				t.Errorf("%s: got %d %s", path, response.StatusCode, text)
 				return
 			}
@@ -203,6 +320,7 @@ func (l *ledger) post(t *testing.T, address, token, path, body string, into any,
 		if t.Context().Err() != nil {
 			return
 		}
+		l.turn++
 		time.Sleep(5 * time.Millisecond)
 	}
 }

@@ -124,6 +124,16 @@ func (p *process) up(t *testing.T, address string) {
 				break
 			}
 		}
+		select {
+		case err := <-p.ended:
+			p.ended <- err
+			var said []string
+			for line := range p.lines {
+				said = append(said, line)
+			}
+			t.Fatalf("the process ended (%v) and said %q", err, said)
+		default:
+		}
 		if time.Now().After(deadline) {
 			t.Fatal("the process does not answer")
 		}

@@ -115,7 +115,7 @@ func (l *Leases) win(ctx context.Context, name, holder string) (word leaseDocume
 		select {
 		case <-ctx.Done():
 			return word, 0, now, false
-		case <-time.After(leaseAgain / 2):
+		case <-time.After(leaseAgain):
 		}
 	}
 }

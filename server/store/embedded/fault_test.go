@@ -21,6 +21,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"satnav/server/store"
+	"satnav/server/store/embedded/disktest"
 	"satnav/server/store/storetest"
 )
 
@@ -56,11 +57,6 @@ func untilTotal(t testing.TB, l *ledger, n int) {
 	}
 }
 
-// powerCut returns what a disk may hold after a power cut: all that was synced and any part of what was not.
-func powerCut(fs *vfs.MemFS, rng *rand.Rand) *vfs.MemFS {
-	return fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng})
-}
-
 // cutPower works on a file system made by wrap, cuts the power at random several times, and checks each time what a store
 // opened afterwards holds.
 func cutPower(t *testing.T, cuts int, wrap func(*vfs.MemFS) vfs.FS) error {
@@ -71,7 +67,7 @@ func cutPower(t *testing.T, cuts int, wrap func(*vfs.MemFS) vfs.FS) error {
 		stop, _ := working(t, s, l)
 		untilTotal(t, l, l.total()+20+rng.IntN(200))
 		promised := l.copy()
-		disk = powerCut(disk, rng)
+		disk = disktest.PowerCut(disk, rng)
 		stop()
 		s.Close() // what it writes now is on the old disk
 		d, err := Open("data", Options{FS: disk})
@@ -92,7 +88,7 @@ func cutPower(t *testing.T, cuts int, wrap func(*vfs.MemFS) vfs.FS) error {
 
 func TestPowerCutLosesNothing(t *testing.T) {
 	t.Parallel()
-	if err := cutPower(t, 30, func(disk *vfs.MemFS) vfs.FS { return disk }); err != nil {
+	if err := cutPower(t, 30, disktest.Honest); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -100,38 +96,12 @@ func TestPowerCutLosesNothing(t *testing.T) {
 // The test above must be able to fail: a disk that lies about its syncs is found.
 func TestPowerCutOnLyingDiskIsFound(t *testing.T) {
 	t.Parallel()
-	err := cutPower(t, 100, func(disk *vfs.MemFS) vfs.FS { return lyingFS{disk} })
+	err := cutPower(t, 100, disktest.Lying)
 	if err == nil {
 		t.Fatal("the power was cut 100 times over a log that was never synced, and nothing was found missing")
 	}
 	t.Log(err)
 }
-
-// lyingFS does not sync logs and says that it did.
-type lyingFS struct{ vfs.FS }
-
-func (l lyingFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	f, err := l.FS.Create(name, category)
-	return lyingFile(name, f), err
-}
-
-func (l lyingFS) ReuseForWrite(from, to string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	f, err := l.FS.ReuseForWrite(from, to, category)
-	return lyingFile(to, f), err
-}
-
-func lyingFile(name string, f vfs.File) vfs.File {
-	if f == nil || !strings.HasSuffix(name, ".log") {
-		return f
-	}
-	return unsynced{f}
-}
-
-type unsynced struct{ vfs.File }
-
-func (unsynced) Sync() error                { return nil }
-func (unsynced) SyncData() error            { return nil }
-func (unsynced) SyncTo(int64) (bool, error) { return true, nil }
 
 // faults are injected into a file system while they are set.
 type faults struct {

@@ -1,0 +1,54 @@
+// Package disktest has disks that lose power, and such that lie about what they have, for the tests of what is written to them.
+package disktest
+
+import (
+	"math/rand/v2"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Disk is one in memory, and FS what a store is given.
+type (
+	Disk = vfs.MemFS
+	FS   = vfs.FS
+)
+
+// New makes an empty disk in memory.
+func New() *Disk { return vfs.NewCrashableMem() }
+
+// PowerCut returns what a disk may hold after a power cut: all that was synced and any part of what was not.
+func PowerCut(disk *Disk, rng *rand.Rand) *Disk {
+	return disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng})
+}
+
+// Honest is the disk as it is.
+func Honest(disk *Disk) FS { return disk }
+
+// Lying is a disk that does not sync logs and says that it did: a store on it is one whose sync is turned off.
+func Lying(disk *Disk) FS { return lying{disk} }
+
+type lying struct{ vfs.FS }
+
+func (l lying) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := l.FS.Create(name, category)
+	return lyingFile(name, f), err
+}
+
+func (l lying) ReuseForWrite(from, to string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := l.FS.ReuseForWrite(from, to, category)
+	return lyingFile(to, f), err
+}
+
+func lyingFile(name string, f vfs.File) vfs.File {
+	if f == nil || !strings.HasSuffix(name, ".log") {
+		return f
+	}
+	return unsynced{f}
+}
+
+type unsynced struct{ vfs.File }
+
+func (unsynced) Sync() error                { return nil }
+func (unsynced) SyncData() error            { return nil }
+func (unsynced) SyncTo(int64) (bool, error) { return true, nil }
