@@ -48,6 +48,7 @@ type Options struct {
 	Connections  int           // that calls come in through: how many may be under way at once
 	Crossings    float64       // share of calls that report a crossing
 	BackendToken bool          // one backend's token for all calls, instead of one token a shopper
+	Overload     bool          // flood the server, too
 	Profile      string        // file for a CPU profile of the server during the run that counts; empty: none
 
 	Program string    // this program, started again for the servers
@@ -117,13 +118,18 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 		return nil, err
 	}
 	b.say("starting the server …")
-	served, err := start(ctx, &o, "satnav serve", "serve", "--listen", "127.0.0.1:0", "--data", b.data, "--operator-listen", operator,
-		"--set", "limits.shopper_calls=1000000", "--set", "limits.service_calls=1000000", "--set", "limits.retailer_calls=1000000",
-		"--set", "identity.token_cache="+strconv.Itoa(max(100, 2*o.Shoppers)), "--set", "log.level=warn")
+	serve := func(address string, more ...string) (*child, error) {
+		return start(ctx, &o, "satnav serve", append([]string{
+			"serve", "--listen", address, "--data", b.data, "--operator-listen", operator,
+			"--set", "limits.shopper_calls=1000000", "--set", "limits.service_calls=1000000", "--set", "limits.retailer_calls=1000000",
+			"--set", "identity.token_cache=" + strconv.Itoa(max(100, 2*o.Shoppers)), "--set", "log.level=warn",
+		}, more...)...)
+	}
+	served, err := serve("127.0.0.1:0", "--set", "limits.max_wait=0s") // the highest rate is that at which nothing had to be refused
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, served.stop()) }()
+	defer func() { err = errors.Join(err, served.stop()) }() // stop may be asked twice
 	if err := b.prepare(ctx, served.address); err != nil {
 		return nil, err
 	}
@@ -147,6 +153,20 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 	}
 	if err := b.halves(ctx, served, bareEcho, filepath.Join(scratch, "bare")); err != nil {
 		return nil, err
+	}
+	if o.Overload {
+		if err := served.stop(); err != nil {
+			return nil, err
+		}
+		if served, err = serve(served.address); err != nil {
+			return nil, err
+		}
+		if _, err := b.warm(ctx); err != nil { // tokens and shoppers are cold again
+			return nil, err
+		}
+		if err := b.overload(ctx, served); err != nil {
+			return nil, err
+		}
 	}
 	return &b.report, nil
 }

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 func TestBench(t *testing.T) {
 	t.Setenv("BENCH_CHILD", "1")
 	data := t.TempDir()
-	for _, arguments := range [][]string{{}, {"--backend-token"}} { // the second run finds the city as the first one left it
+	for _, arguments := range [][]string{{}, {"--backend-token", "--overload"}} { // the second run finds the city as the first one left it
 		var out, said bytes.Buffer
 		code := command.Run(t.Context(), append([]string{"bench", "--quick", "--json", "--data", data}, arguments...), command.IO{Out: &out, Err: &said, Environ: os.Environ()})
 		if code != 0 {
@@ -55,6 +55,11 @@ func TestBench(t *testing.T) {
 		}
 		if report.Context.Crossings <= 0 || report.Context.Crossings > 0.1 {
 			t.Errorf("%v: %.3f of the calls returned a crossing, want about the 0.05 that reported one", arguments, report.Context.Crossings)
+		}
+		if o := report.Overload; (o != nil) != (len(arguments) > 0) {
+			t.Errorf("%v: overload is %+v", arguments, o)
+		} else if o != nil && (o.Accepted <= 0 || o.Before.P99 <= 0 || o.During.P99 <= 0 || o.After.P99 <= 0 || o.BesideDuring.P99 <= 0) {
+			t.Errorf("%v: overload: %+v, want figures", arguments, o)
 		}
 		if again := len(arguments) > 0; again == strings.Contains(said.String(), "seeding") {
 			t.Errorf("%v: want the city to be seeded once:\n%s", arguments, &said)

@@ -32,6 +32,8 @@ type Report struct {
 	// At half of Context.Rate. HalfContext are the calls that returned no crossing, HalfCrossing those that did,
 	// and Put are bare synced puts, as many as there were crossings, beside the echo at that rate.
 	HalfEcho, HalfContext, HalfCrossing, Put Figures
+
+	Overload *Overload // nil: it was not asked for
 }
 
 // Figures are one row. Times are in milliseconds, from when a call was due.
@@ -122,5 +124,15 @@ func (r *Report) Print(out io.Writer) error {
 	row("/v1/context, no crossing", r.HalfContext)
 	row("/v1/context, crossing", r.HalfCrossing)
 	row("bare synced put", r.Put)
-	return table.Flush()
+	if err := table.Flush(); err != nil || r.Overload == nil {
+		return err
+	}
+	o := r.Overload
+	fmt.Fprintf(out, "\nat %.0f times the highest rate, latency of accepted calls from when they were sent (p50, p99 in ms):\n", o.Times)
+	fmt.Fprintf(out, "  %.0f calls/s got through to the server: %.0f answered (%.2f of the highest rate), %.0f refused\n", o.Sent, o.Accepted, o.Accepted/r.Context.Rate, o.Refused)
+	fmt.Fprintf(out, "  before, at half: %.2f %.2f   in the flood: %.2f %.2f (p99 %.1f times)   a second after it: %.2f %.2f (p99 %.1f times)\n",
+		o.Before.P50, o.Before.P99, o.During.P50, o.During.P99, o.During.P99/o.Before.P99, o.After.P50, o.After.P99, o.After.P99/o.Before.P99)
+	_, err := fmt.Fprintf(out, "  another retailer, %d calls/s: before %.2f %.2f   beside the flood %.2f %.2f (p99 %.2f times), %d refused\n",
+		besideRate, o.BesideBefore.P50, o.BesideBefore.P99, o.BesideDuring.P50, o.BesideDuring.P99, o.BesideDuring.P99/o.BesideBefore.P99, o.BesideRefused)
+	return err
 }

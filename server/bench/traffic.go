@@ -260,13 +260,7 @@ func (c *caller) send(who int, crosses bool, limit int) ([]byte, error) {
 	c.request = strconv.AppendInt(append(c.request[:0], p.headers...), int64(len(b)), 10)
 	c.request = append(append(c.request, "\r\n\r\n"...), b...)
 	status, answer, err := c.client.post(c.request)
-	switch {
-	case err != nil:
-		return nil, err
-	case status != 200:
-		return nil, fmt.Errorf("status %d: %.300s", status, answer)
-	}
-	return answer, nil
+	return answer, judged(status, answer, err)
 }
 
 // appendTrail appends at, where and, if there are several points, trail.

@@ -21,6 +21,7 @@ type benchmark struct {
 	Connections  int           `help:"How many calls may be under way at once." default:"256"`
 	Crossings    float64       `help:"Share of calls that report a crossing." default:"0.05"`
 	BackendToken bool          `help:"One backend's token for all calls, instead of one token a shopper."`
+	Overload     bool          `help:"Flood the server as well, with five times what it bears, and see how it and another retailer fare."`
 	Profile      string        `help:"Keep a CPU profile of the server's last run here." placeholder:"FILE"`
 	Quick        bool          `help:"A few seconds with 500 shoppers: shows that all works, measures little."`
 	JSON         bool          `help:"Print the figures as JSON."`
@@ -38,7 +39,7 @@ func (b *benchmark) Run(ctx context.Context, std IO) error {
 	}
 	o := bench.Options{
 		Data: b.Data, Shoppers: b.Shoppers, Days: b.Days, Duration: b.Duration, Probe: 4 * time.Second, Bound: 50 * time.Millisecond, Connections: b.Connections,
-		Rate: b.Rate, Crossings: b.Crossings, BackendToken: b.BackendToken, Profile: b.Profile,
+		Rate: b.Rate, Crossings: b.Crossings, BackendToken: b.BackendToken, Overload: b.Overload, Profile: b.Profile,
 		Program: program, Env: std.Environ, Said: std.Err, Log: observe.NewLogger(std.Err, "warn", "text"),
 	}
 	if b.Quick {
