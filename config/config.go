@@ -83,6 +83,7 @@ type Limits struct {
 	Import        Size          `koanf:"import"`         // of an import over HTTP, as sent and inflated; it is streamed, never held whole
 	Deadline      time.Duration `koanf:"deadline"`       // of a call; imports have none
 	InFlight      int           `koanf:"in_flight"`      // calls at once; more are refused at once with 503
+	MaxWait       time.Duration `koanf:"max_wait"`       // of the median call for a processor; from there on calls are refused early with 503
 }
 
 // Cache bounds the memory that is spent to spare the disk.
@@ -145,6 +146,7 @@ func Default() Config {
 			Import:        1 << 30,
 			Deadline:      5 * time.Second,
 			InFlight:      4_096,
+			MaxWait:       2 * time.Millisecond,
 		},
 		Cache: Cache{
 			Shoppers: 512 << 20,

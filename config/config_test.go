@@ -195,7 +195,7 @@ func TestZeroSaysEverything(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	for _, k := range knobs {
-		mayBeZero := []string{"operator_listen", "keys", "drain", "identity.jwks", "identity.leeway", "delivery.allow", "delivery.nats", "cache.blocks", "suggestions.explore"}
+		mayBeZero := []string{"operator_listen", "keys", "drain", "identity.jwks", "identity.leeway", "delivery.allow", "delivery.nats", "cache.blocks", "suggestions.explore", "limits.max_wait"}
 		named := slices.ContainsFunc(problems, func(p Problem) bool { return p.Knob == k.name })
 		if named == slices.Contains(mayBeZero, k.name) {
 			t.Errorf("%s: named is %v", k.name, named)

@@ -59,6 +59,7 @@ func (c Config) problems() Problems {
 	within(&v, "limits.import", c.Limits.Import, 1<<20, 1<<40)
 	within(&v, "limits.deadline", c.Limits.Deadline, 50*time.Millisecond, time.Minute)
 	within(&v, "limits.in_flight", c.Limits.InFlight, 1, 1_000_000)
+	within(&v, "limits.max_wait", c.Limits.MaxWait, 0, time.Second)
 
 	within(&v, "cache.shoppers", c.Cache.Shoppers, 1<<20, 1<<40)
 	if c.Cache.Blocks != 0 {

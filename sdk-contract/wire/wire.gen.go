@@ -2973,7 +2973,7 @@ type Used struct {
 	// Arms Experiments that could matter, and the arm of each.
 	Arms map[string]string `json:"arms,omitempty,omitzero"`
 
-	// Degraded What was missing and done without, such as `store` or `model`.
+	// Degraded What was missing and done without. `store`: nothing is known of the shopper now, so neither history nor position was used, and the fixes of the call were not taken in: send them again, in `trail`. More may come, such as `model`.
 	Degraded []string `json:"degraded,omitempty,omitzero"`
 
 	// Distrust Why a position was not trusted fully, or not used: `mocked`, `accuracy` (better than phones are), `jump` (farther from the track than anybody moves), `future` (later than our clock; geofences do not see it).

@@ -78,6 +78,7 @@ type API struct {
 	operation map[string]*operation // by method and path, see operationKey
 	paths     []string              // those without a parameter
 	meters    *meters
+	shedder   *shedder
 	streams   streams
 	pages     *pages
 }
@@ -88,10 +89,20 @@ var _ ServerInterface = (*API)(nil)
 const readTimeout = 60 * time.Second
 
 // Server answers calls of the API.
-type Server struct{ fiber *fiber.App }
+type Server struct {
+	fiber   *fiber.App
+	shedder *shedder
+}
 
 // Serve answers calls that come in through the listener, until Shutdown.
-func (s *Server) Serve(listener net.Listener) error { return s.fiber.Listener(listener) }
+func (s *Server) Serve(listener net.Listener) error {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() { defer close(ended); s.shedder.run(done) }()
+	err := s.fiber.Listener(listener)
+	close(done)
+	<-ended
+	return err
+}
 
 // Shutdown takes no more calls and waits for those under way, at most so long.
 func (s *Server) Shutdown(atMost time.Duration) error {
@@ -103,22 +114,32 @@ func (s *Server) Shutdown(atMost time.Duration) error {
 }
 
 // New makes the server of the API.
-func New(parts Parts) *Server { return &Server{newApp(parts)} }
+func New(parts Parts) *Server {
+	shedder := newShedder(parts.Limits.InFlight, parts.Limits.MaxWait)
+	return &Server{newShedding(parts, shedder), shedder}
+}
 
-// newApp mounts the operations.
-func newApp(parts Parts) *fiber.App {
+// newApp mounts the operations, with nothing that refuses calls for their wait.
+func newApp(parts Parts) *fiber.App { return newShedding(parts, newShedder(parts.Limits.InFlight, 0)) }
+
+// connections is how many may be open for each call that may be under way: a phone that keeps one open asks seldom. Each costs some
+// 20 KiB; who comes on top is refused.
+const connections = 8
+
+func newShedding(parts Parts, shedder *shedder) *fiber.App {
 	if parts.Limits.Body == 0 {
 		parts.Limits.Body = MaxBody
 	}
-	a := &API{Parts: parts, contract: readContract(), operation: map[string]*operation{}, meters: newMeters(parts.Limits), pages: newPages(parts.PageKey)}
+	a := &API{Parts: parts, contract: readContract(), operation: map[string]*operation{}, meters: newMeters(parts.Limits), shedder: shedder, pages: newPages(parts.PageKey)}
 	server := fiber.New(fiber.Config{
 		AppName:                      "satnav",
 		DisableStartupMessage:        true,
 		StrictRouting:                true,
 		CaseSensitive:                true,
 		BodyLimit:                    parts.Limits.Body,
-		StreamRequestBody:            true, // imports are read as they come; body bounds all others
-		DisablePreParseMultipartForm: true, // no operation takes a form, and one would be read to disk, whoever sends it
+		Concurrency:                  connections * parts.Limits.InFlight, // 0: fiber's own bound
+		StreamRequestBody:            true,                                // imports are read as they come; body bounds all others
+		DisablePreParseMultipartForm: true,                                // no operation takes a form, and one would be read to disk, whoever sends it
 		ReadBufferSize:               16 << 10,
 		ReadTimeout:                  readTimeout,
 		IdleTimeout:                  2 * time.Minute,

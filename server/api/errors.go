@@ -59,7 +59,7 @@ func refusal(err error) *failure {
 func failer(log *slog.Logger) fiber.ErrorHandler {
 	return func(c *fiber.Ctx, err error) error {
 		p, id := problemOf(err), traceID(c)
-		if p.kind.status >= 500 {
+		if p.kind.status >= 500 && !p.quiet {
 			log.Error("call failed", "trace_id", id, "method", c.Method(), "route", c.Route().Path, "status", p.kind.status, "error", err)
 		}
 		return p.send(c, id)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -43,12 +44,17 @@ func (a *API) guard(c *fiber.Ctx) (err error) {
 		return c.Next()
 	}
 	if !a.meters.enter() {
-		return &failure{kind: unavailable, detail: "too many calls are under way", retryAfter: time.Second}
+		return a.shed(refusedForPlaces)
 	}
 	defer a.meters.leave()
 	if err := a.admit(c, op); err != nil {
 		return err
 	}
+	demand, why := a.shedder.enter(caller(c).Retailer)
+	if why != "" {
+		return a.shed(why)
+	}
+	defer a.shedder.leave(demand)
 	if err := a.checkParameters(c, op); err != nil {
 		return err
 	}
@@ -63,6 +69,16 @@ func (a *API) guard(c *fiber.Ctx) (err error) {
 	return a.carryOut(c, op)
 }
 
+// shed refuses a call early. The callers are told different times, or they would all come back at once.
+func (a *API) shed(why refusedFor) error {
+	a.Metrics.Shed(string(why))
+	return &failure{
+		kind: unavailable, detail: "more calls come than can be answered", quiet: true,
+		retryAfter: time.Second + rand.N(2*time.Second),
+	}
+}
+
+// carryOut lets the operation answer, and notes what staff do.
 func (a *API) carryOut(c *fiber.Ctx, op *operation) error {
 	if err := c.Next(); err != nil {
 		return err

@@ -23,6 +23,7 @@ type Limits struct {
 	Body          int           // bytes of a call, as sent and inflated; 0: MaxBody
 	InFlight      int           // calls at once; 0: no bound
 	Deadline      time.Duration // of a call; 0: none
+	MaxWait       time.Duration // of the median call for a processor, from which on calls are refused early; 0: none is
 }
 
 // meters count calls: those under way, and those that each token and retailer has left. A token's meter is

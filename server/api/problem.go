@@ -69,6 +69,7 @@ type failure struct {
 	detail     string // what was found here, and what would be right; empty: the title says all
 	faults     Faults
 	retryAfter time.Duration // 0: not said
+	quiet      bool          // it is counted, and would fill the log
 	cause      error         // for our log, when it is a fault of ours
 }
 

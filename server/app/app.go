@@ -76,6 +76,9 @@ type Options struct {
 	Log    *slog.Logger
 	Now    func() time.Time // nil: time.Now
 	Store  embedded.Options // what the configuration does not say of the embedded store; tests fill its disk
+
+	// Between, when not nil, is put between the store and all that uses it: tests let it hang.
+	Between func(store.Documents) store.Documents
 }
 
 // Open opens the store and everything on top of it, and loads every retailer. The folder is made when it
@@ -116,17 +119,18 @@ func (a *App) join(ctx context.Context) error {
 	page.Write([]byte("the shopper's own page"))
 	a.pageKey = page.Sum(nil)
 	names := retailer.NewNames()
-	a.Shoppers = store.NewShoppers(a.Documents, store.ShoppersConfig{
+	documents := store.NewBrake(a.Documents) // for calls; what runs in the background has all the time that it needs
+	a.Shoppers = store.NewShoppers(documents, store.ShoppersConfig{
 		Secret: key, Names: names.Of, Keep: func(retailer string, p who.Purpose) who.Keep { return a.Retailers.Keep(retailer, p) }, CacheBytes: uint64(a.Config.Cache.Shoppers),
 		Alone: a.Config.Store == config.Embedded, // a database is shared by replicas
 	})
-	a.Retailers = retailer.New(store.NewEntries(a.Documents), a.Shoppers, names, a.now, a.log)
+	a.Retailers = retailer.New(store.NewEntries(documents), a.Shoppers, names, a.now, a.log)
 	if a.Config.Store == config.Embedded {
 		a.Retailers.KeepFences(filepath.Join(a.Config.Data, "cache")) // the embedded store belongs to one process
 	}
 	a.metrics.Registry.MustRegister(&modelWatch{a.Retailers, observe.NewLabel(watchedRetailers)})
 	a.Diary = diary.New(a.Shoppers, a.Retailers, a.metrics.UnknownItem)
-	a.calls = store.NewCalls(a.Documents, key, a.Config.Store == config.Embedded)
+	a.calls = store.NewCalls(documents, key, a.Config.Store == config.Embedded)
 	a.quotas = store.NewQuotas(a.Documents, a.log)
 	a.Decisions = decision.New(a.Shoppers, a.Retailers, store.NewNotes(a.Documents), decision.Config{
 		Keep: a.Config.Decisions.Keep, Room: a.Config.Decisions.Queue, Alone: a.Config.Store == config.Embedded, Now: a.now, Log: a.log,

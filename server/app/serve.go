@@ -109,7 +109,7 @@ func (a *App) server(ending context.Context, verifier *identity.Verifier) *api.S
 		Import: a.Import, Health: a.health, Metrics: a.metrics, Log: a.log, Now: a.now,
 		Limits: api.Limits{
 			ShopperCalls: a.Config.Limits.ShopperCalls, ServiceCalls: a.Config.Limits.ServiceCalls, RetailerCalls: a.Config.Limits.RetailerCalls,
-			Body: int(a.Config.Limits.Body), InFlight: a.Config.Limits.InFlight, Deadline: a.Config.Limits.Deadline,
+			Body: int(a.Config.Limits.Body), InFlight: a.Config.Limits.InFlight, Deadline: a.Config.Limits.Deadline, MaxWait: a.Config.Limits.MaxWait,
 		},
 	})
 }

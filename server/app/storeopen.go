@@ -52,6 +52,9 @@ func (a *App) openStore(ctx context.Context, o Options) error {
 		a.Documents, a.checkpoint = s, s.Checkpoint
 		a.watch(s)
 	}
+	if o.Between != nil {
+		a.Documents = o.Between(a.Documents)
+	}
 	if err := store.Whole(ctx, a.Documents); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -22,6 +23,7 @@ import (
 	"satnav/server/demo"
 	"satnav/server/identity"
 	"satnav/server/observe"
+	"satnav/server/store"
 	"satnav/server/store/embedded"
 )
 
@@ -36,11 +38,12 @@ type house struct {
 
 // plan says how a house is opened. The zero value is an empty folder with the default configuration.
 type plan struct {
-	data  string // "": a folder of the test's own
-	set   func(*config.Config)
-	store embedded.Options
-	now   func() time.Time // nil: time.Now
-	log   io.Writer        // nil: the log that is searched for what must not be in it
+	data    string // "": a folder of the test's own
+	set     func(*config.Config)
+	store   embedded.Options
+	between func(store.Documents) store.Documents // nil: nothing
+	now     func() time.Time                      // nil: time.Now
+	log     io.Writer                             // nil: the log that is searched for what must not be in it
 }
 
 // info collects what every house of this test binary logs at info level; see TestMain.
@@ -70,7 +73,7 @@ const patience = time.Minute
 func raise(p plan) (*house, error) {
 	c := config.Default()
 	c.Listen, c.Data, c.OperatorListen = "127.0.0.1:0", p.data, ""
-	c.Limits.Deadline = patience
+	c.Limits.Deadline, c.Limits.MaxWait = patience, 0 // however busy the machine is
 	if p.set != nil {
 		p.set(&c)
 	}
@@ -78,7 +81,7 @@ func raise(p plan) (*house, error) {
 	if out == nil {
 		out = info
 	}
-	satnav, err := app.Open(context.Background(), app.Options{Config: c, Log: observe.NewLogger(out, "info", "text"), Store: p.store, Now: p.now})
+	satnav, err := app.Open(context.Background(), app.Options{Config: c, Log: observe.NewLogger(out, "info", "text"), Store: p.store, Now: p.now, Between: p.between})
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +156,7 @@ func inCity(m *testing.M) (code int) {
 	c := config.Default()
 	c.Listen, c.Data = "127.0.0.1:0", data
 	c.OperatorListen = freeAddress()
-	c.Limits.Deadline = patience
+	c.Limits.Deadline, c.Limits.MaxWait = patience, 0
 	satnav, err := app.Open(context.Background(), app.Options{Config: c, Log: observe.NewLogger(info, "info", "text")})
 	if err == nil {
 		city.City, err = satnav.SeedDemo(context.Background(), scale, func(string) {})
@@ -184,14 +187,17 @@ func inCity(m *testing.M) (code int) {
 // operator is where the city's metrics are.
 var operator string
 
-// freeAddress is a loopback address that nobody listens on.
+// freeAddress is a loopback address that nobody listens on. Its port is below those that systems give to callers: a client that calls
+// again and again while nobody listens would sooner or later be given the very port that it calls, and talk to itself.
 func freeAddress() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		panic(err)
+	for {
+		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 15_000+rand.IntN(15_000)))
+		if err != nil {
+			continue // it is taken
+		}
+		defer l.Close()
+		return l.Addr().String()
 	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // as makes a token.

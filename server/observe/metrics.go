@@ -18,6 +18,7 @@ type Metrics struct {
 	inFlight prometheus.Gauge
 	unknown  *prometheus.CounterVec
 	oneSided *prometheus.CounterVec
+	shed     *prometheus.CounterVec
 	retailer *Label
 }
 
@@ -44,13 +45,19 @@ func NewMetrics() *Metrics {
 		oneSided: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "satnav_suggestions_one_sided_total", Help: "Suggestions that hang on one kind of sign, by sign: it made more than four fifths of what speaks for them.",
 		}, []string{"sign"}),
+		shed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "satnav_http_calls_shed_total", Help: "Calls refused early, because half of all waited for a processor for too long (wait), or too many were under way (places).",
+		}, []string{"why"}),
 		retailer: NewLabel(1000),
 	}
 	m.Registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector(),
-		m.calls, m.seconds, m.inFlight, m.unknown, m.oneSided)
+		m.calls, m.seconds, m.inFlight, m.unknown, m.oneSided, m.shed)
 	return m
 }
+
+// Shed counts a call that was refused early.
+func (m *Metrics) Shed(why string) { m.shed.WithLabelValues(why).Inc() }
 
 // Route counts the calls of one route. It is made once, when routes are mounted,
 // so that a call costs no look-up of labels. Safe for concurrent use.

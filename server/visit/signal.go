@@ -28,6 +28,8 @@ type Signal struct {
 	Explore bool
 	Limit   int
 	Regions int // how many the phone can watch by itself
+
+	degraded bool // the store is away: nothing is known of anybody
 }
 
 // timed returns the signal with its times on the server's clock, and by how much the device's differs.

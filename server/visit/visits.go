@@ -80,6 +80,9 @@ func (v *Visits) Answer(ctx context.Context, s Signal) (Answer, error) {
 			}
 			return answer, fmt.Errorf("%w: many calls of one shopper at once", ErrCrowded)
 		}
+		if s.Limit > 0 && away(ctx, err) { // who delivers fixes alone must know that they are not taken in
+			answer, err = v.degraded(ctx, snapshot, &s)
+		}
 		answer.Used.Skew = skew
 		if v.timed != nil && err == nil {
 			for _, arm := range answer.Used.Arms {
@@ -92,7 +95,11 @@ func (v *Visits) Answer(ctx context.Context, s Signal) (Answer, error) {
 
 // answer is one try. The last one does without keeping a fix on which nothing was decided, when another call came first.
 func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Signal, last bool) (Answer, error) {
-	now, err := scene.Open(ctx, v.shoppers, &snapshot.Scene, scene.Call{
+	var shoppers who.Shoppers = v.shoppers
+	if s.degraded {
+		shoppers = nobodys{}
+	}
+	now, err := scene.Open(ctx, shoppers, &snapshot.Scene, scene.Call{
 		Key: s.Key, Device: s.Device, At: s.At, Fix: s.Fix, Cell: s.Cell, Trail: s.Trail,
 	})
 	if err != nil {
@@ -108,7 +115,7 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 	var guard *guard
 	if snapshot.Suggest.Rules != nil || suggest.Rules != nil {
 		guard = v.newGuard(s.Key.Retailer, now.Shopper)
-		guard.sides = &sides
+		guard.sides, guard.quiet = &sides, guard.quiet || s.degraded // what the shopper wished cannot be read
 	}
 	if err := v.proposeAll(ctx, snapshot, s, &now, change, answer.Triggers, guard, &sides); err != nil {
 		return Answer{}, err
@@ -151,6 +158,9 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 			}
 			change.Told, change.Lazy, quiet = &guard.told, false, false
 		}
+	}
+	if s.degraded {
+		change = nil // only exposures can be in it
 	}
 	if change != nil && !(quiet && v.shoppers.Remember(s.Key, now.Shopper.Shopper().Revision(), change.Presence)) {
 		change.Letters = v.letters(snapshot, s.Key, answer.Triggers, change.Crossings, s.Arrived)
