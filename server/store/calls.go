@@ -109,8 +109,8 @@ func (c *Calls) folder(retailer, caller string) string {
 }
 
 // Begin notes that a call is being carried out, which takes at most within. It returns the answer instead when the call has
-// one, ErrUnderWay, or ErrOtherCall when the print is not that of the first.
-func (c *Calls) Begin(ctx context.Context, name CallName, print [sha256.Size]byte, now time.Time, within time.Duration) (*Call, *Answer, error) {
+// one, ErrUnderWay, or ErrOtherCall when something else was asked for under this name.
+func (c *Calls) Begin(ctx context.Context, name CallName, asked [sha256.Size]byte, now time.Time, within time.Duration) (*Call, *Answer, error) {
 	call := &Call{calls: c, ID: pseudonymEncoding.EncodeToString(c.mac("call", name.Retailer, name.Caller, name.Key)[:16])}
 	call.partition = c.folder(name.Retailer, name.Caller) + call.ID
 	block, err := aes.NewCipher(c.mac("answer of a call", name.Retailer, name.Caller, name.Key))
@@ -130,7 +130,7 @@ func (c *Calls) Begin(ctx context.Context, name CallName, print [sha256.Size]byt
 			return nil, nil, fmt.Errorf("call %s: %w", call.ID, err)
 		}
 		switch dead := c.alone && kept.Process != c.process; {
-		case subtle.ConstantTimeCompare(kept.Print, print[:]) == 0:
+		case subtle.ConstantTimeCompare(kept.Print, asked[:]) == 0:
 			return nil, nil, ErrOtherCall
 		case kept.Process == "":
 			answer, err := call.open(kept.Sealed)
@@ -139,7 +139,7 @@ func (c *Calls) Begin(ctx context.Context, name CallName, print [sha256.Size]byt
 			return nil, nil, ErrUnderWay
 		}
 	}
-	call.kept = callDocument{Print: print[:], At: now, Process: c.process, Until: now.Add(within + takenFor)}
+	call.kept = callDocument{Print: asked[:], At: now, Process: c.process, Until: now.Add(within + takenFor)}
 	call.revision = page.Revision
 	if err := call.keep(ctx); errors.Is(err, ErrConflict) {
 		return nil, nil, ErrUnderWay // another try was faster
