@@ -113,7 +113,11 @@ func (h *house) send(t *testing.T, client *http.Client, token, path, body, key s
 // before a cut and is broken after it.
 func cutPower(t *testing.T, cuts int, wrap func(*disktest.Disk) disktest.FS) (broken []string, promised int) {
 	dice := rand.New(rand.NewPCG(uint64(cuts), 5))
-	disk, data := disktest.New(), t.TempDir()
+	data := t.TempDir()
+	disk, err := disktest.New(data)
+	if err != nil {
+		t.Fatal(err)
+	}
 	kept := (&promises{}).copy()
 	for cut := range cuts {
 		h, err := raise(plan{data: data, store: embedded.Options{FS: wrap(disk), MemTableBytes: 256 << 10}})

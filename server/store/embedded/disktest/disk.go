@@ -2,6 +2,7 @@
 package disktest
 
 import (
+	"errors"
 	"math/rand/v2"
 	"strings"
 
@@ -14,8 +15,22 @@ type (
 	FS   = vfs.FS
 )
 
-// New makes an empty disk in memory.
-func New() *Disk { return vfs.NewCrashableMem() }
+// New makes a disk in memory that holds a folder, as durable as those are that somebody else made before.
+func New(folder string) (*Disk, error) {
+	disk := vfs.NewCrashableMem()
+	if err := disk.MkdirAll(folder, 0o700); err != nil {
+		return nil, err
+	}
+	for parent := folder; ; folder = parent {
+		d, err := disk.OpenDir(folder)
+		if err == nil {
+			err = errors.Join(d.Sync(), d.Close())
+		}
+		if parent = disk.PathDir(folder); err != nil || parent == folder {
+			return disk, err
+		}
+	}
+}
 
 // PowerCut returns what a disk may hold after a power cut: all that was synced and any part of what was not.
 func PowerCut(disk *Disk, rng *rand.Rand) *Disk {
