@@ -116,17 +116,15 @@ func (s *Server) Shutdown(atMost time.Duration) error {
 // New makes the server of the API.
 func New(parts Parts) *Server {
 	shedder := newShedder(parts.Limits.InFlight, parts.Limits.MaxWait)
-	return &Server{newShedding(parts, shedder), shedder}
+	return &Server{newApp(parts, shedder), shedder}
 }
-
-// newApp mounts the operations, with nothing that refuses calls for their wait.
-func newApp(parts Parts) *fiber.App { return newShedding(parts, newShedder(parts.Limits.InFlight, 0)) }
 
 // connections is how many may be open for each call that may be under way: a phone that keeps one open asks seldom. Each costs some
 // 20 KiB; who comes on top is refused.
 const connections = 8
 
-func newShedding(parts Parts, shedder *shedder) *fiber.App {
+// newApp mounts the operations.
+func newApp(parts Parts, shedder *shedder) *fiber.App {
 	if parts.Limits.Body == 0 {
 		parts.Limits.Body = MaxBody
 	}

@@ -9,11 +9,11 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Disk is one in memory, and FS what a store is given.
-type (
-	Disk = vfs.MemFS
-	FS   = vfs.FS
-)
+// Disk is one in memory.
+type Disk = vfs.MemFS
+
+// FS is what a store is given of a disk.
+type FS = vfs.FS
 
 // New makes a disk in memory that holds a folder, as durable as those are that somebody else made before.
 func New(folder string) (*Disk, error) {
@@ -21,14 +21,16 @@ func New(folder string) (*Disk, error) {
 	if err := disk.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
 	}
-	for parent := folder; ; folder = parent {
+	for {
 		d, err := disk.OpenDir(folder)
 		if err == nil {
 			err = errors.Join(d.Sync(), d.Close())
 		}
-		if parent = disk.PathDir(folder); err != nil || parent == folder {
+		parent := disk.PathDir(folder)
+		if err != nil || parent == folder {
 			return disk, err
 		}
+		folder = parent
 	}
 }
 
