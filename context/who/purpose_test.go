@@ -78,7 +78,7 @@ func TestRegistry(t *testing.T) {
 		{Purpose: "warranty", Use: "functional.service", Version: "1", Notices: []Notice{{"en", "Warranty", "We keep it."}}, Basis: Contract,
 			Categories: []string{"user.behavior.purchase_history"}, Kinds: []EventKind{Purchased}, Resolution: Resolution{Suggest: 9, Stored: 15, Analytics: 9}},
 	})
-	if got := r.Names(); got != "loyalty, location, warranty" {
+	if got := r.Names(); got != "loyalty, location, analytics, warranty" {
 		t.Errorf("got %s", got)
 	}
 	location, _ := r.Of(Location)
@@ -114,7 +114,7 @@ func TestRegistry(t *testing.T) {
 		{"the retailer's", Event{Kind: Purchased, Purpose: "warranty"}, ""},
 		{"another kind than it collects", Event{Kind: Viewed, Purpose: "warranty"}, `no events of the kind "view"`},
 		{"one without events", Event{Kind: Viewed, Purpose: Location}, `no events of the kind "view"`},
-		{"one that nobody declared", Event{Kind: Viewed, Purpose: "resale"}, `"resale" is not declared, want one of loyalty, location, warranty`},
+		{"one that nobody declared", Event{Kind: Viewed, Purpose: "resale"}, `"resale" is not declared, want one of loyalty, location, analytics, warranty`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
