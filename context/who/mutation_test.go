@@ -60,7 +60,7 @@ var mutations = []mutation{
 	{"another process may have committed", "server/store/shoppers.go", "if revision == k.revision {", "if revision >= k.revision {", storeTests, "TestWithdrawalHolds", false},
 	{"a commit is decided on what was read", "server/store/shoppers.go", "Expect: &expect, Put: batch.put, Delete: gone", "Put: batch.put, Delete: gone", storeTests, "TestWithdrawalHolds|TestCommitIsDecided", false},
 	{"a slow reader brings nothing old", "server/store/shoppers_cache.go", "stripe.Load() != before || found", "found", storeTests, "TestSlowAnswers|TestWithdrawalHolds", false},
-	{"a presence is remembered of that revision", "server/store/shoppers_cache.go", "there.record.Revision == revision && there.may", "there.may", storeTests, "TestWithdrawalHolds", false},
+	{"a presence is remembered of that revision", "server/store/shoppers_cache.go", "there.record.Revision != revision || !there.may", "!there.may", storeTests, "TestWithdrawalHolds", false},
 	{"an erasure ends all reading", "server/store/shoppers_erase.go", "Delete: []string{grantsID, historyID,", "Delete: []string{grantsID,", storeTests, "TestForgetErases|TestWithdrawalHolds|Erase", false},
 
 	{"where they were goes with the grant", "server/privacy/permissions.go", "decided && !given {", "decided && given {", visitTests, "TestWithdrawn", false},
