@@ -74,7 +74,9 @@ func Open(ctx context.Context, shoppers who.Shoppers, retailer *Retailer, call C
 }
 
 // Seen makes the scene of a shopper who was read before.
-func Seen(shopper *who.Shopper, retailer *Retailer, call Call) Scene { return of(shopper, retailer, call) }
+func Seen(shopper *who.Shopper, retailer *Retailer, call Call) Scene {
+	return of(shopper, retailer, call)
+}
 
 // of makes the scene of a shopper.
 func of(shopper *who.Shopper, retailer *Retailer, call Call) Scene {
