@@ -43,6 +43,10 @@ func (d *intake) compare(ctx context.Context, key who.Key, entries []Entry, even
 			continue
 		}
 		given := events[n]
+		if stored[i].Reason == Corrected { // by its shopper, of whom whoever sends it again knows nothing
+			results[indexes[n]] = Result{Status: Duplicate}
+			continue
+		}
 		if !d.timed {
 			given.At = stored[i].At
 		}

@@ -341,12 +341,12 @@ func (h *house) grant(t testing.TB, token, purpose string, given bool) {
 	h.call(t, token, "PUT", "/v1/me/permissions", map[string]any{"grants": map[string]bool{purpose: given}}).wants(200)
 }
 
-// eventually waits until something holds that another goroutine brings about.
+// eventually waits until something holds that another goroutine brings about. It says nothing about how fast that is: machines are busy.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("after 10 s still not: %s", what)
+			t.Fatalf("after %s still not: %s", patience, what)
 		}
 	}
 }

@@ -10,12 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"satnav/context/who"
 	"satnav/geo"
 	"satnav/server/store"
-	"satnav/server/store/embedded"
+	"satnav/server/store/embedded/embeddedtest"
 )
 
 // turns lets several callers of one store go on one at a time, in an order that a seed chooses. Each waits for its turn before and after each verb of
@@ -249,11 +247,7 @@ func TestWithdrawalHoldsFromTheNextRequest(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			documents, err := embedded.Open("store", embedded.Options{FS: vfs.NewMem()})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = documents.Close() })
+			documents := embeddedtest.InMemory(t)
 			var handles []*store.Shoppers
 			for range c.processes {
 				handles = append(handles, over(turns{documents}, c.cacheBytes, c.processes == 1))
