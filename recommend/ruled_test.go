@@ -187,10 +187,10 @@ func TestUnfedAttributes(t *testing.T) {
 			continue
 		}
 		when := "has(" + a.Name + ")"
-		switch {
-		case a.Type == rule.Text:
+		switch a.Type {
+		case rule.Text:
 			when = a.Name + ` != ""`
-		case a.Type == rule.Texts:
+		case rule.Texts:
 			when = "size(" + a.Name + ") > 0"
 		}
 		set, err := rule.NewSet("v1", []rule.Rule{{ID: "a", When: when, Uses: []who.Purpose{who.Loyalty, who.Location, rule.OfferPayday}, Then: then(rule.Action{Kind: rule.Say, Text: map[string]string{"en": "?"}})}},

@@ -9,11 +9,11 @@ import (
 	"satnav/recommend/rule/conflict"
 )
 
-// What is found about rules.
-type (
-	Conflict = conflict.Conflict
-	Report   = conflict.Report
-)
+// Conflict is what is found about a rule.
+type Conflict = conflict.Conflict
+
+// Report is all that is found about the rules of a retailer.
+type Report = conflict.Report
 
 // maxGoods bounds the catalogue over which conflicts are looked for; of a larger one nothing is concluded, rules conflict then over
 // whatever there might be.
