@@ -15,7 +15,7 @@ import (
 )
 
 // behindTheGate lists the names of this package that let personal data around the gate, and the only
-// folders that may use them: the store, which writes and reads what is kept; scene, which brings the
+// folders that may use them: the store, which writes and reads what is kept and says what a commit changed of what the crowd counts; scene, which brings the
 // device's own permissions and makes up people to try rules on; privacy, which tells the crowd what to count and which works where there is no device and allows none; and visit, whose
 // worker settles what no device will tell. Tests make shoppers as they need them.
 var behindTheGate = map[string][]string{
@@ -23,7 +23,7 @@ var behindTheGate = map[string][]string{
 	"Record":     {"server/store"},
 	"NewSubject": {"context/scene", "server/privacy", "server/visit"},
 	"Imagined":   {"context/scene"},
-	"Counted":    {"server/privacy"},
+	"Counted":    {"server/privacy", "server/store"},
 }
 
 const thisPackage = "satnav/context/who"
