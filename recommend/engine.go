@@ -22,7 +22,7 @@ const MaxLimit = 100
 // Request is one question to the engine.
 type Request struct {
 	Scene scene.Scene
-	Kinds []Kind // empty: products, and a store when one is near
+	Kinds []Kind // empty: products, a store when one is near, and what is on offer
 	Limit int    // 0 to MaxLimit
 	// Explore is how often, from 0 (never) to 1, the last place of the list is left to chance. What then stands there follows from
 	// who asks, when, and the Dice: Suggestion.Propensity tells how likely it was.
@@ -78,8 +78,8 @@ func Recommend(snapshot *Snapshot, r *Request) ([]Suggestion, Record) {
 	w := works.Get().(*work)
 	defer w.release()
 	w.open(snapshot, r)
-	products, stores := w.wants(r.Kinds)
-	if !products && !stores {
+	products, stores, offers := w.wants(r.Kinds)
+	if !products && !stores && !offers {
 		return nil, Record{} // nothing of what is wanted is known here
 	}
 	record.History = !w.past.Empty()
@@ -95,11 +95,23 @@ func Recommend(snapshot *Snapshot, r *Request) ([]Suggestion, Record) {
 		w.begin()
 	}
 	record.Candidates = len(w.candidates)
-	w.score()
-	chosen := w.mix(limit, products)
+	if offers {
+		most := limit
+		if products || stores {
+			most = min(limit, offersAmong)
+		}
+		w.offer(most)
+	}
+	var chosen []candidate
+	if room := limit - len(w.rules.offered); room > 0 && (products || stores) {
+		w.score()
+		chosen = w.mix(room, products)
+	}
 	suggestions := w.explain(chosen)
 	for i := range chosen {
 		record.Sources |= chosen[i].sources
+	}
+	for i := range suggestions {
 		if suggestions[i].OneSided != "" {
 			record.OneSided++
 		}
@@ -110,14 +122,16 @@ func Recommend(snapshot *Snapshot, r *Request) ([]Suggestion, Record) {
 	return suggestions, record
 }
 
-// wants says which kinds are asked for. A store among products is worth showing only where one is near.
-func (w *work) wants(kinds []Kind) (products, stores bool) {
+// wants says which kinds are asked for. A store among products is worth showing only where one is near; offers are there only where
+// rules make some.
+func (w *work) wants(kinds []Kind) (products, stores, offers bool) {
 	if len(kinds) == 0 {
-		return true, w.here.known && w.here.store != 0
+		return true, w.here.known && w.here.store != 0, w.snapshot.Rules.MakesOffers()
 	}
 	for _, k := range kinds {
 		products = products || k == KindProduct
 		stores = stores || k == KindStore
+		offers = offers || k == KindOffer && w.snapshot.Rules.MakesOffers()
 	}
-	return products, stores
+	return products, stores, offers
 }

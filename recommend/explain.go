@@ -17,10 +17,11 @@ const maxReasons = 3
 // explain makes suggestions of the chosen: their reasons are the groups of features that added most to
 // the score and that are true in words. Everything returned is the caller's.
 func (w *work) explain(chosen []candidate) []Suggestion {
-	if len(chosen) == 0 {
+	all := len(chosen) + len(w.rules.offered)
+	if all == 0 {
 		return nil
 	}
-	suggestions := make([]Suggestion, len(chosen))
+	suggestions := make([]Suggestion, all)
 	w.reasons = w.reasons[:0]
 	ids := w.idsOf(chosen)
 	until := w.validUntil()
@@ -57,7 +58,8 @@ func (w *work) explain(chosen []candidate) []Suggestion {
 		w.told[i] = len(w.reasons) - first
 		s.Propensity = 1
 	}
-	if w.chance.at >= 0 {
+	w.explainOffers(suggestions, ids[len(chosen)*idLength:])
+	if len(chosen) > 0 && w.chance.at >= 0 {
 		suggestions[w.chance.at].Propensity = w.chance.propensity
 	}
 	reasons := append(make([]Reason, 0, len(w.reasons)), w.reasons...)
@@ -65,6 +67,7 @@ func (w *work) explain(chosen []candidate) []Suggestion {
 		n := w.told[i]
 		suggestions[i].Reasons, reasons = reasons[:n:n], reasons[n:]
 	}
+	w.placeOffers(suggestions)
 	return suggestions
 }
 
@@ -370,7 +373,12 @@ func (w *work) idsOf(chosen []candidate) string {
 		hexadecimal(at[:16], seed)
 		hexadecimal(at[16:32], hash(seed^uint64(chosen[i].kind), w.id(&chosen[i])))
 	}
-	return string(w.ids[:idLength*len(chosen)])
+	for i := range w.rules.offered {
+		at := w.ids[(len(chosen)+i)*idLength:]
+		hexadecimal(at[:16], seed)
+		hexadecimal(at[16:32], hash(seed^uint64(anOffer), w.rules.offered[i].Offer.ID))
+	}
+	return string(w.ids[:idLength*(len(chosen)+len(w.rules.offered))])
 }
 
 func (w *work) key() who.Key {

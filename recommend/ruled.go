@@ -59,7 +59,9 @@ type ruled struct {
 	scene   rule.Scene
 	asked   rule.Candidate
 	effects []rule.Effect // by candidate; empty: no rule asks about candidates
-	returns []returned    // of the shopper, by category
+	effect  rule.Effect   // on an offer
+	offered []rule.Offered
+	returns []returned // of the shopper, by category
 	said    []rule.Said
 	says    []Said
 	out     []Withheld
@@ -104,6 +106,8 @@ func (w *work) end() {
 	clear(w.rules.says)
 	clear(w.rules.out)
 	clear(w.rules.counts)
+	clear(w.rules.offered)
+	w.rules.offered, w.rules.effect = w.rules.offered[:0], rule.Effect{}
 	w.rules.request, w.rules.set, w.rules.scene, w.rules.asked = nil, nil, rule.Scene{}, rule.Candidate{}
 	w.rules.effects, w.rules.said, w.rules.says, w.rules.out = w.rules.effects[:0], w.rules.said[:0], w.rules.says[:0], w.rules.out[:0]
 	w.rules.counts = w.rules.counts[:0]
@@ -144,7 +148,7 @@ func (w *work) stage(set *rule.Set) rule.Scene {
 func MomentOf(m *when.Moment) rule.Moment {
 	year, month, day := m.Instant.Date()
 	return rule.Moment{
-		Minute: m.Instant.Hour()*60 + m.Instant.Minute(), Weekday: int(m.Instant.Weekday()), Year: year, Month: int(month), Day: day,
+		Minute: m.Instant.Hour()*60 + m.Instant.Minute(), Weekday: int(m.Instant.Weekday()), Year: year, Month: int(month), Day: day, Unix: m.Instant.Unix(),
 		Daypart: string(m.Daypart), Holiday: m.Holiday, PaydayDistance: rule.Maybe[int64]{Value: int64(m.Payday), Known: m.Payday != when.NoPayday},
 	}
 }

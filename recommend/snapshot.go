@@ -8,6 +8,7 @@ import (
 	"satnav/context/where"
 	"satnav/context/who"
 	"satnav/geo"
+	"satnav/recommend/offer"
 	"satnav/recommend/rule"
 )
 
@@ -19,6 +20,7 @@ type Snapshot struct {
 	Crowd     *Crowd     // nil: nobody has bought anything
 	Model     *Model     // nil: BuiltIn
 	Rules     *rule.Set  // nil: none are live
+	Offers    *offer.Catalogue
 	// MinorPerUnit is how many minor units one of the retailer's currency has; 0 stands for 100.
 	MinorPerUnit int64
 

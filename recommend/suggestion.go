@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"satnav/context/who"
+	"satnav/recommend/offer"
 )
 
 // Kind is what is suggested.
@@ -35,7 +36,8 @@ type Suggestion struct {
 	// suggestion; empty: there is none. It is told to the product team, since a list that hangs on one
 	// attribute is easily wrong in the same way for everybody.
 	OneSided string
-	Ruled    *Ruled // nil: no rule did anything with it
+	Ruled    *Ruled      // nil: no rule did anything with it
+	Offered  *offer.Live // of KindOffer; nil elsewhere
 }
 
 // Contributions are the parts of a score's log-odds, by group of features.

@@ -98,9 +98,10 @@ type sort uint8
 const (
 	aProduct sort = iota
 	aStore
+	anOffer // of the catalogue; never a candidate that is scored
 )
 
-var kinds = [...]Kind{aProduct: KindProduct, aStore: KindStore}
+var kinds = [...]Kind{aProduct: KindProduct, aStore: KindStore, anOffer: KindOffer}
 
 var works = sync.Pool{New: func() any { return new(work) }}
 

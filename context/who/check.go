@@ -57,6 +57,10 @@ func (e *Event) Check(now time.Time) []Fault {
 	}
 	name("item", e.Item, e.Kind == Viewed || e.Kind == Added || e.Kind == Removed || e.Kind == Purchased || e.Kind == Liked || e.Kind == Dismissed)
 	name("basket", e.Basket, false)
+	name("code", e.Code, false)
+	if e.Code != "" && e.Kind != Redeemed {
+		fault("code", "it belongs to %q, not to %q", Redeemed, clip(string(e.Kind)))
+	}
 	name("store", e.Store, e.Kind == Visited && e.Place == "")
 	if math.IsNaN(e.Quantity) || math.Abs(e.Quantity) > MaxQuantity {
 		fault("quantity", "got %v, want %d to %d", e.Quantity, -MaxQuantity, MaxQuantity)

@@ -34,7 +34,8 @@ type Event struct {
 	Item       string // id of a product, offer or other thing; empty where the kind has none
 	Basket     string // empty: one basket a shopper and day
 	Quantity   float64
-	Price      Money // total of the line
+	Price      Money  // total of the line
+	Code       string // single-use, of an offer that was redeemed
 	Store      string
 	Place      string          // H3 cell, as it came
 	Properties json.RawMessage // nil: none

@@ -17,6 +17,7 @@ import (
 // the purposes of package who, and lets no price under what a product cost.
 type House struct {
 	Catalogue Catalogue // nil: names in conditions and actions are not looked up
+	Offers    Offers    // that actions may name; nil: none, each says its price
 	// Declared tells whether a purpose is declared; nil: those of package who.
 	Declared func(who.Purpose) bool
 	// Refused are categories that say something about a person which no rule may act on (health,
@@ -93,6 +94,7 @@ func newMember(r *Rule, house *House) (*member, []Problem) {
 	for n := range r.Then {
 		i.action(fmt.Sprintf("then[%d].", n), &r.Then[n])
 	}
+	i.join(m)
 	return m, i.problems
 }
 
@@ -293,7 +295,9 @@ func (i *inspection) action(at string, a *Action) {
 	case Include:
 		i.include(at, a)
 	case Price:
-		i.offer(at+"offer.", a.Offer)
+		if i.house.Offers == nil || !a.Offer.Named() { // what the catalogue says was checked when it was saved
+			i.offer(at+"offer.", a.Offer)
+		}
 	case Say, Remind:
 		i.texts(at+"text", a)
 		if a.Kind == Remind && (a.AfterSeconds <= 0 || a.AfterSeconds > 366*24*3600) {

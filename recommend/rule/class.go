@@ -47,6 +47,7 @@ const (
 	OnGeofence = "geofence"
 	OnStore    = "store"
 	OnPurpose  = "purpose"
+	OnOffer    = "offer"
 )
 
 // Depends lists what a rule names outside of itself, each once, in order.
@@ -57,6 +58,9 @@ func (r *Rule) Depends() []Dependency {
 	}
 	for _, p := range r.Uses {
 		all = append(all, Dependency{OnPurpose, string(p)})
+	}
+	for _, id := range r.Names() {
+		all = append(all, Dependency{OnOffer, id})
 	}
 	for i := range r.Then {
 		for _, item := range r.Then[i].Items {

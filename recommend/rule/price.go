@@ -13,6 +13,8 @@ func (o *Offer) target(price who.Money) int64 {
 		return int64(math.Floor(float64(price.Minor) * (100 - o.PercentOff) / 100))
 	case o.MinorOff > 0:
 		return price.Minor - o.MinorOff
+	case o.named && o.Minor == 0: // something else than a lower price
+		return price.Minor
 	}
 	return o.Minor
 }

@@ -100,7 +100,8 @@ const (
 	MaxPosition = 20
 )
 
-// Offer is a change of price: one of PercentOff, MinorOff and Minor is set. It can only lower a price.
+// Offer is a change of price: one of PercentOff, MinorOff and Minor is set, and it can only lower a price. An action that gives
+// an ID alone names an offer of the catalogue, see Offers.
 type Offer struct {
 	ID         string  `json:"id"`
 	PercentOff float64 `json:"percent_off,omitempty"` // over 0, at most 100
@@ -109,6 +110,8 @@ type Offer struct {
 	// Neutral tells the shopper what they can have without what is known of them: the list price, or an
 	// offer for all. It is asked for where the condition reads personal data.
 	Neutral string `json:"neutral,omitempty"`
+
+	named bool // it is of the catalogue, and filled in
 }
 
 // Guardrails hold a rule back. Quiet is decided here; the counts are the Guard's. 0 stands for no limit.

@@ -87,8 +87,9 @@ type Moment struct {
 	Minute         int // of the day, 0 to 1439
 	Weekday        int // 0: Sunday
 	Year           int
-	Month          int // 1 to 12
-	Day            int // 1 to 31
+	Month          int   // 1 to 12
+	Day            int   // 1 to 31
+	Unix           int64 // the instant, in seconds since 1970; 0: not told
 	Daypart        string
 	Holiday        string // name; empty: none
 	PaydayDistance Maybe[int64]

@@ -194,7 +194,7 @@ func didYouMean(wrong string, words []string) string {
 	switch {
 	case best != "":
 		return fmt.Sprintf("did you mean %q?", best)
-	case len(words) <= 12:
+	case len(words) > 0 && len(words) <= 12:
 		return "it is one of " + strings.Join(words, ", ")
 	}
 	return ""

@@ -23,8 +23,9 @@ type Set struct {
 	parts   []condition // scene parts, each once however many rules have it
 	asked   []condition // candidate parts, likewise
 	index   index
-	reads   []bool // by attribute: a rule reads it
-	caps    bool   // a rule caps
+	reads   []bool  // by attribute: a rule reads it
+	caps    bool    // a rule caps
+	naming  []int32 // members that name an offer of the catalogue
 	lean    lean
 	health  []health // by member
 	begun   atomic.Uint32
@@ -45,6 +46,10 @@ type member struct {
 	keyed     bool    // the index finds it
 	acts      bool    // it does more with a candidate than to speak beside it
 	personal  bool    // its condition reads what is known of the shopper
+
+	named       bool  // it names an offer of the catalogue
+	gives       bool  // that is all it does, and the offer is no lower price: nothing is done to candidates
+	from, until int64 // Unix seconds between which that offer holds; 0: no such end
 }
 
 // lean is what a candidate needs of the members, side by side: of thousands of rules the members themselves do not fit where a
@@ -144,7 +149,11 @@ func (s *Set) add(n int32, numbers map[string]int32) {
 	kind := cmp.Or(m.rule.Trigger.Kind, OnAnswer)
 	s.byKind[kind] = append(s.byKind[kind], n)
 	m.personal = m.formula.personal()
-	m.acts = slices.ContainsFunc(m.rule.Then, func(a Action) bool { return a.Kind != Say && a.Kind != Remind }) || m.formula.aboutCandidate()
+	if m.named {
+		s.naming = append(s.naming, n)
+	}
+	m.acts = slices.ContainsFunc(m.rule.Then, func(a Action) bool { return a.Kind != Say && a.Kind != Remind && !a.gives() }) || m.formula.aboutCandidate()
+	m.gives = !slices.ContainsFunc(m.rule.Then, func(a Action) bool { return !a.gives() })
 	s.caps = s.caps || slices.ContainsFunc(m.rule.Then, func(a Action) bool { return a.Kind == Cap })
 	for _, number := range m.formula.uses {
 		s.reads[number] = true
@@ -287,7 +296,7 @@ func (s *Set) Begin(scene *Scene, guard Guard) *Request {
 		switch {
 		case kind != OnAnswer && !m.triggered(&scene.Trigger):
 			continue
-		case !m.calendar.open(&scene.Moment):
+		case !m.calendar.open(&scene.Moment) || !m.valid(&scene.Moment):
 			r.reached[n].outcome = codeNotNow
 			continue
 		case someOff && s.health[n].off.Load():
@@ -306,6 +315,8 @@ func (s *Set) Begin(scene *Scene, guard Guard) *Request {
 		r.reached[n].outcome = codeActive
 		r.asks = r.asks || m.acts
 		switch {
+		case len(m.candidate) == 0 && m.gives:
+			r.counts[n]++
 		case len(m.candidate) == 0:
 			r.everywhere[n/64] |= 1 << (n % 64)
 			r.counts[n]++
@@ -588,6 +599,7 @@ type Part struct {
 	Holds  bool
 	Fault  string         // why it is neither true nor false; empty otherwise
 	Values map[string]any // of the attributes that it reads; those not known are left out
+	Reads  []string       // the names of these attributes
 }
 
 // Why tells of every rule what it came to, for the scene alone (nil) or for a candidate, with the values that
@@ -604,7 +616,7 @@ func (r *Request) Why(c *Candidate) []Verdict {
 		case cmp.Or(m.rule.Trigger.Kind, OnAnswer) != kind || kind != OnAnswer && !m.triggered(&r.frame.scene.Trigger):
 			v.Outcome = NotAsked
 			continue
-		case !m.calendar.open(&r.frame.scene.Moment):
+		case !m.calendar.open(&r.frame.scene.Moment) || !m.valid(&r.frame.scene.Moment):
 			v.Outcome = NotNow
 			continue
 		}
@@ -631,6 +643,7 @@ func (m *member) why(f *frame) (Outcome, []Part) {
 		result := t.condition(f)
 		p.Holds, p.Fault = result == yes, result.fault().String()
 		for _, n := range t.uses {
+			p.Reads = append(p.Reads, attributes[n].Name)
 			if value, known := attributes[n].value(f); known {
 				p.Values[attributes[n].Name] = value
 			}

@@ -529,6 +529,24 @@ type BatchResult struct {
 // Examples: 8a195da49d47fff
 type Cell = string
 
+// Code defines model for Code.
+type Code struct {
+	Code   string    `json:"code"`
+	MadeAt time.Time `json:"made_at"`
+
+	// State free, held (a redemption is under way) or used. More may come.
+	State  string    `json:"state"`
+	UsedAt time.Time `json:"used_at,omitempty,omitzero"`
+}
+
+// CodeList defines model for CodeList.
+type CodeList struct {
+	Codes []Code `json:"codes"`
+
+	// Next Send it as `cursor` for the next page. Absent: this was the last.
+	Next string `json:"next,omitempty,omitzero"`
+}
+
 // ContextRequest A moment of one shopper. Everything is optional.
 type ContextRequest struct {
 	// At When it is. Default: the arrival of the call.
@@ -720,9 +738,12 @@ type Diary struct {
 // DiaryEntry defines model for DiaryEntry.
 type DiaryEntry struct {
 	// At When it happened.
-	At       time.Time `json:"at"`
-	Basket   string    `json:"basket,omitempty,omitzero"`
-	Geofence string    `json:"geofence,omitempty,omitzero"`
+	At     time.Time `json:"at"`
+	Basket string    `json:"basket,omitempty,omitzero"`
+
+	// Code Of redeem: the code that was used.
+	Code     string `json:"code,omitempty,omitzero"`
+	Geofence string `json:"geofence,omitempty,omitzero"`
 
 	// Granted Of a grant.
 	Granted *bool `json:"granted,omitempty"`
@@ -851,6 +872,9 @@ type Event struct {
 	// Basket The basket or receipt. Absent: one for each shopper and day.
 	Basket ID `json:"basket,omitempty,omitzero"`
 
+	// Code Of redeem: the single-use code.
+	Code string `json:"code,omitempty,omitzero"`
+
 	// ID Made by the client; one shopper has it once. A ULID is a good choice.
 	ID ID `json:"id"`
 
@@ -863,7 +887,7 @@ type Event struct {
 	// Examples: 8a195da49d47fff
 	Place Cell `json:"place,omitempty,omitzero"`
 
-	// Price The total of the line.
+	// Price The total of the line; of redeem, what was taken off.
 	//
 	// Examples: 2.49
 	Price Money `json:"price,omitempty,omitzero"`
@@ -894,6 +918,9 @@ type EventKind string
 type EventResult struct {
 	// ID The client's id; empty when the event had none.
 	ID string `json:"id"`
+
+	// Points Of a redemption that is stored now: what it costs the loyalty card.
+	Points int64 `json:"points,omitempty,omitzero"`
 
 	// Problem Why it was refused: invalid-value, invalid-request, forbidden, or no-grant when the shopper has not granted the purpose that events are kept for.
 	Problem *Problem `json:"problem,omitempty"`
@@ -1582,6 +1609,15 @@ type MyPage struct {
 	Path string `json:"path"`
 }
 
+// NewCodes One of count and codes.
+type NewCodes struct {
+	// Codes Those that are printed already: 6 to 64 letters, digits and dashes.
+	Codes []string `json:"codes,omitempty,omitzero"`
+
+	// Count How many to make.
+	Count int `json:"count,omitempty,omitzero"`
+}
+
 // Next When to call again. Until then the phone may sleep.
 type Next struct {
 	// At With `regions`: where the phone is likely to be.
@@ -1607,6 +1643,126 @@ type Notice struct {
 
 	// Title A few words.
 	Title string `json:"title"`
+}
+
+// Offer What the shop gives, to whom, on what, for how long and how often. A rule shows it by naming its id in an action of the kind offer.
+type Offer struct {
+	// Brands or these brands,
+	Brands []string `json:"brands,omitempty,omitzero"`
+
+	// BudgetMinor Of what redemptions take off, in all, in minor units. 0 or absent: no limit.
+	BudgetMinor int64 `json:"budget_minor,omitempty,omitzero"`
+
+	// Categories or these categories and what is below them,
+	Categories []string `json:"categories,omitempty,omitzero"`
+
+	// Codes A redemption needs one of the codes, of which each works once.
+	Codes bool `json:"codes,omitempty,omitzero"`
+
+	// From It begins then. Absent: it has.
+	From time.Time `json:"from,omitempty,omitzero"`
+
+	// Group Offers of one group do not stack: one of them in a basket, and in an answer.
+	Group string `json:"group,omitempty,omitzero"`
+
+	// ID That of the path, if it is there. Absent in POST: one is made.
+	ID ID `json:"id,omitempty,omitzero"`
+
+	// Items What it is on: these products,
+	Items []ID `json:"items,omitempty,omitzero"`
+
+	// Minor The price of one, in minor units.
+	Minor int64 `json:"minor,omitempty,omitzero"`
+
+	// MinorOff Off the price of one, in minor units: 150 is 1.50 EUR.
+	MinorOff int64 `json:"minor_off,omitempty,omitzero"`
+
+	// Name For the team.
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Neutral What everyone can have. Needed where the price depends on what is known of the shopper.
+	Neutral string `json:"neutral,omitempty,omitzero"`
+
+	// Owner Who answers for it.
+	Owner string `json:"owner,omitempty,omitzero"`
+
+	// PerShopper How often one shopper may redeem it. 0 or absent: no limit.
+	PerShopper int `json:"per_shopper,omitempty,omitzero"`
+
+	// PercentOff Off the price. At most one of percent_off, minor_off and minor is there; none: it gives what `title` says.
+	PercentOff float64 `json:"percent_off,omitempty,omitzero"`
+
+	// Points Of the loyalty card, that it costs.
+	Points int64 `json:"points,omitempty,omitzero"`
+
+	// Purpose Why it is there, in a sentence.
+	Purpose string `json:"purpose,omitempty,omitzero"`
+
+	// Segments Of shoppers, any of which may have it. Absent: all.
+	Segments []string `json:"segments,omitempty,omitzero"`
+
+	// Stock How often it can be redeemed in all. 0 or absent: no limit.
+	Stock int64 `json:"stock,omitempty,omitzero"`
+
+	// Stores Where it holds. Absent: everywhere.
+	Stores []ID `json:"stores,omitempty,omitzero"`
+
+	// Tags or products with these tags. None of them: on what the rule asks for.
+	Tags []string `json:"tags,omitempty,omitzero"`
+
+	// Text The small print, by language.
+	Text map[string]string `json:"text,omitempty,omitzero"`
+
+	// Tiers Of the loyalty card, that may have it. Absent: all.
+	Tiers []string `json:"tiers,omitempty,omitzero"`
+
+	// Title What shoppers read, by language.
+	Title map[string]string `json:"title"`
+
+	// Until It is over then. Absent: it has no end.
+	Until time.Time `json:"until,omitempty,omitzero"`
+
+	// Uses The purposes whose data decides who may have it.
+	Uses []string `json:"uses,omitempty,omitzero"`
+
+	// When Who may have it: a condition in CEL, as of a rule, that asks about no candidate. Absent: everybody.
+	When string `json:"when,omitempty,omitzero"`
+}
+
+// OfferList defines model for OfferList.
+type OfferList struct {
+	// Next Send it as `cursor` for the next page. Absent: this was the last.
+	Next   string        `json:"next,omitempty,omitzero"`
+	Offers []StoredOffer `json:"offers"`
+}
+
+// OfferTerms What a suggested offer gives. Show `disclosure` beside it where it is there: the law asks for it.
+type OfferTerms struct {
+	// Code It takes a code to redeem it.
+	Code bool `json:"code,omitempty,omitzero"`
+
+	// Disclosure That it depends on what is known of the shopper, in the words of the law. Absent: it does not.
+	Disclosure string `json:"disclosure,omitempty,omitzero"`
+
+	// Neutral What everyone can have.
+	Neutral string `json:"neutral,omitempty,omitzero"`
+
+	// Off Off the price of one.
+	//
+	// Examples: 2.49
+	Off        Money   `json:"off,omitempty,omitzero"`
+	PercentOff float64 `json:"percent_off,omitempty,omitzero"`
+
+	// Points Of the loyalty card, that it costs.
+	Points int64 `json:"points,omitempty,omitzero"`
+
+	// Price Of one.
+	//
+	// Examples: 2.49
+	Price Money `json:"price,omitempty,omitzero"`
+
+	// Text The small print.
+	Text string `json:"text,omitempty,omitzero"`
 }
 
 // OneSided How many suggestions hang on one kind of sign, which made more than four fifths of what speaks for them. A list that does is easily wrong in the same way for everybody. Counted of `/v1/context` by the process that answers, since it began.
@@ -2124,7 +2280,7 @@ type RuleAction struct {
 	Kind   string  `json:"kind"`
 	Most   int     `json:"most,omitempty,omitzero"`
 
-	// Offer One of percent_off, minor_off and minor. It can only lower a price.
+	// Offer The id of an offer of the catalogue alone, or with it one of percent_off, minor_off and minor. It can only lower a price.
 	Offer       RuleOffer `json:"offer,omitempty,omitzero"`
 	PerCategory bool      `json:"per_category,omitempty,omitzero"`
 
@@ -2274,7 +2430,7 @@ type RuleList struct {
 	Rules []StoredRule `json:"rules"`
 }
 
-// RuleOffer One of percent_off, minor_off and minor. It can only lower a price.
+// RuleOffer The id of an offer of the catalogue alone, or with it one of percent_off, minor_off and minor. It can only lower a price.
 type RuleOffer struct {
 	// ID Text without control characters. An id is made by a client or by us.
 	ID ID `json:"id"`
@@ -2317,6 +2473,9 @@ type RulePlan struct {
 
 	// Planned What waits for its time.
 	Planned RulePlanned `json:"planned,omitempty,omitzero"`
+
+	// Problems What is wrong with drafts by now, because something that they name was changed or taken away since they were written. Publishing is refused with the same.
+	Problems []ProblemError `json:"problems,omitempty,omitzero"`
 
 	// Ready They may be published.
 	Ready bool `json:"ready"`
@@ -2656,6 +2815,18 @@ type StoredGeofence struct {
 // StoredGeofenceType defines model for StoredGeofence.Type.
 type StoredGeofenceType string
 
+// StoredOffer An offer as it is kept.
+type StoredOffer struct {
+	ID string `json:"id"`
+
+	// Offer What the shop gives, to whom, on what, for how long and how often. A rule shows it by naming its id in an action of the kind offer.
+	Offer     Offer     `json:"offer"`
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// Version Counts the edits.
+	Version int64 `json:"version"`
+}
+
 // StoredProduct defines model for StoredProduct.
 type StoredProduct struct {
 	Attributes json.RawMessage `json:"attributes,omitempty,omitzero"`
@@ -2822,6 +2993,9 @@ type Suggestion struct {
 
 	// Score How likely it helps. Comparable within one answer only.
 	Score float64 `json:"score"`
+
+	// Terms Of a suggestion of the kind offer.
+	Terms OfferTerms `json:"terms,omitempty,omitzero"`
 
 	// Title Its name.
 	Title string `json:"title,omitempty,omitzero"`
@@ -3593,6 +3767,71 @@ type GetMyWhyParams struct {
 	Language string `form:"language,omitempty" json:"language,omitempty,omitzero"`
 }
 
+// ListOffersParams defines parameters for ListOffers.
+type ListOffersParams struct {
+	// Limit How many to return on a page.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor `next` of the page before. Without it, the first page.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+}
+
+// CreateOfferParams defines parameters for CreateOffer.
+type CreateOfferParams struct {
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// DeleteOfferParams defines parameters for DeleteOffer.
+type DeleteOfferParams struct {
+	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// GetOfferParams defines parameters for GetOffer.
+type GetOfferParams struct {
+	// IfNoneMatch On GET: the `ETag` that is already known; 304 when it is still current. On PUT: `*` creates only, and is 412 when the id exists.
+	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
+}
+
+// PutOfferParams defines parameters for PutOffer.
+type PutOfferParams struct {
+	// IfMatch The `ETag` that the edit is based on, or several, one of which must be the current one; weak ones match nothing. When somebody else was faster, the answer is 412 and nothing changes.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// IfNoneMatch On GET: the `ETag` that is already known; 304 when it is still current. On PUT: `*` creates only, and is 412 when the id exists.
+	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
+
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ListCodesParams defines parameters for ListCodes.
+type ListCodesParams struct {
+	// Limit How many to return on a page.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor `next` of the page before. Without it, the first page.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+}
+
+// AddCodesParams defines parameters for AddCodes.
+type AddCodesParams struct {
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // ListProductsParams defines parameters for ListProducts.
 type ListProductsParams struct {
 	// Limit How many to return on a page.
@@ -3927,6 +4166,15 @@ type PutMyPermissionsJSONRequestBody = PermissionsRequest
 
 // PutMyPreferencesJSONRequestBody defines body for PutMyPreferences for application/json ContentType.
 type PutMyPreferencesJSONRequestBody = PreferencesRequest
+
+// CreateOfferJSONRequestBody defines body for CreateOffer for application/json ContentType.
+type CreateOfferJSONRequestBody = Offer
+
+// PutOfferJSONRequestBody defines body for PutOffer for application/json ContentType.
+type PutOfferJSONRequestBody = Offer
+
+// AddCodesJSONRequestBody defines body for AddCodes for application/json ContentType.
+type AddCodesJSONRequestBody = NewCodes
 
 // CreateProductJSONRequestBody defines body for CreateProduct for application/json ContentType.
 type CreateProductJSONRequestBody = Product

@@ -42,6 +42,7 @@ type Parts struct {
 	Retailers   *retailer.Retailers
 	Outcomes    *outcome.Outcomes
 	Insights    *insight.Insights
+	Codes       *store.Codes
 	Desk        *deliver.Desk
 	Feed        *deliver.Feed
 	Ending      context.Context // ends when streams are to be closed, since the process is told to stop

@@ -168,7 +168,7 @@ func suggestionsFrom(list []recommend.Suggestion, words words) []wire.Suggestion
 	for i := range list {
 		s := &list[i]
 		out[i] = wire.Suggestion{
-			ID: s.ID, Kind: wire.SuggestionKind(s.Kind), Item: s.Item, Title: s.Title, Score: s.Score, ValidUntil: s.ValidUntil,
+			ID: s.ID, Kind: wire.SuggestionKind(s.Kind), Item: s.Item, Title: words.called(s), Terms: words.terms(s), Score: s.Score, ValidUntil: s.ValidUntil,
 			Price: money.Format(s.Price, words.exponent), Reasons: make([]wire.Reason, len(s.Reasons)),
 		}
 		for n := range s.Reasons {

@@ -133,6 +133,7 @@ var listed = map[store.EntryKind]struct{ name, path string }{
 	store.ProductEntry:    {"product", "/v1/products"},
 	store.RuleEntry:       {"rule", "/v1/rules"},
 	store.ExperimentEntry: {"experiment", "/v1/experiments"},
+	store.OfferEntry:      {"offer", "/v1/offers"},
 	store.WebhookEntry:    {"webhook", "/v1/webhooks"},
 }
 

@@ -128,7 +128,7 @@ func appendSuggestion(b []byte, s *recommend.Suggestion, words words) ([]byte, e
 	b = appendText(b, string(s.Kind))
 	b = append(b, `,"item":`...)
 	b = appendText(b, s.Item)
-	b = appendOptional(b, `,"title":`, s.Title)
+	b = appendOptional(b, `,"title":`, words.called(s))
 	b = append(b, `,"score":`...)
 	b, err := appendNumber(b, s.Score)
 	if err != nil {
@@ -142,6 +142,11 @@ func appendSuggestion(b []byte, s *recommend.Suggestion, words words) ([]byte, e
 		}
 	}
 	b = append(b, ']')
+	if terms := words.terms(s); terms != (wire.OfferTerms{}) {
+		if b, err = appendTerms(b, &terms); err != nil {
+			return nil, err
+		}
+	}
 	if s.Ruled != nil {
 		if offer := words.offer(s); offer.ID != "" {
 			b = appendText(append(b, `,"offer":{"id":`...), offer.ID)
@@ -155,6 +160,31 @@ func appendSuggestion(b []byte, s *recommend.Suggestion, words words) ([]byte, e
 		b = append(b, `,"valid_until":`...)
 		b = appendTime(b, s.ValidUntil)
 	}
+	return append(b, '}'), nil
+}
+
+// appendTerms appends the terms of an offer, of which at least one is said.
+func appendTerms(b []byte, t *wire.OfferTerms) ([]byte, error) {
+	b = append(b, `,"terms":`...)
+	start := len(b)
+	b = appendOptional(b, `,"text":`, t.Text)
+	if t.PercentOff != 0 {
+		var err error
+		if b, err = appendNumber(append(b, `,"percent_off":`...), t.PercentOff); err != nil {
+			return nil, err
+		}
+	}
+	b = appendOptional(b, `,"off":`, t.Off)
+	b = appendOptional(b, `,"price":`, t.Price)
+	if t.Points != 0 {
+		b = strconv.AppendInt(append(b, `,"points":`...), t.Points, 10)
+	}
+	if t.Code {
+		b = append(b, `,"code":true`...)
+	}
+	b = appendOptional(b, `,"disclosure":`, t.Disclosure)
+	b = appendOptional(b, `,"neutral":`, t.Neutral)
+	b[start] = '{' // in the place of the first comma
 	return append(b, '}'), nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"satnav/context/where"
 	"satnav/context/who"
 	"satnav/recommend"
+	"satnav/recommend/offer"
 	"satnav/recommend/rule"
 	"satnav/sdk-contract/wire"
 	"satnav/server/retailer"
@@ -234,6 +235,7 @@ func TestAppendContextKnowsAllFields(t *testing.T) {
 		ID: "i", Kind: "product", Item: "p1", Title: "t", Score: 0.5, Price: who.Money{Minor: 1, Known: true}, ValidUntil: time.Unix(1_800_000_000, 0).UTC(),
 		Reasons: []recommend.Reason{{Code: recommend.Nearby, Values: recommend.Values{Meters: 3, Store: "s1"}}},
 		Ruled:   &recommend.Ruled{Offer: &rule.Offer{ID: "o", Neutral: "n"}, Was: who.Money{Minor: 2, Known: true}, Personal: true, Said: &recommend.Said{Text: map[string]string{"en": "m"}}},
+		Offered: offer.New(offer.Offer{Title: map[string]string{"en": "t"}, Text: map[string]string{"en": "x"}, PercentOff: 2.5, MinorOff: 10, Minor: 20, Neutral: "n", Points: 5, Codes: true}),
 	}}
 	got, err := appendContext(nil, &full, list, wordsOf(language.English))
 	if err != nil {

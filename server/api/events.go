@@ -63,7 +63,7 @@ func (a *API) PostEvents(c *fiber.Ctx) error {
 		if result.Status != diary.Refused { // a retry, too: the call before may have ended between the event and what rules say about it
 			shoppers, happened = append(shoppers, entries[n].Shopper), append(happened, entries[n].Event)
 		}
-		out.Results[indexes[n]].Status = wire.EventResultStatus(result.Status)
+		out.Results[indexes[n]].Status, out.Results[indexes[n]].Points = wire.EventResultStatus(result.Status), result.Points
 		if result.Status == diary.Refused {
 			out.Results[indexes[n]].Problem = ofEvent(c, refusedEvent(result), eventPointer(indexes[n]))
 		}
@@ -85,7 +85,7 @@ func entryFrom(c *fiber.Ctx, claims *identity.Claims, snapshot *retailer.Snapsho
 		return diary.Entry{}, refused(Faults{{Pointer: "/price", Code: codeBadFormat, Detail: err.Error()}})
 	}
 	event := who.Event{
-		ID: e.ID, Kind: who.EventKind(e.Kind), At: e.At, Item: e.Item, Basket: e.Basket, Price: price, Store: e.Store, Place: e.Place,
+		ID: e.ID, Kind: who.EventKind(e.Kind), At: e.At, Item: e.Item, Basket: e.Basket, Price: price, Code: e.Code, Store: e.Store, Place: e.Place,
 		Properties: e.Properties, Source: "app", Purpose: who.Purpose(e.Purpose),
 	}
 	if claims.Role != identity.Shopper {
@@ -108,8 +108,11 @@ func entryFrom(c *fiber.Ctx, claims *identity.Claims, snapshot *retailer.Snapsho
 // refusedEvent tells why an event was refused.
 func refusedEvent(r diary.Result) *failure {
 	k := invalidValue
-	if r.Code == diary.NoGrant {
+	switch {
+	case r.Code == diary.NoGrant:
 		k = noGrant
+	case r.Held:
+		k = notToBeHad
 	}
 	detail := r.Problem
 	if k == noGrant {

@@ -188,7 +188,7 @@ func diaryEntryFrom(e store.DiaryEntry, exponent int) wire.DiaryEntry {
 func eventEntryFrom(e *who.Event, exponent int) wire.DiaryEntry {
 	told := wire.DiaryEntry{
 		Type: "event", ID: e.ID, Kind: string(e.Kind), At: e.At, Item: e.Item, Basket: e.Basket,
-		Price: money.Format(e.Price, exponent), Store: e.Store, Place: e.Place, Properties: e.Properties, Source: e.Source, Reason: e.Reason,
+		Price: money.Format(e.Price, exponent), Store: e.Store, Place: e.Place, Code: e.Code, Properties: e.Properties, Source: e.Source, Reason: e.Reason,
 		Purpose: string(e.Purpose),
 	}
 	if e.Quantity != 0 { // a view has none

@@ -162,7 +162,7 @@ func (a *API) GetMyWhy(c *fiber.Ctx, id string, params wire.GetMyWhyParams) erro
 func whyFrom(r *store.DecisionRecord, n int, id string, words words, snapshot *retailer.Snapshot) wire.Why {
 	s := &r.Suggestions[n]
 	out := wire.Why{
-		Suggestion: id, Kind: string(s.Kind), Item: s.Item, Title: titleOf(snapshot, s), Position: n + 1, Score: s.Score, Probability: s.Propensity, OneSided: s.OneSided,
+		Suggestion: id, Kind: string(s.Kind), Item: s.Item, Title: titleOf(snapshot, s, words), Position: n + 1, Score: s.Score, Probability: s.Propensity, OneSided: s.OneSided,
 		Candidates: r.Candidates, Reasons: make([]wire.Reason, len(s.Reasons)), Use: useFrom(r), Rules: []wire.WhyRule{},
 		Versions: wire.WhyVersions{Model: r.Versions.Model, Crowd: r.Versions.Crowd, Rules: r.Versions.Rules, Catalogue: r.Versions.Catalogue, Geofences: r.Versions.Geofences, Stores: r.Versions.Stores},
 	}
@@ -176,10 +176,16 @@ func whyFrom(r *store.DecisionRecord, n int, id string, words words, snapshot *r
 }
 
 // titleOf is what a suggested thing is called now.
-func titleOf(snapshot *retailer.Snapshot, s *store.Suggested) string {
+func titleOf(snapshot *retailer.Snapshot, s *store.Suggested, words words) string {
 	if s.Kind == recommend.KindStore {
 		if known, ok := snapshot.Scene.Stores.ByID(s.Item); ok {
 			return known.Name
+		}
+		return ""
+	}
+	if s.Kind == recommend.KindOffer {
+		if o := snapshot.Offers.Of(s.Item); o != nil {
+			return words.pick(o.Title)
 		}
 		return ""
 	}
@@ -245,7 +251,7 @@ func (a *API) GetMyExport(c *fiber.Ctx, params wire.GetMyExportParams) error {
 		}
 		out.Events = append(out.Events, wire.Event{
 			ID: told.ID, Kind: wire.EventKind(told.Kind), At: told.At, Item: told.Item, Basket: told.Basket, Quantity: told.Quantity, Price: told.Price,
-			Store: told.Store, Place: told.Place, Properties: e.Event.Properties, Shopper: key.Shopper,
+			Store: told.Store, Place: told.Place, Code: told.Code, Properties: e.Event.Properties, Shopper: key.Shopper,
 			Purpose: told.Purpose,
 		})
 		return true

@@ -160,30 +160,7 @@ func rulePointer(field string) string { return pointerTo(rulePart.FindAllString(
 
 // ruleProblem tells what is wrong with rules, each fault with its place; of several rules with the id before it.
 func ruleProblem(err error) error {
-	var invalid *rule.Invalid
-	var all []*rule.Invalid
-	joined, several := err.(interface{ Unwrap() []error })
-	switch {
-	case several:
-		for _, e := range joined.Unwrap() {
-			if errors.As(e, &invalid) {
-				all = append(all, invalid)
-			}
-		}
-	case errors.As(err, &invalid):
-		all = append(all, invalid)
-	}
-	var faults Faults
-	for _, one := range all {
-		for _, p := range one.Problems {
-			fault := wire.ProblemError{Pointer: rulePointer(p.Field), Code: codeUnknownValue, Detail: p.String()}
-			if several {
-				fault.Pointer, fault.Detail = "", fmt.Sprintf("rule %q, %s", one.Rule, p)
-			}
-			faults = append(faults, fault)
-		}
-	}
-	if len(faults) > 0 {
+	if faults := ruleFaults(err); len(faults) > 0 {
 		return refused(faults)
 	}
 	var wrong *retailer.Invalid
@@ -198,6 +175,33 @@ func ruleProblem(err error) error {
 		return problem(notFound, "there is no such version: GET /v1/rules/versions lists those there are")
 	}
 	return err
+}
+
+// ruleFaults is what an error says that is wrong with one rule, or with several; nothing: it is about something else.
+func ruleFaults(err error) (faults Faults) {
+	var invalid *rule.Invalid
+	var all []*rule.Invalid
+	joined, several := err.(interface{ Unwrap() []error })
+	switch {
+	case several:
+		for _, e := range joined.Unwrap() {
+			if errors.As(e, &invalid) {
+				all = append(all, invalid)
+			}
+		}
+	case errors.As(err, &invalid):
+		all = append(all, invalid)
+	}
+	for _, one := range all {
+		for _, p := range one.Problems {
+			fault := wire.ProblemError{Pointer: rulePointer(p.Field), Code: codeUnknownValue, Detail: p.String()}
+			if several {
+				fault.Pointer, fault.Detail = "", fmt.Sprintf("rule %q, %s", one.Rule, p)
+			}
+			faults = append(faults, fault)
+		}
+	}
+	return faults
 }
 
 func classesFrom(classes []rule.Class) []wire.RuleClass {
@@ -292,7 +296,7 @@ func (a *API) tellPlan(c *fiber.Ctx, plan *retailer.Plan) error {
 		return err
 	}
 	out := wire.RulePlan{Version: plan.Version, Digest: plan.Digest, Changes: changesFrom(plan.Changes), Needs: classesFrom(plan.Needs),
-		Authors: append([]string{}, plan.Authors...), Approvals: []wire.RuleApproved{}, Ready: len(plan.Changes) > 0 && plan.Approved(), Planned: plannedFrom(planned)}
+		Authors: append([]string{}, plan.Authors...), Approvals: []wire.RuleApproved{}, Ready: len(plan.Changes) > 0 && plan.Approved() && plan.Wrong == nil, Problems: ruleFaults(plan.Wrong), Planned: plannedFrom(planned)}
 	for _, given := range plan.Given {
 		out.Approvals = append(out.Approvals, wire.RuleApproved{By: given.By, At: given.At, Why: given.Why})
 	}

@@ -80,6 +80,8 @@ var shapes = map[reflect.Type]*shape{
 	reflect.TypeFor[wire.RuleApproval]():       shapeOf[wire.RuleApproval](),
 	reflect.TypeFor[wire.RulePublication]():    shapeOf[wire.RulePublication](),
 	reflect.TypeFor[wire.RuleRollback]():       shapeOf[wire.RuleRollback](),
+	reflect.TypeFor[wire.Offer]():              shapeOf[wire.Offer](),
+	reflect.TypeFor[wire.NewCodes]():           shapeOf[wire.NewCodes](),
 	reflect.TypeFor[wire.Experiment]():         shapeOf[wire.Experiment](),
 	reflect.TypeFor[wire.ExperimentMove]():     shapeOf[wire.ExperimentMove](),
 	reflect.TypeFor[wire.Webhook]():            shapeOf[wire.Webhook](),

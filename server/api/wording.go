@@ -219,6 +219,34 @@ func (w words) offered(offer *rule.Offer, was who.Money, personal bool) (o wire.
 	return o
 }
 
+// called is what a suggestion is called: an offer in the shopper's language.
+func (w words) called(s *recommend.Suggestion) string {
+	if s.Offered != nil {
+		return w.pick(s.Offered.Title)
+	}
+	return s.Title
+}
+
+// terms tell what a suggested offer gives.
+func (w words) terms(s *recommend.Suggestion) (t wire.OfferTerms) {
+	o := s.Offered
+	if o == nil {
+		return t
+	}
+	t = wire.OfferTerms{Text: w.pick(o.Text), PercentOff: o.PercentOff, Points: o.Points, Code: o.Codes, Neutral: o.Neutral}
+	if o.MinorOff > 0 {
+		t.Off = money.Format(who.Money{Minor: o.MinorOff, Known: true}, w.exponent)
+	}
+	if o.Minor > 0 {
+		t.Price = money.Format(who.Money{Minor: o.Minor, Known: true}, w.exponent)
+	}
+	if s.Ruled.Personal && o.Priced() {
+		base, _, _ := strings.Cut(w.wanted, "-")
+		t.Disclosure = rule.Disclosure(w.snapshot.Settings.Jurisdiction, base)
+	}
+	return t
+}
+
 // proposal tells what a trigger suggests; its rule is empty where it suggests nothing.
 func (w words) proposal(p *visit.Proposal) (s wire.TriggerSuggestion) {
 	if p == nil || p.Held != rule.Free {

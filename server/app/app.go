@@ -27,6 +27,7 @@ import (
 	"satnav/server/observe"
 	"satnav/server/outcome"
 	"satnav/server/privacy"
+	"satnav/server/redemption"
 	"satnav/server/retailer"
 	"satnav/server/store"
 	"satnav/server/store/audit"
@@ -52,6 +53,8 @@ type App struct {
 	Outcomes    *outcome.Outcomes
 	Insights    *insight.Insights
 	Retention   *privacy.Retention
+	Codes       *store.Codes
+	Redemptions *redemption.Desk
 
 	pageKey []byte
 	now     func() time.Time
@@ -132,6 +135,9 @@ func (a *App) join(ctx context.Context) error {
 	a.Diary = diary.New(a.Shoppers, a.Retailers, a.metrics.UnknownItem)
 	a.calls = store.NewCalls(documents, key, a.Config.Store == config.Embedded)
 	a.quotas = store.NewQuotas(a.Documents, a.log)
+	a.Codes = store.NewCodes(a.Documents, a.Shoppers, a.now)
+	a.Redemptions = redemption.New(a.Shoppers, a.quotas, a.Codes, a.now, a.log)
+	a.Diary.Redeem(a.Redemptions)
 	a.Decisions = decision.New(a.Shoppers, a.Retailers, store.NewNotes(a.Documents), decision.Config{
 		Keep: a.Config.Decisions.Keep, Room: a.Config.Decisions.Queue, Alone: a.Config.Store == config.Embedded, Now: a.now, Log: a.log,
 	})
@@ -236,6 +242,9 @@ func (a *App) Close() error {
 		}
 		if err := a.Shoppers.Flush(ctx); err != nil {
 			a.log.Warn("some positions on which nothing was decided are not kept", "err", err)
+		}
+		if a.quotas != nil {
+			a.quotas.Release(ctx)
 		}
 	}
 	if a.Audit != nil {

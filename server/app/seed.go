@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"satnav/context/who"
+	"satnav/recommend/offer"
 	"satnav/server/demo"
 	"satnav/server/importer"
 	"satnav/server/retailer"
@@ -74,5 +75,25 @@ func (a *App) seed(ctx context.Context, city *demo.City, said func(part string))
 			said(string(kind))
 		}
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return a.seedOffers(ctx, city, by)
+}
+
+func (a *App) seedOffers(ctx context.Context, city *demo.City, by retailer.Editor) error {
+	var changes []retailer.Change[offer.Offer]
+	for _, o := range city.Offers() {
+		changes = append(changes, retailer.Change[offer.Offer]{ID: o.ID, Value: o})
+	}
+	saved, err := a.Retailers.SaveOffers(ctx, demo.Retailer, by, changes)
+	if err != nil {
+		return fmt.Errorf("offers: %w", err)
+	}
+	for i := range saved {
+		if saved[i].Err != nil {
+			return fmt.Errorf("offer %q: %w", saved[i].ID, saved[i].Err)
+		}
+	}
+	return nil
 }

@@ -22,6 +22,7 @@ func (a *App) work() {
 		"delivery": a.Deliverer.Run,
 		"erasures": a.Erasures.Run,
 		"outcomes": a.Outcomes.Run,
+		"codes":    a.Redemptions.Settle,
 		"retention": func(ctx context.Context) { // of what shoppers left, and of what their calls were answered
 			a.running.Go(func() { a.calls.Run(ctx, a.now, a.log) })
 			a.Retention.Run(ctx)

@@ -18,6 +18,7 @@ import (
 	"satnav/context/who"
 	"satnav/geo"
 	"satnav/server/identity"
+	"satnav/server/redemption"
 	"satnav/server/retailer"
 	"satnav/server/store"
 )
@@ -37,6 +38,8 @@ type Result struct {
 	Code    string // of a refusal: Invalid, NoGrant, Differs
 	Field   string // at fault; empty: the event as a whole
 	Problem string // what was found and what would be right
+	Held    bool   // of a refusal: the event is right, and what it wants cannot be had
+	Points  int64  // that a redemption costs which is stored now
 }
 
 // Codes of refusals.
@@ -61,12 +64,16 @@ type Diary struct {
 	shoppers  *store.Shoppers
 	retailers *retailer.Retailers
 	unknown   func(retailer string) // counts an item that the catalogue does not know
+	desk      *redemption.Desk      // nil: redemptions are only kept
 }
 
 // New makes a diary. unknown is called for each event whose item is not in the catalogue.
 func New(shoppers *store.Shoppers, retailers *retailer.Retailers, unknown func(retailer string)) *Diary {
-	return &Diary{shoppers, retailers, unknown}
+	return &Diary{shoppers: shoppers, retailers: retailers, unknown: unknown}
 }
+
+// Redeem sets who redeems offers of the catalogue. Call it before the first event.
+func (d *Diary) Redeem(desk *redemption.Desk) { d.desk = desk }
 
 // writers is how many shoppers are written at once: enough to share each sync of the disk, few enough
 // not to crowd out requests.
@@ -127,7 +134,7 @@ func (d *intake) each(ctx context.Context, entries []Entry, do func(ctx context.
 	of := make(map[string][]int)
 	for i, entry := range entries {
 		if !identity.ValidSubject(entry.Shopper) { // they could never see it, nor take it back: no token names them
-			results[i] = Result{Refused, Invalid, "shopper", fmt.Sprintf("got %.40q, want %s", entry.Shopper, identity.SubjectWanted)}
+			results[i] = Result{Status: Refused, Code: Invalid, Field: "shopper", Problem: fmt.Sprintf("got %.40q, want %s", entry.Shopper, identity.SubjectWanted)}
 			continue
 		}
 		if _, seen := of[entry.Shopper]; !seen {
@@ -159,11 +166,16 @@ type intake struct {
 // record keeps the events of one shopper: entries[i] for i in mine. Each purpose is granted by itself, so each has commits of its own.
 func (d *intake) record(ctx context.Context, shopper string, entries []Entry, mine []int, results []Result) error {
 	var purposes []who.Purpose
+	var redeemed []int
 	events, indexes := map[who.Purpose][]who.Event{}, map[who.Purpose][]int{}
 	for _, i := range mine {
 		event := d.complete(d.snapshot, entries[i].Event, d.now)
 		if refused := d.refusal(&event); refused.Status != "" {
 			results[i] = refused
+			continue
+		}
+		if d.redeems(&event) {
+			redeemed = append(redeemed, i)
 			continue
 		}
 		purpose := event.For()
@@ -177,19 +189,19 @@ func (d *intake) record(ctx context.Context, shopper string, entries []Entry, mi
 			return err
 		}
 	}
-	return nil
+	return d.redeemAll(ctx, who.Key{Retailer: d.snapshot.Retailer, Shopper: shopper}, entries, redeemed, results)
 }
 
 // refusal says why an event is not kept, whoever it is about; the zero Result: it may be.
 func (d *intake) refusal(event *who.Event) Result {
 	if faults := event.Check(d.now); len(faults) > 0 {
-		return Result{Refused, Invalid, faults[0].Field, faults[0].Problem}
+		return Result{Status: Refused, Code: Invalid, Field: faults[0].Field, Problem: faults[0].Problem}
 	}
 	if problem := d.snapshot.Purposes.Collection(event); problem != "" {
-		return Result{Refused, Undeclared, "purpose", problem}
+		return Result{Status: Refused, Code: Undeclared, Field: "purpose", Problem: problem}
 	}
 	if who.PartnerSource(event.Source) && !slices.Contains(d.snapshot.Settings.Sources, event.Source) {
-		return Result{Refused, SourceOff, "source", fmt.Sprintf("the retailer takes nothing from %q: partners are off until /sources of the retailer's settings names them", event.Source)}
+		return Result{Status: Refused, Code: SourceOff, Field: "source", Problem: fmt.Sprintf("the retailer takes nothing from %q: partners are off until /sources of the retailer's settings names them", event.Source)}
 	}
 	return Result{}
 }
@@ -238,9 +250,9 @@ func (d *intake) recordFor(ctx context.Context, key who.Key, entries []Entry, ev
 func unwanted(err error, p who.Purpose) Result {
 	switch {
 	case errors.Is(err, store.ErrPaused):
-		return Result{Refused, Paused, "", "the shopper paused the diary: nothing new is kept until they resume it"}
+		return Result{Status: Refused, Code: Paused, Field: "", Problem: "the shopper paused the diary: nothing new is kept until they resume it"}
 	case errors.Is(err, store.ErrNoGrant):
-		return Result{Refused, NoGrant, "", fmt.Sprintf("the shopper has not granted the purpose %q that events are kept for", p)}
+		return Result{Status: Refused, Code: NoGrant, Field: "", Problem: fmt.Sprintf("the shopper has not granted the purpose %q that events are kept for", p)}
 	}
 	return Result{}
 }

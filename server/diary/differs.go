@@ -52,7 +52,7 @@ func (d *intake) compare(ctx context.Context, key who.Key, entries []Entry, even
 		}
 		results[indexes[n]] = Result{Status: Duplicate}
 		if field, problem := d.difference(&given, stored[i], entries[indexes[n]].DateOnly); field != "" {
-			results[indexes[n]] = Result{Refused, Differs, field, problem}
+			results[indexes[n]] = Result{Status: Refused, Code: Differs, Field: field, Problem: problem}
 		}
 	}
 	return nil
@@ -64,6 +64,7 @@ func (d *intake) difference(given, stored *who.Event, dateOnly bool) (field, pro
 	for _, f := range []struct{ field, got, have string }{
 		{"kind", string(given.Kind), string(stored.Kind)},
 		{"item", given.Item, stored.Item},
+		{"code", given.Code, stored.Code},
 		{"at", moment(given.At, dateOnly), moment(stored.At, dateOnly)},
 		{"basket", given.Basket, stored.Basket},
 		{"quantity", fmt.Sprint(cmp.Or(given.Quantity, 1)), fmt.Sprint(cmp.Or(stored.Quantity, 1))}, // 1 is meant when none is given

@@ -29,6 +29,7 @@ var things = []thing{
 	{"geofence", "/v1/geofences", plaza(``), plaza(`,"name":"two"`), "id"},
 	{"store", "/v1/stores", `{"name":"one","lat":38.7,"lng":-9.1,"zone":"Europe/Lisbon","hours":"Mo-Sa 08:00-20:00"}`, `{"name":"two","lat":38.7,"lng":-9.1,"zone":"Europe/Lisbon"}`, "store"},
 	{"product", "/v1/products", `{"title":"one","price":"1.99","attributes":{"colour":"red"}}`, `{"title":"two"}`, "item"},
+	{"offer", "/v1/offers", `{"title":{"en":"one"},"percent_off":10}`, `{"title":{"en":"two"},"stock":5}`, "id"},
 }
 
 // TestLifeOfAThing holds creation, conditions, replacement and deletion, the same for all that is edited.
@@ -133,7 +134,7 @@ func TestListing(t *testing.T) {
 				for cursor, more := "", true; more; {
 					page := read[map[string]json.RawMessage](city.call(t, admin, "GET", fmt.Sprintf("%s?limit=%d%s", kind.path, size, cursor), nil).wants(200))
 					var list []map[string]any
-					for _, name := range []string{"features", "stores", "products"} {
+					for _, name := range []string{"features", "stores", "products", "offers"} {
 						if page[name] != nil {
 							if err := json.Unmarshal(page[name], &list); err != nil {
 								t.Fatal(err)

@@ -104,6 +104,10 @@ func (op operation) bodyOf(role identity.Role) any {
 		return `{"when":"moment.hour >= 0","then":[{"kind":"message","text":{"en":"Hello"}}]}`
 	case strings.HasSuffix(op.path, "/start") || strings.HasSuffix(op.path, "/stop"):
 		return `{"why":"a test"}`
+	case strings.HasSuffix(op.path, "/codes"):
+		return `{"count":1}`
+	case strings.HasPrefix(op.path, "/v1/offers"):
+		return things[3].one
 	case strings.HasPrefix(op.path, "/v1/experiments"):
 		return `{"metric":"orders","arms":[{"id":"a"},{"id":"b","rules":"none"}]}`
 	case strings.HasSuffix(op.path, "/rotate") || strings.HasPrefix(op.path, "/v1/deliveries"):

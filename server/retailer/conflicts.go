@@ -3,6 +3,7 @@ package retailer
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"satnav/context/who"
 	"satnav/recommend/rule"
@@ -65,12 +66,16 @@ func (r *Retailers) Warnings(ctx context.Context, retailer string, p *Plan) (*Re
 	if len(options.Only) == 0 {
 		return &Report{}, nil
 	}
-	return conflict.Find(ctx, p.rules, options)
+	rules := p.rules
+	if wrong := rule.Wrong(p.Wrong); len(wrong) > 0 { // nothing can be told of a rule that names what is gone
+		rules = slices.DeleteFunc(slices.Clone(rules), func(r rule.Rule) bool { return wrong[r.ID] })
+	}
+	return conflict.Find(ctx, rules, options)
 }
 
 // hunting is what conflicts are looked for in: what this retailer can suggest.
 func (r *Retailers) hunting(s *Snapshot, steps int) conflict.Options {
-	options := conflict.Options{House: rule.House{FloorMargin: s.Settings.FloorMargin, Declared: func(who.Purpose) bool { return true }},
+	options := conflict.Options{House: rule.House{FloorMargin: s.Settings.FloorMargin, Offers: s.Offers, Declared: func(who.Purpose) bool { return true }},
 		Now: r.now(), MinorPerUnit: s.Suggest.MinorPerUnit, Steps: steps}
 	for p := range s.Suggest.Catalogue.All {
 		if p.Withdrawn || p.Sensitive {

@@ -117,7 +117,7 @@ func (p *picture) compileExperiments(errs *[]error) {
 			if !ok {
 				continue
 			}
-			set, err := rule.NewSet(running.Sides[i].Arm.Rules, pinned, rule.House{FloorMargin: p.settings.FloorMargin})
+			set, err := rule.NewSet(running.Sides[i].Arm.Rules, pinned, rule.House{FloorMargin: p.settings.FloorMargin, Offers: p.catalogued})
 			if err != nil {
 				*errs = append(*errs, fmt.Errorf("experiment %q, arm %q: %w", id, running.Sides[i].Arm.ID, err))
 				failed = true

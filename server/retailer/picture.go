@@ -16,6 +16,7 @@ import (
 	"satnav/geo"
 	"satnav/recommend"
 	"satnav/recommend/learn"
+	"satnav/recommend/offer"
 	"satnav/recommend/rule"
 	"satnav/server/store"
 )
@@ -73,6 +74,9 @@ type picture struct {
 	rules       *rule.Set // compiled; nil: none
 	planned     atomic.Pointer[Planned]
 	experiments map[string]*Experiment // that run, as they are kept
+	offering    sync.Mutex             // held while offers are saved and while rules go live
+	offers      map[string]*offer.Live
+	catalogued  *offer.Catalogue // of offers
 	running     []*Running
 	edited      Edited
 }
@@ -88,7 +92,7 @@ func newPicture(retailer string, names *who.Names) *picture {
 		versions: map[entryKey]int64{}, settings: Defaults(), webhooks: map[string]*Webhook{}, unhooked: map[string]bool{},
 		stores: map[string]*where.Store{}, products: map[string]Product{}, stock: map[string]map[string]float64{},
 		calendars: map[string]when.Calendar{}, storeIndex: where.NewStores(nil), catalogue: recommend.NewCatalogue(names, nil),
-		live: geo.NewIndex(nil), drafts: geo.NewIndex(nil), experiments: map[string]*Experiment{},
+		live: geo.NewIndex(nil), drafts: geo.NewIndex(nil), experiments: map[string]*Experiment{}, offers: map[string]*offer.Live{},
 	}
 }
 
@@ -142,6 +146,7 @@ type change struct {
 	model    bool
 	rules    bool
 	arms     bool
+	offers   bool
 	products map[string]bool          // items to build anew
 	fences   map[string]*geo.Geofence // by id, the last that is known of each; nil: it was deleted
 }
@@ -248,6 +253,9 @@ func (p *picture) take(e store.Entry, fresh *change) error {
 	case store.ExperimentEntry:
 		fresh.arms = true
 		return p.takeExperiment(e)
+	case store.OfferEntry:
+		fresh.offers = true
+		return p.takeOffer(e)
 	case store.GeofenceEntry:
 		if e.Deleted {
 			fresh.fence(e.ID, nil)
@@ -302,16 +310,19 @@ func (p *picture) rebuild(fresh *change, errs *[]error) bool {
 		p.catalogue = p.catalogue.With(put, remove)
 	}
 	p.editFences(fresh)
-	if fresh.rules || fresh.settings {
+	if fresh.offers {
+		p.catalogued = offer.NewCatalogue(p.offers)
+	}
+	if fresh.rules || fresh.settings || fresh.offers {
 		p.compileRules(errs)
 	}
-	if fresh.rules || fresh.settings || fresh.arms {
+	if fresh.rules || fresh.settings || fresh.offers || fresh.arms {
 		p.compileExperiments(errs)
 	}
 	if fresh.stores || fresh.model || len(fresh.products) > 0 || fresh.settings {
 		p.suggest = nil
 	}
-	return fresh.settings || fresh.webhooks || fresh.stores || fresh.model || fresh.rules || fresh.arms || len(fresh.products) > 0 || len(fresh.fences) > 0
+	return fresh.settings || fresh.webhooks || fresh.stores || fresh.model || fresh.rules || fresh.arms || fresh.offers || len(fresh.products) > 0 || len(fresh.fences) > 0
 }
 
 // editFences moves each geofence to the index of its status, live or drafts.
@@ -461,6 +472,7 @@ func (p *picture) swap() {
 	}
 	suggest := p.suggest.WithRules(p.rules)
 	suggest.MinorPerUnit = minorPerUnit(p.settings.Exponent())
+	suggest.Offers = p.catalogued
 	purposes := p.settings.Registry()
 	places := places(purposes)
 	p.snapshot.Store(&Snapshot{
@@ -482,6 +494,7 @@ func (p *picture) swap() {
 		Suggest: suggest,
 
 		Experiments: p.withModels(suggest),
+		Offers:      p.catalogued,
 
 		Edited: p.edited,
 

@@ -172,7 +172,7 @@ func (r *Retailers) load(ctx context.Context, p *picture) error {
 }
 
 // loadOrder loads what others depend on first.
-var loadOrder = []store.EntryKind{store.RetailerEntry, store.StoreEntry, store.ProductEntry, store.StockEntry, store.GeofenceEntry, store.ModelEntry, store.PricesEntry, store.RuleSetEntry, store.ExperimentEntry, store.WebhookEntry}
+var loadOrder = []store.EntryKind{store.RetailerEntry, store.StoreEntry, store.ProductEntry, store.StockEntry, store.GeofenceEntry, store.ModelEntry, store.PricesEntry, store.OfferEntry, store.RuleSetEntry, store.ExperimentEntry, store.WebhookEntry}
 
 func (r *Retailers) create(ctx context.Context, retailer string) error {
 	body, err := json.Marshal(Defaults())

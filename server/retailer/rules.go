@@ -60,7 +60,7 @@ func minorPerUnit(exponent int) int64 { return int64(math.Pow10(exponent)) }
 // reported, never matched. Names are not looked up again: what is deleted matches nothing.
 func (p *picture) compileRules(errs *[]error) {
 	p.rules = nil
-	house := rule.House{FloorMargin: p.settings.FloorMargin}
+	house := rule.House{FloorMargin: p.settings.FloorMargin, Offers: p.catalogued}
 	rules := p.ruleSet.Rules
 	for len(rules) > 0 {
 		set, err := rule.NewSet("v"+strconv.FormatInt(p.ruleVersion, 10), rules, house)
@@ -79,7 +79,7 @@ func (p *picture) compileRules(errs *[]error) {
 
 // House is what rules of this retailer are checked against.
 func (s *Snapshot) House() rule.House {
-	return rule.House{Catalogue: goods{s.Names, s.Suggest.Catalogue}, FloorMargin: s.Settings.FloorMargin, Refused: refusedCategories(s.Suggest.Catalogue)}
+	return rule.House{Catalogue: goods{s.Names, s.Suggest.Catalogue}, Offers: s.Offers, FloorMargin: s.Settings.FloorMargin, Refused: refusedCategories(s.Suggest.Catalogue)}
 }
 
 // goods are a catalogue as the checker of rules asks about it.
@@ -252,6 +252,7 @@ type Plan struct {
 	Needs   []rule.Class // classes that need an approval
 	Authors []string     // who edited the drafts since they were published last
 	Given   []Approval   // approvals of this digest by somebody who is no author
+	Wrong   error        // why they may not be published as they are, of the drafts that something they name was taken from; several joined
 	rules   []rule.Rule
 }
 
@@ -284,6 +285,9 @@ func (r *Retailers) Plan(ctx context.Context, retailer string) (*Plan, error) {
 		return nil, err
 	}
 	p.Digest = digest(snapshot, p)
+	if len(drafts) > 0 {
+		_, p.Wrong = rule.NewSet("", drafts, snapshot.House())
+	}
 	var given approvals
 	if err := r.read(ctx, retailer, approvedRules, &given); err != nil {
 		return nil, err
@@ -357,6 +361,10 @@ func (s *Snapshot) state(d rule.Dependency) string {
 	case rule.OnStore:
 		if store, ok := s.Scene.Stores.ByID(d.ID); ok {
 			return fmt.Sprint(store.Point, store.Zone, store.Region)
+		}
+	case rule.OnOffer:
+		if o := s.Offers.Of(d.ID); o != nil {
+			return string(mustJSON(o.Offer))
 		}
 	case rule.OnPurpose:
 		if declared, ok := s.Purposes.Of(who.Purpose(d.ID)); ok {
@@ -522,10 +530,13 @@ func (r *Retailers) RuleVersion(ctx context.Context, retailer string, version in
 
 // makeLive checks a set whole and keeps it, if the live version is still the expected one.
 func (r *Retailers) makeLive(ctx context.Context, retailer string, by Editor, set RuleSet, expect int64) (store.Entry, error) {
-	snapshot, err := r.Of(ctx, retailer)
+	p, err := r.picture(ctx, retailer)
 	if err != nil {
 		return store.Entry{}, err
 	}
+	p.offering.Lock()
+	defer p.offering.Unlock()
+	snapshot := p.snapshot.Load()
 	if set.Restored == 0 {
 		// What was live may name what is gone by now; what is new must be right.
 		if _, err := rule.NewSet("", set.Rules, snapshot.House()); err != nil {
@@ -590,7 +601,7 @@ func (r *Retailers) Compile(ctx context.Context, retailer string, rules []rule.R
 	if err != nil || len(rules) == 0 {
 		return nil, err
 	}
-	return rule.NewSet("trial", rules, rule.House{FloorMargin: snapshot.Settings.FloorMargin})
+	return rule.NewSet("trial", rules, rule.House{FloorMargin: snapshot.Settings.FloorMargin, Offers: snapshot.Offers})
 }
 
 // RulesNamed is a set of rules by what it is called: "drafts", "live", "none", or a version such as "v41". It returns

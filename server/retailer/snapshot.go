@@ -7,6 +7,7 @@ import (
 	"satnav/context/who"
 	"satnav/geo"
 	"satnav/recommend"
+	"satnav/recommend/offer"
 	"satnav/server/store"
 )
 
@@ -25,6 +26,7 @@ type Snapshot struct {
 	Suggest  *recommend.Snapshot
 	// Experiments are those that run; none where no rules are live and nothing was started.
 	Experiments []*Running
+	Offers      *offer.Catalogue
 	Edited      Edited
 	Webhooks    []*Webhook // in order of their ids
 	Unhooked    []string   // webhooks that were deleted: nobody is to be told what still waits for them

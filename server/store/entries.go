@@ -24,6 +24,7 @@ const (
 	PricesEntry     EntryKind = "prices" // one, with the id "events", once an event with a price was taken in
 	RuleEntry       EntryKind = "rule"   // a draft
 	ExperimentEntry EntryKind = "experiment"
+	OfferEntry      EntryKind = "offer"
 	RuleSetEntry    EntryKind = "rules" // one with the id "live", and beside it what is planned and approved
 )
 
@@ -265,7 +266,7 @@ func (e *Entries) apply(ctx context.Context, retailer string, kind EntryKind, by
 			if edit.Call != "" {
 				batch.Put = append(batch.Put, Document{ID: editPrefix + edit.Call, Body: encodeOutcome(outcomes[i]), Marks: []Mark{{Kind: callMark, At: now.Add(CallsKept)}}})
 			}
-			if before.Version > 0 && (kind == GeofenceEntry || kind == RuleEntry || kind == RuleSetEntry) {
+			if before.Version > 0 && (kind == GeofenceEntry || kind == RuleEntry || kind == RuleSetEntry || kind == OfferEntry) {
 				batch.Put = append(batch.Put, Document{ID: pastID(edit.ID, before.Version), Body: encodeEntry(before)})
 			}
 		}

@@ -60,6 +60,7 @@ type (
 		Basket     string    `bson:"basket,omitempty"`
 		Quantity   float64   `bson:"quantity,omitempty"`
 		Price      *int64    `bson:"price_minor,omitempty"`
+		Code       string    `bson:"code,omitempty"`
 		Store      string    `bson:"store,omitempty"`
 		Place      string    `bson:"place,omitempty"`
 		Properties string    `bson:"properties,omitempty"`
@@ -207,7 +208,7 @@ func TestEventCodec(t *testing.T) {
 			ID: text.Draw(t, "id"), Kind: rapid.SampledFrom(who.EventKinds).Draw(t, "kind"),
 			At:   time.UnixMilli(rapid.Int64Range(0, 4e12).Draw(t, "at")).In(time.FixedZone("somewhere", offset)),
 			Item: text.Draw(t, "item"), Basket: text.Draw(t, "basket"), Quantity: rapid.Float64().Draw(t, "quantity"),
-			Price: who.Money{Minor: rapid.Int64().Draw(t, "price"), Known: true}, Store: text.Draw(t, "store"), Place: text.Draw(t, "place"),
+			Price: who.Money{Minor: rapid.Int64().Draw(t, "price"), Known: true}, Store: text.Draw(t, "store"), Code: text.Draw(t, "code"), Place: text.Draw(t, "place"),
 			Ordinal: rapid.IntRange(0, 1<<30).Draw(t, "ordinal"), Source: text.Draw(t, "source"), Purpose: who.Purpose(text.Draw(t, "purpose")), Reason: text.Draw(t, "reason"),
 		}
 		if rapid.Bool().Draw(t, "price unknown") {
@@ -218,7 +219,7 @@ func TestEventCodec(t *testing.T) {
 		}
 		mirror := eventDocument{
 			ID: e.ID, Kind: string(e.Kind), At: e.At, Offset: int32(offset), Item: e.Item, Basket: e.Basket, Quantity: e.Quantity,
-			Store: e.Store, Place: e.Place, Properties: string(e.Properties), Ordinal: int64(e.Ordinal), Source: e.Source, Purpose: string(e.Purpose), Reason: e.Reason,
+			Store: e.Store, Code: e.Code, Place: e.Place, Properties: string(e.Properties), Ordinal: int64(e.Ordinal), Source: e.Source, Purpose: string(e.Purpose), Reason: e.Reason,
 		}
 		if e.Price.Known {
 			mirror.Price = &e.Price.Minor
@@ -584,7 +585,7 @@ func TestCodecsKnowEveryField(t *testing.T) {
 	t.Parallel()
 	for give, want := range map[reflect.Type]int{
 		reflect.TypeFor[who.History](): 6, reflect.TypeFor[who.Basket](): 4, reflect.TypeFor[who.Bought](): 5,
-		reflect.TypeFor[who.Visit](): 2, reflect.TypeFor[who.Signal](): 4, reflect.TypeFor[who.Event](): 14,
+		reflect.TypeFor[who.Visit](): 2, reflect.TypeFor[who.Signal](): 4, reflect.TypeFor[who.Event](): 15,
 		reflect.TypeFor[who.Grant](): 8, reflect.TypeFor[who.Record](): 10, reflect.TypeFor[who.Exposure](): 3, reflect.TypeFor[who.Preferences](): 7, reflect.TypeFor[who.Pause](): 2, reflect.TypeFor[who.Tell](): 3, reflect.TypeFor[who.Proposal](): 2,
 	} {
 		if got := give.NumField(); got != want {

@@ -25,6 +25,7 @@ func appendEvent(b []byte, e *who.Event) []byte {
 	if e.Price.Known {
 		b = bsoncore.AppendInt64Element(b, "price_minor", e.Price.Minor)
 	}
+	b = appendText(b, "code", e.Code)
 	b = appendText(b, "store", e.Store)
 	b = appendText(b, "place", e.Place)
 	b = appendText(b, "properties", string(e.Properties))
@@ -57,6 +58,8 @@ func readEvent(body []byte) (e who.Event, err error) {
 			e.Quantity = w.float()
 		case "price_minor":
 			e.Price = who.Money{Minor: w.int(), Known: true}
+		case "code":
+			e.Code = w.string()
 		case "store":
 			e.Store = w.string()
 		case "place":

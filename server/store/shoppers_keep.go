@@ -140,9 +140,11 @@ func (s *Shoppers) Expire(ctx context.Context, key who.Key, now time.Time) (remo
 		return 0, nil, err
 	}
 	var stay []who.Event
-	counts := false
+	counts, redeems := false, false
 	err = s.eachEntry(ctx, partition, func(id string, e DiaryEntry) bool {
 		due := d.entry(e)
+		gone := !due.IsZero() && !due.After(now) && removed < maxExpired
+		redeems = redeems || e.Event != nil && e.Event.Kind == who.Redeemed && !gone
 		switch {
 		case due.IsZero() || due.After(now):
 			d.take(due)
@@ -166,6 +168,11 @@ func (s *Shoppers) Expire(ctx context.Context, key who.Key, now time.Time) (remo
 	})
 	if err != nil {
 		return 0, nil, err
+	}
+	if !redeems { // what is counted of redemptions goes with the last of them
+		if change.remove, err = s.forgetRedeemed(ctx, partition, change.remove); err != nil {
+			return 0, nil, err
+		}
 	}
 	if counts {
 		slices.Reverse(stay) // the oldest first

@@ -5,7 +5,10 @@ import (
 	"strconv"
 
 	"satnav/context/who"
+	"satnav/recommend/offer"
 	"satnav/recommend/rule"
+	"satnav/server/redemption"
+	"satnav/server/retailer"
 	"satnav/server/store"
 )
 
@@ -14,6 +17,9 @@ import (
 type guard struct {
 	quotas   *store.Quotas
 	retailer string
+	offers   *offer.Catalogue
+	items    *who.Vocabulary
+	subject  *who.Subject
 	told     who.Told
 	quiet    bool   // no rule may speak to the shopper, who said so
 	may      bool   // what the shopper is told may be counted
@@ -36,8 +42,8 @@ type reservation struct {
 var _ rule.Guard = (*guard)(nil)
 
 // newGuard is the guard of a call. The counts are read for whichever purpose is granted.
-func (v *Visits) newGuard(retailer string, s *who.Subject) *guard {
-	g := &guard{quotas: v.quotas, retailer: retailer, quiet: s.Shopper().Preferences().Quiet}
+func (v *Visits) newGuard(snapshot *retailer.Snapshot, s *who.Subject) *guard {
+	g := &guard{quotas: v.quotas, retailer: snapshot.Retailer, offers: snapshot.Offers, items: snapshot.Names.Items, subject: s, quiet: s.Shopper().Preferences().Quiet}
 	for _, p := range [...]who.Purpose{who.Loyalty, who.Location} {
 		if view, ok := who.Access(p, s); ok {
 			g.told, g.may = view.Told(), true
@@ -56,6 +62,9 @@ func (g *guard) Hold(r *rule.Rule, s *rule.Scene) rule.Hold {
 	limits := &r.Guards
 	g.day = dayOf(s)
 	if hold := g.sides.hold(r.ID); hold != rule.Free {
+		return hold
+	}
+	if hold := g.used(r); hold != rule.Free {
 		return hold
 	}
 	if limits.PerShopperDay > 0 && (!g.may || g.told.Times(r.ID, g.day) >= limits.PerShopperDay) {
@@ -78,6 +87,32 @@ func (g *guard) Hold(r *rule.Rule, s *rule.Scene) rule.Hold {
 	return rule.Free
 }
 
+// used tells whether an offer of the catalogue that a rule makes is used up, by everybody or by the shopper, as far as memory knows.
+func (g *guard) used(r *rule.Rule) rule.Hold {
+	for i := range r.Then {
+		made := r.Then[i].Offer
+		if r.Then[i].Kind != rule.Price || !made.Named() {
+			continue
+		}
+		o := g.offers.Of(made.ID)
+		switch {
+		case o == nil:
+		case o.Stock > 0 && !g.quotas.Left(redemption.StockOf(g.retailer, o.ID), o.Stock), o.BudgetMinor > 0 && !g.quotas.Left(redemption.BudgetOf(g.retailer, o.ID), o.BudgetMinor):
+			return rule.HeldByFunds
+		case o.PerShopper > 0:
+			view, ok := who.Access(who.Loyalty, g.subject)
+			if !ok { // nobody may count
+				return rule.HeldByCount
+			}
+			number, known := g.items.Lookup(o.ID)
+			if redeemed, ever := view.History().Signal(number, who.SignalRedeem); known && ever && int(redeemed.Count) >= o.PerShopper {
+				return rule.HeldByCount
+			}
+		}
+	}
+	return rule.Free
+}
+
 // speaks tells whether a rule says something to the shopper, or offers something, rather than change the order of what is shown.
 func speaks(r *rule.Rule) bool {
 	return slices.ContainsFunc(r.Then, func(a rule.Action) bool { return a.Kind == rule.Say || a.Kind == rule.Remind || a.Kind == rule.Price })
@@ -85,7 +120,7 @@ func speaks(r *rule.Rule) bool {
 
 // glance is a guard that tells what would be on other sides, and takes nothing.
 func (g *guard) glance(other *sides) *guard {
-	return &guard{quotas: g.quotas, retailer: g.retailer, told: g.told, may: g.may, interruptions: g.interruptions, quiet: g.quiet, sides: other, glances: true}
+	return &guard{quotas: g.quotas, retailer: g.retailer, offers: g.offers, items: g.items, subject: g.subject, told: g.told, may: g.may, interruptions: g.interruptions, quiet: g.quiet, sides: other, glances: true}
 }
 
 func (g *guard) reserve(r *rule.Rule, quota store.Quota, limit int64) bool {

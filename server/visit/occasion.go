@@ -69,7 +69,7 @@ func (v *Visits) speak(ctx context.Context, snapshot *retailer.Snapshot, o *Occa
 	if !suggest.Rules.Waits(o.Happened.Kind) {
 		return nil, nil
 	}
-	guard := v.newGuard(o.Key.Retailer, now.Shopper)
+	guard := v.newGuard(snapshot, now.Shopper)
 	guard.sides, guard.interruptions = &sides, sides.interruptions(snapshot.Settings.Interruptions())
 	told := toldMark + o.ID
 	if year, month, day := now.Moment.Instant.Date(); guard.told.Times(told, uint32(year*10_000+int(month)*100+day)) > 0 {

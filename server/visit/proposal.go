@@ -71,7 +71,7 @@ func (v *Visits) proposeSettled(ctx context.Context, snapshot *retailer.Snapshot
 	if !sides.suggest(snapshot).Rules.Waits(rule.OnCrossing) {
 		return nil
 	}
-	p := &proposer{snapshot: snapshot, sides: &sides, guard: v.newGuard(shopper.Key().Retailer, subject), kept: view.Proposals(), after: change.Presence, arrived: change.At}
+	p := &proposer{snapshot: snapshot, sides: &sides, guard: v.newGuard(snapshot, subject), kept: view.Proposals(), after: change.Presence, arrived: change.At}
 	p.guard.sides = &sides
 	p.open = func(c *geo.Crossing) (scene.Scene, error) {
 		return scene.Open(ctx, v.shoppers, &snapshot.Scene, scene.Call{Key: shopper.Key(), Device: device, At: c.DecidedAt, Fix: &geo.Fix{At: c.At, Point: c.Point}})
@@ -194,8 +194,11 @@ func proposalOf(list []recommend.Suggestion, made *recommend.Record) *Proposal {
 				p.Rule, p.Text, p.RemindAt = r.Said.Rule.ID, r.Said.Text, r.Said.At
 			}
 		}
+		if o := s.Offered; o != nil {
+			p.Rule, p.Text = s.Ruled.Matched[0].ID, o.Title
+		}
 	}
-	if p.Text == nil && len(made.Says) > 0 {
+	if len(made.Says) > 0 && (p.Text == nil || p.Kind == recommend.KindOffer) { // what the rule says of the occasion, before the offer's own title
 		p.Rule, p.Text, p.RemindAt = made.Says[0].Rule.ID, made.Says[0].Text, made.Says[0].At
 	}
 	return p

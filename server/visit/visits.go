@@ -114,7 +114,7 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 	suggest := sides.suggest(snapshot)
 	var guard *guard
 	if snapshot.Suggest.Rules != nil || suggest.Rules != nil {
-		guard = v.newGuard(s.Key.Retailer, now.Shopper)
+		guard = v.newGuard(snapshot, now.Shopper)
 		guard.sides, guard.quiet = &sides, guard.quiet || s.degraded // what the shopper wished cannot be read
 	}
 	if err := v.proposeAll(ctx, snapshot, s, &now, change, answer.Triggers, guard, &sides); err != nil {

@@ -63,6 +63,8 @@ func Run(t *testing.T, open Open) {
 		{"lazy commits are seen at once", lazy},
 		{"memory is not shared", memory},
 		{"what is given may be used again at once", usedAgain},
+		{"a code is redeemed once by two processes", codesOnce},
+		{"two processes hand out no more than a quota", quotasExact},
 		{"an ended context ends every verb", cancelled},
 		{"a closed store refuses every verb", closed},
 	} {
