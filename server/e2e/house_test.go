@@ -67,7 +67,7 @@ func (l *lockedBuffer) String() string {
 }
 
 // patience is the deadline of calls, long enough for a machine that does much else at the same time.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // raise opens a house; the caller stops it.
 func raise(p plan) (*house, error) {

@@ -181,7 +181,7 @@ func (h *house) counts(t *testing.T, retailer, item string) uint32 {
 // In the end each crossing and each event is there exactly once, as if one process had answered in order.
 func TestReplicasInterleave(t *testing.T) {
 	t.Parallel()
-	visits, shoppers := 1, 2 // of 1,000 fixes each, 100 a call: the test server does a few calls a second
+	visits, shoppers := 1, 2 // of 1,000 fixes each, 100 a call: the test server does tens of calls a second
 	if os.Getenv("SATNAV_TEST_LONG") != "" {
 		visits, shoppers = 7, 3
 	}

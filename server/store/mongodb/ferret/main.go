@@ -4,7 +4,8 @@
 // FerretDB shows what a server must not rely on: it has no transactions, change streams or expiry. Its updates are not
 // atomic when several connections ask at once, though, as those of MongoDB are. So clients reach it through a relay that
 // passes one command and its answer at a time, over all connections; behind it, it is exact. The relay also gives each
-// collection the index of keys that FerretDB's own queries can use: without it every update looks at all documents.
+// collection the index of keys that FerretDB's own queries can use: without it every update looks at all documents. And it
+// asks for one key after the other where a find names several (see keys.go): FerretDB uses the index for one key alone.
 //
 // It prints the URL of the relay on a line of its own and serves until its standard input ends, as it does when the
 // process that started it dies.
@@ -22,6 +23,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 
 	"github.com/FerretDB/FerretDB/ferretdb"
@@ -29,6 +31,7 @@ import (
 )
 
 func main() {
+	debug.SetGCPercent(800) // it holds little, and makes much garbage of every document that it looks at
 	folder, err := os.MkdirTemp("", "satnav-ferret-")
 	if err == nil {
 		err = serve(folder)
@@ -111,10 +114,10 @@ func (r *relay) ask(client, server net.Conn, command []byte) error {
 			r.turn.Lock()
 			defer r.turn.Unlock()
 		}
-		if _, err := server.Write(command); err != nil {
-			return nil, err
+		if find, ok := byKeys(command); ok {
+			return find.ask(server)
 		}
-		answer, err := message(server)
+		answer, err := exchange(server, command)
 		if err == nil && bytes.Contains(command[:min(len(command), 64)], []byte("createIndexes")) {
 			err = r.index()
 		}
@@ -125,6 +128,14 @@ func (r *relay) ask(client, server net.Conn, command []byte) error {
 	}
 	_, err = client.Write(answer)
 	return err
+}
+
+// exchange sends one message and reads the next.
+func exchange(server net.Conn, command []byte) ([]byte, error) {
+	if _, err := server.Write(command); err != nil {
+		return nil, err
+	}
+	return message(server)
 }
 
 // greets reports whether a command only asks who is there. It need not wait its turn: a driver takes silence for death.
