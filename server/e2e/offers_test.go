@@ -231,7 +231,7 @@ func TestCodesOnReplicas(t *testing.T) {
 	eventually(t, "the other replica knows the offer", func() bool { return houses[1].call(t, team, "GET", "/v1/offers/one", nil).status == 200 })
 	eventually(t, "the other replica redeems it", func() bool { // its snapshot follows within a second
 		probe := houses[1].as(t, identity.Claims{Role: identity.Shopper, Retailer: name, Subject: canary("probe of tills")})
-		got := houses[1].record(t, probe, wire.Event{ID: "probe", Kind: "redeem", Item: "one", Code: "NONE-0000"})[0]
+		got := patientRedemption(t, houses[1], probe, wire.Event{ID: "probe", Item: "one", Code: "NONE-0000"})
 		return got.Problem != nil && got.Problem.Errors[0].Code == "code_unknown"
 	})
 	var stored [3]atomic.Int64
@@ -239,23 +239,61 @@ func TestCodesOnReplicas(t *testing.T) {
 	for s := range 4 {
 		shopper := houses[0].as(t, identity.Claims{Role: identity.Shopper, Retailer: name, Subject: canary(fmt.Sprint("tills", s))})
 		all.Go(func() {
+			known := patientEvent(t, houses[0], shopper, wire.Event{ID: "known", Kind: "view", Item: "milk"}) // of who is not known a hold may be lost
+			if known.Status == "refused" {
+				t.Errorf("a view: %+v", known)
+			}
 			for i := range codes {
 				n := (i + s) % len(codes)
-				if got := houses[s%2].record(t, shopper, wire.Event{ID: fmt.Sprint("e", n), Kind: "redeem", Item: "one", Code: codes[n].Code})[0]; got.Status == "stored" {
+				if got := patientRedemption(t, houses[s%2], shopper, wire.Event{ID: fmt.Sprint("e", n), Item: "one", Code: codes[n].Code}); got.Status != "refused" {
 					stored[n].Add(1)
 				}
 			}
 		})
 	}
 	all.Wait()
-	sum := int64(0)
-	for n := range stored {
-		if stored[n].Load() > 1 {
-			t.Errorf("code %d was redeemed %d times", n, stored[n].Load())
+	sum := func() (sum int64) {
+		for n := range stored {
+			if stored[n].Load() > 1 {
+				t.Fatalf("code %d was redeemed %d times", n, stored[n].Load())
+			}
+			sum += stored[n].Load()
 		}
-		sum += stored[n].Load()
+		return sum
 	}
-	if sum > 2 || sum == 0 {
-		t.Errorf("%d were redeemed, the stock is 2", sum)
+	for try := 0; sum() < 2; try++ { // both may have been refused because the other was at it: what is left is had by who comes later
+		n := try % len(codes)
+		shopper := houses[0].as(t, identity.Claims{Role: identity.Shopper, Retailer: name, Subject: canary("tills, later")})
+		if try > 200 {
+			t.Fatalf("%d were redeemed, and nobody can have more of a stock of 2", sum())
+		}
+		if got := patientRedemption(t, houses[try/len(codes)%2], shopper, wire.Event{ID: fmt.Sprint("later", n), Item: "one", Code: codes[n].Code}); got.Status == "stored" {
+			stored[n].Add(1)
+		} else if try >= 2*len(codes) { // a code may be held until the worker has settled it
+			time.Sleep(500 * time.Millisecond)
+		}
 	}
+	if sum() != 2 {
+		t.Errorf("%d were redeemed, the stock is 2", sum())
+	}
+}
+
+// patientRedemption redeems on a database that may take too long: the same event is sent until it is answered.
+func patientRedemption(t *testing.T, h *house, token string, e wire.Event) (result wire.EventResult) {
+	t.Helper()
+	e.Kind = "redeem"
+	return patientEvent(t, h, token, e)
+}
+
+func patientEvent(t *testing.T, h *house, token string, e wire.Event) (result wire.EventResult) {
+	t.Helper()
+	eventually(t, "the event is answered", func() bool {
+		got := h.call(t, token, "POST", "/v1/events", wire.EventsRequest{Events: []wire.Event{e}})
+		if got.status != 200 {
+			return got.status != 503 && got.wants(200).status == 200
+		}
+		result = read[wire.EventsResponse](got).Results[0]
+		return true
+	})
+	return result
 }

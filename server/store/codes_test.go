@@ -220,6 +220,13 @@ func TestCodesAreRedeemedOnce(t *testing.T) {
 	var won, settled atomic.Int64
 	var tills, worker sync.WaitGroup
 	stop := make(chan struct{})
+	var keys []who.Key
+	for s := range shoppers { // of whom something is known: a hold of somebody unknown is lost to all others when it is settled
+		keys = append(keys, shopperNamed(fmt.Sprint("shopper", s)))
+		if _, err := processes[0].shoppers.Record(ctx, keys[s], now, given, []who.Event{buys("b", "milk", now)}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	worker.Go(func() { // a worker that is far too eager
 		for {
 			select {
@@ -234,10 +241,7 @@ func TestCodesAreRedeemedOnce(t *testing.T) {
 			}
 		}
 	})
-	var keys []who.Key
-	for s := range shoppers {
-		key := shopperNamed(fmt.Sprint("shopper", s))
-		keys = append(keys, key)
+	for s, key := range keys {
 		tills.Go(func() {
 			for i := range names {
 				p, code := processes[(s+i)%2], names[(i+s)%codes]
@@ -376,5 +380,47 @@ func TestRedeemCounts(t *testing.T) {
 	wg.Wait()
 	if ok.Load() != 3 {
 		t.Errorf("%d of 20 were redeemed, want 3", ok.Load())
+	}
+}
+
+// What is counted of redemptions is kept for its time: deleting the entry does not give the offer again, and after its time nothing is left.
+func TestCountsOfRedemptionsGo(t *testing.T) {
+	t.Parallel()
+	names := who.NewNames()
+	documents := embeddedtest.Open(t)
+	shoppers := store.NewShoppers(documents, store.ShoppersConfig{
+		Secret: []byte("secret"), Names: func(string) *who.Names { return names }, CacheBytes: 1 << 20,
+		Keep: func(string, who.Purpose) who.Keep { return who.Keep{Age: 30 * 24 * time.Hour} },
+	})
+	redeem := func(id string, at time.Time) error {
+		_, err := shoppers.Redeem(ctx, anna, at, given, store.Redemption{PerShopper: 1, Group: "bread", Event: who.Event{ID: id, Kind: who.Redeemed, Item: "ten", At: at, Source: "app"}})
+		return err
+	}
+	if err := redeem("1", now); err != nil {
+		t.Fatal(err)
+	}
+	if n, _, err := shoppers.Remove(ctx, anna, func(e store.DiaryEntry) bool { return e.Event != nil }); n != 1 || err != nil {
+		t.Fatalf("removed %d, %v", n, err)
+	}
+	soon, late := now.Add(24*time.Hour), now.Add(31*24*time.Hour)
+	if _, _, err := shoppers.Expire(ctx, anna, soon); err != nil {
+		t.Fatal(err)
+	}
+	if err := redeem("2", soon); !errors.Is(err, store.ErrRedeemed) {
+		t.Errorf("after the entry was deleted: %v, want %v", err, store.ErrRedeemed)
+	}
+	found, _, err := shoppers.Expiring(ctx, store.Position{}, late)
+	if err != nil || len(found) != 1 {
+		t.Fatalf("what is to go: %v, %v", found, err)
+	}
+	if _, _, err := shoppers.Expire(ctx, anna, late); err != nil {
+		t.Fatal(err)
+	}
+	page, err := documents.Scan(ctx, shoppers.Partition(anna), "redeemed/", "redeemed0", 0)
+	if err != nil || len(page.Documents) != 0 {
+		t.Errorf("left after its time: %v, %v", page.Documents, err)
+	}
+	if err := redeem("3", late); err != nil {
+		t.Errorf("after its time: %v", err)
 	}
 }

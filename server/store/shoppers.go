@@ -39,6 +39,7 @@ var ErrPaused = errors.New("the shopper paused the diary")
 //	grant/…   every decision about a purpose, in order
 //	crowd/…   beside other processes: that the history changed, see Crowds
 //	answers/… what answers were made of, for some time
+//	redeemed/… how often offers were redeemed, see Redemption
 //	outbox/…  what endpoints are still to be told, see Letter; undelivered/… what was given up
 //
 // Other parts of server keep documents of their own there, written through Commit or Attach, so that they change

@@ -140,11 +140,9 @@ func (s *Shoppers) Expire(ctx context.Context, key who.Key, now time.Time) (remo
 		return 0, nil, err
 	}
 	var stay []who.Event
-	counts, redeems := false, false
+	counts := false
 	err = s.eachEntry(ctx, partition, func(id string, e DiaryEntry) bool {
 		due := d.entry(e)
-		gone := !due.IsZero() && !due.After(now) && removed < maxExpired
-		redeems = redeems || e.Event != nil && e.Event.Kind == who.Redeemed && !gone
 		switch {
 		case due.IsZero() || due.After(now):
 			d.take(due)
@@ -169,10 +167,8 @@ func (s *Shoppers) Expire(ctx context.Context, key who.Key, now time.Time) (remo
 	if err != nil {
 		return 0, nil, err
 	}
-	if !redeems { // what is counted of redemptions goes with the last of them
-		if change.remove, err = s.forgetRedeemed(ctx, partition, change.remove); err != nil {
-			return 0, nil, err
-		}
+	if change.remove, err = s.forgetRedeemed(ctx, partition, d, now, change.remove); err != nil {
+		return 0, nil, err
 	}
 	if counts {
 		slices.Reverse(stay) // the oldest first

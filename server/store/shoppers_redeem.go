@@ -47,6 +47,7 @@ type redeemedDocument struct {
 // groupDocument knows in which baskets which offer of a group was redeemed, the newest last.
 type groupDocument struct {
 	Group   string        `bson:"group"`
+	At      time.Time     `bson:"at"` // of the last
 	Baskets []groupBasket `bson:"baskets"`
 }
 
@@ -155,6 +156,7 @@ func (s *Shoppers) counted(ctx context.Context, partition string, r *Redemption)
 	switch i := slices.IndexFunc(group.Baskets, func(b groupBasket) bool { return b.Basket == basket }); {
 	case i < 0:
 		group.Baskets = append(group.Baskets, groupBasket{basket, e.Item})
+		group.At = e.At.UTC()
 	case group.Baskets[i].Offer != e.Item:
 		return nil, fmt.Errorf("%w: %q", ErrStacked, group.Baskets[i].Offer)
 	default:
@@ -192,11 +194,29 @@ func (s *Shoppers) settled(ctx context.Context, partition, event string) (known,
 	return there(profileID), recorded, err
 }
 
-// forgetRedeemed appends the ids of what is counted of a shopper's redemptions, as far as one commit has room for them.
-func (s *Shoppers) forgetRedeemed(ctx context.Context, partition string, ids []string) ([]string, error) {
-	page, err := s.documents.Scan(ctx, partition, redeemedFrom, redeemedTo, MaxBatchDocuments-2*maxExpired)
-	for _, d := range page.Documents {
-		ids = append(ids, d.ID)
+// forgetRedeemed appends the ids of what is counted of a shopper's redemptions and has been kept for its time, as far as one commit has
+// room for them, and notes when the next is to go. It is kept for its own time, not with the diary: nobody may have an offer
+// again because they deleted an entry.
+func (s *Shoppers) forgetRedeemed(ctx context.Context, partition string, due *dues, now time.Time, ids []string) ([]string, error) {
+	room := MaxBatchDocuments - 2*maxExpired - 8
+	for from := redeemedFrom; from != ""; {
+		page, err := s.documents.Scan(ctx, partition, from, redeemedTo, 0)
+		if err != nil {
+			return ids, err
+		}
+		for _, d := range page.Documents {
+			var counted struct{ At time.Time }
+			if err := bson.Unmarshal(d.Body, &counted); err != nil {
+				return ids, fmt.Errorf("partition %q: document %q: %w", partition, d.ID, errDamaged)
+			}
+			ends := due.of(who.Loyalty, counted.At)
+			if ends.IsZero() || ends.After(now) || room == 0 {
+				due.take(ends)
+				continue
+			}
+			ids, room = append(ids, d.ID), room-1
+		}
+		from = page.Next
 	}
-	return ids, err
+	return ids, nil
 }
