@@ -45,6 +45,8 @@ type Retailer struct {
 	// region that is missing. nil: no special days.
 	Calendars map[string]when.Calendar
 	Defaults  who.Grants // of a shopper who has decided nothing yet
+	// Shared are the purposes whose data others than the retailer receive: a call that wants nothing shared does without them.
+	Shared []who.Purpose
 	// Finest is the H3 resolution of a cell by which a place is used to suggest, at most; 0: that of the cell that came. Coarser than
 	// where.PreciseResolution it holds for a fix too; geofences see what the device gave.
 	Finest int
@@ -80,6 +82,9 @@ func Seen(shopper *who.Shopper, retailer *Retailer, call Call) Scene {
 
 // of makes the scene of a shopper.
 func of(shopper *who.Shopper, retailer *Retailer, call Call) Scene {
+	if call.Device.Private {
+		call.Device.Closed = retailer.Shared
+	}
 	scene := Scene{Shopper: who.NewSubject(shopper, call.Device)}
 	scene.locate(retailer, call)
 	zone, store := retailer.Zone, scene.Place.Store

@@ -9,8 +9,10 @@ import (
 // Permissions are what the device allows in this call. They can only reduce what a grant allows.
 type Permissions struct {
 	Location      geo.Precision
-	Background    bool
-	Notifications bool
+	Background    bool      // the app may see the location while it is closed
+	Notifications bool      // the app may speak unasked
+	Private       bool      // nothing is shared with others, or worked out over many: Sec-GPC, or tracking refused
+	Closed        []Purpose // that may not be used in this call whatever is granted: with Private, those whose data others receive
 }
 
 // Subject is one shopper in one call: what the device allows now, and what was read so far. It
@@ -37,6 +39,9 @@ func Access(p Purpose, s *Subject) (View, bool) {
 		return View{}, false
 	}
 	if p == Location && s.device.Location == geo.NoLocation {
+		return View{}, false
+	}
+	if slices.Contains(s.device.Closed, p) {
 		return View{}, false
 	}
 	if wishes := s.shopper.Preferences(); !wishes.Paused.IsZero() || p == Loyalty && wishes.Neutral {

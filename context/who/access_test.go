@@ -76,6 +76,40 @@ func TestAccess(t *testing.T) {
 	}
 }
 
+// TestDeviceReduces is every permission of a call against every grant: what the device says takes away, and never gives.
+func TestDeviceReduces(t *testing.T) {
+	t.Parallel()
+	devices := []struct {
+		name              string
+		device            Permissions
+		loyalty, location bool // may be read where both are granted
+	}{
+		{"nothing", Permissions{}, true, false},
+		{"coarse", Permissions{Location: geo.Coarse}, true, true},
+		{"precise", Permissions{Location: geo.Precise}, true, true},
+		{"precise, in the background", Permissions{Location: geo.Precise, Background: true}, true, true},
+		{"notifications alone", Permissions{Notifications: true}, true, false},
+		{"private, nothing is shared", Permissions{Location: geo.Precise, Private: true}, true, true},
+		{"private, the location is shared", Permissions{Location: geo.Precise, Private: true, Closed: []Purpose{Location}}, true, false},
+		{"private, all is shared", Permissions{Location: geo.Precise, Private: true, Closed: []Purpose{Loyalty, Location}}, false, false},
+		{"closed, what nobody declared", Permissions{Location: geo.Precise, Closed: []Purpose{"resale"}}, true, true},
+	}
+	for _, d := range devices {
+		for _, grants := range [][]Grant{nil, {gave(Loyalty)}, {gave(Location)}, {gave(Loyalty), gave(Location)}, {gave(Loyalty), gave(Location), took(Loyalty), took(Location)}} {
+			shopper := somebody(grants...)
+			subject := NewSubject(shopper, d.device)
+			for _, c := range []struct {
+				purpose Purpose
+				may     bool
+			}{{Loyalty, d.loyalty}, {Location, d.location}} {
+				if _, ok := Access(c.purpose, subject); ok != (c.may && shopper.Grants().Holds(c.purpose)) {
+					t.Errorf("%s, %d decisions, %s: got %v", d.name, len(grants), c.purpose, ok)
+				}
+			}
+		}
+	}
+}
+
 // TestViewShowsItsPurposeOnly reads everything through every view.
 func TestViewShowsItsPurposeOnly(t *testing.T) {
 	t.Parallel()

@@ -32,6 +32,7 @@ var mutations = []mutation{
 	{"a grant is needed", "context/who/access.go", "!declared || !s.shopper.grants.Holds(p)", "!declared", whoTests, "TestAccess$", true},
 	{"a purpose is declared", "context/who/access.go", "if _, declared := Declared(p); !declared || ", "if ", whoTests, "TestAccess$", false},
 	{"the device gives no location", "context/who/access.go", "p == Location && s.device.Location == geo.NoLocation", "p == Location && s.device.Location < geo.NoLocation", whoTests, "TestAccess$", true},
+	{"what the device objects to", "context/who/access.go", "if slices.Contains(s.device.Closed, p) {", "if false {", whoTests, "TestDeviceReduces", true},
 	{"a pause", "context/who/access.go", "!wishes.Paused.IsZero() || p == Loyalty", "p == Loyalty", whoTests, "TestWishesReduce", false},
 	{"neutral answers", "context/who/access.go", " || p == Loyalty && wishes.Neutral", "", whoTests, "TestWishesReduce", false},
 	{"what counts for others", "context/who/access.go", "if s == nil || !s.grants.Holds(Loyalty) {", "if s == nil {", whoTests, "TestWishesReduce", false},

@@ -215,6 +215,16 @@ func (r Registry) Keeps() map[Purpose]Keep {
 	return keeps
 }
 
+// Shared are the purposes whose data others than the retailer receive.
+func (r Registry) Shared() (shared []Purpose) {
+	for i := range r.declared {
+		if len(r.declared[i].Recipients) > 0 {
+			shared = append(shared, r.declared[i].Purpose)
+		}
+	}
+	return shared
+}
+
 // All lists the declarations. Nobody may change them.
 func (r Registry) All() []Declaration { return r.declared }
 

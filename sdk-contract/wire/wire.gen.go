@@ -547,6 +547,9 @@ type CodeList struct {
 	Next string `json:"next,omitempty,omitzero"`
 }
 
+// ConsentRecords JSON-LD: the receipt first, then the record of each purpose.
+type ConsentRecords map[string]interface{}
+
 // ContextRequest A moment of one shopper. Everything is optional.
 type ContextRequest struct {
 	// At When it is. Default: the arrival of the call.
@@ -699,14 +702,17 @@ type DeliveryList struct {
 
 // DevicePermissions What the operating system lets the app do now. What is absent is as the grants say.
 type DevicePermissions struct {
-	// Background The app may see the location while it is closed.
+	// Background The app may see the location while it is closed. false: `next` holds no regions to watch.
 	Background *bool `json:"background,omitempty"`
 
 	// Location precise: to the metre. coarse: to about 3 km. none: not at all.
 	Location DevicePermissionsLocation `json:"location,omitempty,omitzero"`
 
-	// Notifications The app may notify.
+	// Notifications The app may notify. false: no rule speaks to the shopper unasked on a crossing.
 	Notifications *bool `json:"notifications,omitempty"`
+
+	// Tracking The shopper lets the app share what they do with others, as the operating system asked them. false, as the header `Sec-GPC: 1`: purposes whose data others receive are not used in this call, and it counts for no experiment.
+	Tracking bool `json:"tracking,omitempty,omitzero"`
 }
 
 // DevicePermissionsLocation precise: to the metre. coarse: to about 3 km. none: not at all.
@@ -2742,6 +2748,18 @@ type SimulatedWithheld struct {
 	Rule string `json:"rule"`
 }
 
+// SourceDrop How far the deletion of all that came from a source is.
+type SourceDrop struct {
+	AskedAt time.Time `json:"asked_at"`
+
+	// DoneAt When nothing was left. Absent: it goes on.
+	DoneAt time.Time `json:"done_at,omitempty,omitzero"`
+
+	// Removed Events so far.
+	Removed int    `json:"removed"`
+	Source  string `json:"source"`
+}
+
 // Store defines model for Store.
 type Store struct {
 	// Hours Opening hours, such as `Mo-Fr 08:00-20:00; Sa 09:00-13:00,14:00-18:00; 2026-12-25 closed`. Absent: unknown.
@@ -3739,6 +3757,12 @@ type PutMyPermissionsParams struct {
 	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
 	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// GetMyConsentRecordsParams defines parameters for GetMyConsentRecords.
+type GetMyConsentRecordsParams struct {
+	// Purpose Only of this purpose. Absent: of all that were ever decided.
+	Purpose string `form:"purpose,omitempty" json:"purpose,omitempty,omitzero"`
 }
 
 // PutMyPreferencesParams defines parameters for PutMyPreferences.

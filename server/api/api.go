@@ -35,6 +35,7 @@ type Parts struct {
 	Permissions *privacy.Permissions
 	Erasures    *privacy.Erasures
 	Audit       *audit.Log
+	Sources     *privacy.Sources
 	Files       *privacy.Files
 	Decisions   *decision.Book
 	Shoppers    *store.Shoppers

@@ -32,6 +32,7 @@ func (a *API) PostContext(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	signal.Device.Private = signal.Device.Private || keptPrivate(c)
 	signal.Key = who.Key{Retailer: caller(c).Retailer, Shopper: shopper}
 	answer, err := a.Visits.Answer(c.UserContext(), signal)
 	if err != nil {
@@ -117,8 +118,12 @@ func deviceFrom(p *wire.DevicePermissions) who.Permissions {
 	if p.Notifications != nil {
 		allowed.Notifications = *p.Notifications
 	}
+	allowed.Private = p.Tracking != nil && !*p.Tracking
 	return allowed
 }
+
+// keptPrivate tells whether a call wants nothing shared: Global Privacy Control.
+func keptPrivate(c *fiber.Ctx) bool { return c.Get("Sec-GPC") == "1" }
 
 // replyFrom tells an answer in the words of the contract, all but its suggestions: encodeContext writes them.
 func replyFrom(answer *visit.Answer) *wire.ContextResponse {

@@ -2,6 +2,8 @@ package api
 
 import (
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -34,6 +36,18 @@ func (a *API) GetErasure(c *fiber.Ctx, id string) error {
 		return err
 	}
 	return encodePrivate(c, erasureFrom(proof, ""))
+}
+
+// DeleteSource deletes all that came from a source.
+func (a *API) DeleteSource(c *fiber.Ctx, id string) error {
+	if !slices.Contains([]string{"app", "backend", "import"}, id) && !who.ValidPartner(id) {
+		return parameterProblem(invalidValue, "id", codeUnknownValue, "got %s, want app, backend, import or %s", quote(id), who.PartnerWanted)
+	}
+	drop, err := a.Sources.Drop(c.UserContext(), caller(c).Retailer, strings.Clone(id), actor(c))
+	if err != nil {
+		return err
+	}
+	return encodePrivate(c, wire.SourceDrop{Source: drop.Source, AskedAt: drop.Asked, Removed: drop.Removed, DoneAt: drop.Done})
 }
 
 // PutHold places a legal hold on a shopper.

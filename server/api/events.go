@@ -48,6 +48,11 @@ func (a *API) PostEvents(c *fiber.Ctx) error {
 			out.Results[i].Problem = ofEvent(c, problemOf(err), eventPointer(i))
 			continue
 		}
+		if keptPrivate(c) && slices.Contains(snapshot.Scene.Shared, entry.Event.For()) {
+			out.Results[i].Problem = ofEvent(c, &failure{kind: noGrant, detail: fmt.Sprintf("the call has Sec-GPC: 1, and others receive what is kept for the purpose %q", entry.Event.For()),
+				faults: Faults{{Pointer: "/purpose", Code: "kept_private", Detail: "it is not kept: the shopper wants nothing shared"}}}, eventPointer(i))
+			continue
+		}
 		if !entry.Event.At.IsZero() {
 			entry.Event.At = entry.Event.At.Add(-skew)
 		}

@@ -66,6 +66,16 @@ func (a *API) PutMyPermissions(c *fiber.Ctx, _ wire.PutMyPermissionsParams) erro
 	return encode(c, permissionsFrom(grants, snapshot))
 }
 
+// GetMyConsentRecords gives the shopper the records of their decisions.
+func (a *API) GetMyConsentRecords(c *fiber.Ctx, params wire.GetMyConsentRecordsParams) error {
+	records, err := a.Permissions.Receipt27560(c.UserContext(), me(c), who.Purpose(params.Purpose), a.Now())
+	if err != nil {
+		return err
+	}
+	private(c)
+	return encodeAs(c, "application/ld+json", records)
+}
+
 func permissionsFrom(grants who.Grants, snapshot *retailer.Snapshot) wire.Permissions {
 	out := wire.Permissions{Grants: []wire.Grant{}}
 	for _, d := range snapshot.Purposes.All() {

@@ -52,6 +52,9 @@ type ServerInterface interface {
 	// PutHold Place a legal hold on a shopper
 	// (PUT /v1/admin/holds/{id})
 	PutHold(c *fiber.Ctx, id ID, params PutHoldParams) error
+	// DeleteSource Delete all that came from a source
+	// (DELETE /v1/admin/sources/{id})
+	DeleteSource(c *fiber.Ctx, id ID) error
 	// PostContext What would help this shopper right now, and what just happened?
 	// (POST /v1/context)
 	PostContext(c *fiber.Ctx) error
@@ -160,6 +163,9 @@ type ServerInterface interface {
 	// PutMyPermissions Grant or withdraw purposes
 	// (PUT /v1/me/permissions)
 	PutMyPermissions(c *fiber.Ctx, params PutMyPermissionsParams) error
+	// GetMyConsentRecords Records and a receipt of what I decided
+	// (GET /v1/me/permissions/records)
+	GetMyConsentRecords(c *fiber.Ctx, params GetMyConsentRecordsParams) error
 	// GetMyPreferences What did I say about the use of my data?
 	// (GET /v1/me/preferences)
 	GetMyPreferences(c *fiber.Ctx) error
@@ -712,6 +718,35 @@ func (siw *ServerInterfaceWrapper) PutHold(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.PutHold(c, id, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// DeleteSource operation middleware
+func (siw *ServerInterfaceWrapper) DeleteSource(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Params("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return fiber.NewError(fiber.StatusBadRequest, fmt.Errorf("Invalid format for parameter id: %w", err).Error())
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.DeleteSource(c, id)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -2372,6 +2407,43 @@ func (siw *ServerInterfaceWrapper) PutMyPermissions(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.PutMyPermissions(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GetMyConsentRecords operation middleware
+func (siw *ServerInterfaceWrapper) GetMyConsentRecords(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetMyConsentRecordsParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return fiber.NewError(fiber.StatusBadRequest, fmt.Errorf("Invalid format for query string: %w", err).Error())
+	}
+
+	// ------------- Optional query parameter "purpose" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "purpose", query, &params.Purpose, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return fiber.NewError(fiber.StatusBadRequest, fmt.Errorf("Invalid format for parameter purpose: %w", err).Error())
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetMyConsentRecords(c, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -4737,6 +4809,8 @@ func RegisterHandlersWithOptions(router fiber.Router, si ServerInterface, option
 
 	router.Put(options.BaseURL+"/v1/admin/holds/:id", wrapper.PutHold)
 
+	router.Delete(options.BaseURL+"/v1/admin/sources/:id", wrapper.DeleteSource)
+
 	router.Post(options.BaseURL+"/v1/context", wrapper.PostContext)
 
 	router.Get(options.BaseURL+"/v1/deliveries", wrapper.ListDeliveries)
@@ -4808,6 +4882,8 @@ func RegisterHandlersWithOptions(router fiber.Router, si ServerInterface, option
 	router.Get(options.BaseURL+"/v1/me/permissions", wrapper.GetMyPermissions)
 
 	router.Put(options.BaseURL+"/v1/me/permissions", wrapper.PutMyPermissions)
+
+	router.Get(options.BaseURL+"/v1/me/permissions/records", wrapper.GetMyConsentRecords)
 
 	router.Get(options.BaseURL+"/v1/me/preferences", wrapper.GetMyPreferences)
 

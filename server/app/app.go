@@ -55,6 +55,7 @@ type App struct {
 	Retention   *privacy.Retention
 	Codes       *store.Codes
 	Redemptions *redemption.Desk
+	Sources     *privacy.Sources
 
 	pageKey []byte
 	now     func() time.Time
@@ -170,6 +171,7 @@ func (a *App) joinPrivacy() error {
 	})
 	a.Retention = privacy.NewRetention(a.Shoppers, a.Retailers, store.NewErasures(a.Documents), store.NewNotes(a.Documents), a.now, a.log)
 	a.metrics.Registry.MustRegister(retentionWatch{a.Retention})
+	a.Sources = privacy.NewSources(a.Shoppers, store.NewDrops(a.Documents), a.Audit, a.Diary.Remove, a.now)
 	a.Erasures.First(a.Permissions.PayFor)
 	a.Erasures.Forget(a.Decisions.Forget)
 	a.Erasures.Tell(func(ctx context.Context, retailer, pseudonym string, proof store.Proof) error {

@@ -105,7 +105,7 @@ func (a *App) answerCalls(ctx context.Context, ready func(net.Addr)) error {
 func (a *App) server(ending context.Context, verifier *identity.Verifier) *api.Server {
 	return api.New(api.Parts{
 		Verifier: verifier, Visits: a.Visits, Diary: a.Diary, Permissions: a.Permissions, Files: a.Files, Decisions: a.Decisions, Shoppers: a.Shoppers, Calls: a.calls,
-		Retailers: a.Retailers, Erasures: a.Erasures, Audit: a.Audit, Outcomes: a.Outcomes, Insights: a.Insights, Codes: a.Codes, Desk: a.Desk, Feed: deliver.NewFeed(a.Shoppers, a.now), Ending: ending, PageKey: a.pageKey,
+		Retailers: a.Retailers, Erasures: a.Erasures, Audit: a.Audit, Sources: a.Sources, Outcomes: a.Outcomes, Insights: a.Insights, Codes: a.Codes, Desk: a.Desk, Feed: deliver.NewFeed(a.Shoppers, a.now), Ending: ending, PageKey: a.pageKey,
 		Import: a.Import, Health: a.health, Metrics: a.metrics, Log: a.log, Now: a.now,
 		Limits: api.Limits{
 			ShopperCalls: a.Config.Limits.ShopperCalls, ServiceCalls: a.Config.Limits.ServiceCalls, RetailerCalls: a.Config.Limits.RetailerCalls,

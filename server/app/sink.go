@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -126,7 +127,7 @@ func (s *Sink) PutPurchases(ctx context.Context, rows []importer.Purchase) ([]im
 	for i, row := range rows {
 		entries[i] = diary.Entry{Shopper: row.Shopper, DateOnly: row.DateOnly, Event: who.Event{
 			ID: lineID(row.BasketOrDay(), row.Item, row.Ordinal), Kind: who.Purchased, At: row.At, Item: row.Item, Basket: row.Basket,
-			Quantity: row.Quantity, Price: row.Price, Store: row.Store, Ordinal: row.Ordinal, Source: "import",
+			Quantity: row.Quantity, Price: row.Price, Store: row.Store, Ordinal: row.Ordinal, Source: cmp.Or(row.Source, "import"),
 		}}
 	}
 	return s.record(ctx, entries, "a stored line does not change: if this is another purchase, name its basket")
@@ -143,7 +144,7 @@ func (s *Sink) PutEvents(ctx context.Context, rows []importer.Event) ([]importer
 	for i, row := range rows {
 		entries[i] = diary.Entry{Shopper: row.Shopper, DateOnly: row.DateOnly, Event: who.Event{
 			ID: row.ID, Kind: who.EventKind(row.Kind), At: row.At, Item: row.Item, Basket: row.Basket, Quantity: row.Quantity,
-			Price: row.Price, Store: row.Store, Place: row.Place, Properties: row.Properties, Source: "import",
+			Price: row.Price, Store: row.Store, Place: row.Place, Properties: row.Properties, Source: cmp.Or(row.Source, "import"),
 		}}
 	}
 	return s.record(ctx, entries, "a stored event does not change: if this is another one, give it an id of its own")

@@ -27,6 +27,7 @@ func (a *App) work() {
 			a.running.Go(func() { a.calls.Run(ctx, a.now, a.log) })
 			a.Retention.Run(ctx)
 		},
+		"sources":  func(ctx context.Context) { a.Sources.Run(ctx, a.log) },
 		"trail":    func(ctx context.Context) { a.Permissions.Run(ctx, a.now, a.log) },
 		"insights": a.Insights.Run,
 	}

@@ -123,6 +123,8 @@ func (op operation) bodyOf(role identity.Role) any {
 func (op operation) request(id string) string {
 	path := strings.NewReplacer("{id}", id, "{kind}", "stock", "{measure}", "visits").Replace(op.path)
 	switch op.path {
+	case "/v1/admin/sources/{id}":
+		path = "/v1/admin/sources/import"
 	case "/v1/geofences/nearby":
 		path += "?lat=38.7&lng=-9.1"
 	case "/v1/geofences/{id}/restore":

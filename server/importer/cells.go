@@ -64,6 +64,14 @@ func (c *cells) id(i int) string {
 	return c.optionalID(i)
 }
 
+// source reads who told a row: a partner, or nobody but the retailer.
+func (c *cells) source(i int) string {
+	if s := c.values[i]; s != "" && !who.ValidPartner(s) {
+		c.wrong(i, who.PartnerWanted+", or nothing for the retailer's own data")
+	}
+	return c.values[i]
+}
+
 func (c *cells) optionalID(i int) string {
 	s := c.values[i]
 	if len(s) > maxIDRunes && utf8.RuneCountInString(s) > maxIDRunes {

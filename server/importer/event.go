@@ -24,11 +24,12 @@ type Event struct {
 	Store      string
 	Place      string
 	Properties json.RawMessage // an object; nil: none
+	Source     string          // who told it, a partner; empty: the retailer
 }
 
 var eventColumns = []column{
 	{"shopper", true}, {"id", false}, {"kind", true}, {"item", false}, {"at", true}, {"basket", false},
-	{"quantity", false}, {"price", false}, {"store", false}, {"place", false}, {"properties", false},
+	{"quantity", false}, {"price", false}, {"store", false}, {"place", false}, {"properties", false}, {"source", false},
 }
 
 const (
@@ -43,6 +44,7 @@ const (
 	eventStore
 	eventPlace
 	eventProperties
+	eventSource
 )
 
 // eventDecoder remembers the rows before, which the id of a row without one needs.
@@ -60,6 +62,7 @@ func (d *eventDecoder) decode(c *cells) Event {
 		Store:      c.optionalID(eventStore),
 		Place:      c.optionalID(eventPlace),
 		Properties: c.object(eventProperties),
+		Source:     c.source(eventSource),
 	}
 	if c.values[eventQuantity] == "" && e.Kind != "purchase" {
 		e.Quantity = 0
@@ -74,7 +77,7 @@ func (d *eventDecoder) decode(c *cells) Event {
 // derive makes the id of a row that has none: "i" and 128 bits of a hash over its cells.
 func (d *eventDecoder) derive(c *cells) string {
 	h := sha256.New()
-	for _, value := range c.values {
+	for _, value := range c.values[:eventSource] { // ids of rows from before there were sources stay
 		h.Write(strconv.AppendInt(nil, int64(len(value)), 10))
 		h.Write([]byte{':'})
 		h.Write([]byte(value))

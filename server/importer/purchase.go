@@ -14,6 +14,7 @@ type Purchase struct {
 	Quantity float64 // pieces, or kilograms and the like; 1 if the file does not say
 	Price    Money   // of the whole line
 	Store    string  // empty: not known
+	Source   string  // who told it, a partner; empty: the retailer
 	// Ordinal counts the lines of the same item in the same basket, from 0. Refused lines count too.
 	Ordinal int
 }
@@ -26,7 +27,7 @@ func (p *Purchase) BasketOrDay() string {
 	return p.Basket
 }
 
-var purchaseColumns = []column{{"shopper", true}, {"at", true}, {"basket", false}, {"item", true}, {"quantity", false}, {"price", false}, {"store", false}}
+var purchaseColumns = []column{{"shopper", true}, {"at", true}, {"basket", false}, {"item", true}, {"quantity", false}, {"price", false}, {"store", false}, {"source", false}}
 
 const (
 	purchaseShopper = iota
@@ -36,6 +37,7 @@ const (
 	purchaseQuantity
 	purchasePrice
 	purchaseStore
+	purchaseSource
 )
 
 // purchaseDecoder remembers the lines before, which the ordinal of a line needs.
@@ -58,5 +60,6 @@ func (d *purchaseDecoder) decode(c *cells) Purchase {
 	}
 	p.Quantity = c.quantity(purchaseQuantity)
 	p.Price = c.money(purchasePrice)
+	p.Source = c.source(purchaseSource)
 	return p
 }

@@ -487,6 +487,7 @@ func (p *picture) swap() {
 			Calendars: maps.Clone(p.calendars),
 			Defaults:  purposes.Defaults(p.settings.DefaultGrants, p.settled, p.settings.Languages...),
 			Finest:    places.Suggest,
+			Shared:    purposes.Shared(),
 		},
 		Keeps:   purposes.Keeps(),
 		Fences:  p.live,

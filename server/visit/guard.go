@@ -22,6 +22,7 @@ type guard struct {
 	subject  *who.Subject
 	told     who.Told
 	quiet    bool   // no rule may speak to the shopper, who said so
+	silent   bool   // nor unasked: the device lets the app notify of nothing
 	may      bool   // what the shopper is told may be counted
 	day      uint32 // on the clock of the store
 	// interruptions is how many a shopper may have a day; 0: no limit.
@@ -56,7 +57,7 @@ func (v *Visits) newGuard(snapshot *retailer.Snapshot, s *who.Subject) *guard {
 // Hold says why a rule must not act now.
 func (g *guard) Hold(r *rule.Rule, s *rule.Scene) rule.Hold {
 	interrupts := s.Trigger.Kind != "" && s.Trigger.Kind != rule.OnAnswer
-	if g.quiet && (interrupts || speaks(r)) {
+	if g.silent && interrupts || g.quiet && (interrupts || speaks(r)) {
 		return rule.HeldByWish
 	}
 	limits := &r.Guards
@@ -120,7 +121,7 @@ func speaks(r *rule.Rule) bool {
 
 // glance is a guard that tells what would be on other sides, and takes nothing.
 func (g *guard) glance(other *sides) *guard {
-	return &guard{quotas: g.quotas, retailer: g.retailer, offers: g.offers, items: g.items, subject: g.subject, told: g.told, may: g.may, interruptions: g.interruptions, quiet: g.quiet, sides: other, glances: true}
+	return &guard{quotas: g.quotas, retailer: g.retailer, offers: g.offers, items: g.items, subject: g.subject, told: g.told, may: g.may, interruptions: g.interruptions, quiet: g.quiet, silent: g.silent, sides: other, glances: true}
 }
 
 func (g *guard) reserve(r *rule.Rule, quota store.Quota, limit int64) bool {

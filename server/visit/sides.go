@@ -32,7 +32,7 @@ func (s *side) side() *retailer.Side { return &s.Sides[s.arm] }
 // holdout in no other.
 func sidesOf(snapshot *retailer.Snapshot, subject *who.Subject) sides {
 	var s sides
-	if len(snapshot.Experiments) == 0 {
+	if len(snapshot.Experiments) == 0 || subject.Device().Private {
 		return s
 	}
 	view, ok := who.Access(who.Loyalty, subject)

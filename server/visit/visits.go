@@ -116,6 +116,7 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 	if snapshot.Suggest.Rules != nil || suggest.Rules != nil {
 		guard = v.newGuard(snapshot, now.Shopper)
 		guard.sides, guard.quiet = &sides, guard.quiet || s.degraded // what the shopper wished cannot be read
+		guard.silent = !s.Device.Notifications
 	}
 	if err := v.proposeAll(ctx, snapshot, s, &now, change, answer.Triggers, guard, &sides); err != nil {
 		return Answer{}, err
@@ -239,6 +240,9 @@ func (v *Visits) advance(snapshot *retailer.Snapshot, s *Signal, now *scene.Scen
 	if now.Place.Precision == geo.Precise {
 		plan := geo.Plan(snapshot.Fences, after, s.At, s.Regions)
 		answer.Next = Next{SafeRadiusMeters: plan.SafeRadiusMeters, CheckAgain: plan.CheckAgain, At: plan.At, Watch: plan.Watch}
+		if !s.Device.Background {
+			answer.Next.At, answer.Next.Watch = geo.Point{}, nil // the phone may not look while the app is closed
+		}
 	}
 	change = &store.Change{
 		At: s.Arrived, Defaults: snapshot.Scene.Defaults, Presence: &after,
