@@ -34,6 +34,8 @@ type Config struct {
 	Keys           string        `koanf:"keys"`            // folder of the keys that sign the audit log and seal backups; empty: "keys" in Data
 	Roles          []string      `koanf:"roles"`           // what this process does, some of Roles
 	Poll           time.Duration `koanf:"poll"`            // how often edits of other replicas are looked for; they must be live within 1 s
+	Region         string        `koanf:"region"`          // where this deployment keeps data; empty: it is the only one, and serves everybody
+	Elsewhere      []string      `koanf:"elsewhere"`       // deployments of other regions, REGION=URL: who is pinned there is told to go there
 	Drain          time.Duration `koanf:"drain"`           // how long calls under way may take to end when the process is told to stop
 	Identity       Identity      `koanf:"identity"`
 	Limits         Limits        `koanf:"limits"`
@@ -129,6 +131,8 @@ func Default() Config {
 		Roles:  []string{RoleAPI, RoleWorker},
 		Poll:   500 * time.Millisecond,
 		Drain:  10 * time.Second,
+
+		Elsewhere: []string{},
 		Identity: Identity{
 			Issuer:        "satnav",
 			Audience:      "satnav",

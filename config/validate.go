@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +16,8 @@ import (
 // identity.algorithms. All are asymmetric: with a shared secret every service
 // that can check a token could also forge one.
 var Algorithms = []string{"EdDSA", "ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
+
+var regionName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,40}$`)
 
 // Validate returns nil, or Problems with everything that is wrong.
 func (c Config) Validate() error {
@@ -40,6 +43,13 @@ func (c Config) problems() Problems {
 		v.want(slices.Index(c.Roles, role) == i, "roles", role+" twice", "each once")
 	}
 	v.want(c.Store != Embedded || len(c.Roles) != 1, "roles", strings.Join(c.Roles, ", "), "both, since the embedded store belongs to one process")
+	v.want(c.Region == "" || regionName.MatchString(c.Region), "region", quoted(c.Region), "1 to 40 letters, digits, '-' and '_'")
+	for _, told := range c.Elsewhere {
+		region, address, _ := strings.Cut(told, "=")
+		to, err := url.Parse(address)
+		v.want(regionName.MatchString(region) && region != c.Region && err == nil && to.Host != "" && (to.Scheme == "https" || to.Scheme == "http"),
+			"elsewhere", quoted(told), "another region, = and the URL of its deployment")
+	}
 	within(&v, "poll", c.Poll, 50*time.Millisecond, time.Second)
 	within(&v, "drain", c.Drain, 0, 10*time.Second)
 

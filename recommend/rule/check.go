@@ -23,6 +23,10 @@ type House struct {
 	// Refused are categories that say something about a person which no rule may act on (health,
 	// religion, …): neither they nor what is below them may be named.
 	Refused []string
+	// Tells says which sensitive category a word names, a category of goods or a tag of a place for example; empty, or nil: none.
+	Tells func(word string) string
+	// Explicit tells whether shoppers agreed explicitly to a purpose: then a rule that uses it may act on what tells something sensitive. nil: to none.
+	Explicit func(who.Purpose) bool
 	// FloorMargin is the least share of a lowered price that must be left over the cost, 0 to under 1.
 	FloorMargin float64
 	// CostUnknown lets offers lower the price of what has no cost in the catalogue.
@@ -49,6 +53,27 @@ func (h *House) declared(p who.Purpose) bool {
 	}
 	_, ok := who.Declared(p)
 	return ok
+}
+
+// telling are the fields whose words say what goods or places are: in others, such as the name of a brand, they mean something else.
+var telling = []string{"category", "categories", "top_categories", "tags", "store_tags", "geofence_tags", "segments"}
+
+// tells finds the part of a text that names a sensitive category: of a path of categories any part of it.
+func (h *House) tells(text string) (word, category string) {
+	if h.Tells == nil {
+		return "", ""
+	}
+	for _, word := range append(strings.Split(text, "/"), text) {
+		if category := h.Tells(word); category != "" {
+			return word, category
+		}
+	}
+	return "", ""
+}
+
+// explicit tells whether the rule uses a purpose to which shoppers agreed explicitly.
+func (i *inspection) explicit() bool {
+	return i.house.Explicit != nil && slices.ContainsFunc(i.rule.Uses, i.house.Explicit)
 }
 
 // Check tells everything that is wrong with a rule; nothing: it may be live.
@@ -236,6 +261,9 @@ func (i *inspection) names() {
 			i.problems = append(i.problems, Problem{Field: "when", Line: at.Line(), Column: at.Column() + 1, Text: text, Mend: mend})
 		}
 		_, field, _ := strings.Cut(name, ".")
+		if word, category := i.house.tells(p.text); category != "" && slices.Contains(telling, field) && !i.explicit() {
+			say(fmt.Sprintf("%s: %q tells something sensitive about a person (%s)", name, word, category), "take it out, or use a purpose to which shoppers agree explicitly")
+		}
 		switch field {
 		case "category", "categories", "top_categories":
 			path := strings.TrimSuffix(p.text, "/")

@@ -712,7 +712,7 @@ type DevicePermissions struct {
 	Notifications *bool `json:"notifications,omitempty"`
 
 	// Tracking The shopper lets the app share what they do with others, as the operating system asked them. false, as the header `Sec-GPC: 1`: purposes whose data others receive are not used in this call, and it counts for no experiment.
-	Tracking bool `json:"tracking,omitempty,omitzero"`
+	Tracking *bool `json:"tracking,omitempty"`
 }
 
 // DevicePermissionsLocation precise: to the metre. coarse: to about 3 km. none: not at all.

@@ -46,8 +46,10 @@ type Parts struct {
 	Codes       *store.Codes
 	Desk        *deliver.Desk
 	Feed        *deliver.Feed
-	Ending      context.Context // ends when streams are to be closed, since the process is told to stop
-	PageKey     []byte          // signs who may look at a shopper's page; replicas share it
+	Ending      context.Context   // ends when streams are to be closed, since the process is told to stop
+	Region      string            // of this deployment; empty: none
+	Elsewhere   map[string]string // addresses of the deployments of other regions
+	PageKey     []byte            // signs who may look at a shopper's page; replicas share it
 	Import      Import
 	Health      *observe.Health
 	Metrics     *observe.Metrics

@@ -63,6 +63,9 @@ func (a *API) guard(c *fiber.Ctx) (err error) {
 		defer cancel()
 		c.SetUserContext(ctx)
 	}
+	if err := a.belongs(c.UserContext(), op, caller(c)); err != nil {
+		return err
+	}
 	if op.once && len(c.Request().Header.Peek(idempotencyKey)) > 0 {
 		return a.once(c, op)
 	}

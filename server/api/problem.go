@@ -34,6 +34,8 @@ var (
 		about: "The token is valid, but its role or its stores do not reach what was asked for."}
 	noGrant = &kind{slug: "no-grant", status: 403, title: "The shopper has not granted this", ofItem: true,
 		about: "Of one event of a call: the shopper has not granted the purpose that events are kept for, or withdrew it. Of `/v1/geofences/nearby`: the same of the purpose location. Ask the shopper, and keep a yes with PUT `/v1/me/permissions`. Do not send it again before."}
+	wrongRegion = &kind{slug: "wrong-region", status: 403, title: "Another region keeps this", ofItem: true,
+		about: "The retailer or the shopper is pinned to another region: nothing about them is read or kept by this deployment. `detail` says which region, and its address where it is known. Send the call there."}
 	notToBeHad = &kind{slug: "not-to-be-had", status: 409, title: "The offer cannot be redeemed", ofItem: true,
 		about: "Of one `redeem` event of a call: the offer is over or not for this shopper, store or basket, it is used up, or its code was redeemed. `errors[].code` says which. Nothing was taken. `code_held` passes within a minute: send the same event again."}
 	notFound = &kind{slug: "not-found", status: 404, title: "There is no such thing",
@@ -61,7 +63,7 @@ var (
 	unavailable = &kind{slug: "unavailable", status: 503, title: "Not available now",
 		about: "The service is starting, draining, overloaded, or its store does not answer. Come back after Retry-After seconds."}
 
-	kinds = []*kind{invalidRequest, unauthenticated, forbidden, noGrant, notFound, methodNotAllowed, timedOut, conflict, preconditionFailed,
+	kinds = []*kind{invalidRequest, unauthenticated, forbidden, noGrant, wrongRegion, notFound, methodNotAllowed, timedOut, conflict, preconditionFailed,
 		tooLarge, unsupportedMediaType, invalidValue, headersTooLarge, rateLimited, internal, unavailable}
 )
 

@@ -92,6 +92,9 @@ func Open(ctx context.Context, o Options) (*App, error) {
 		o.Now = time.Now
 	}
 	c := o.Config
+	if c.Region != "" {
+		o.Log = o.Log.With("region", c.Region)
+	}
 	a := &App{Config: c, now: o.Now, log: o.Log, metrics: observe.NewMetrics(), health: new(observe.Health)}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a.background, a.stop = background, stop
@@ -129,6 +132,10 @@ func (a *App) join(ctx context.Context) error {
 		Alone: a.Config.Store == config.Embedded, // a database is shared by replicas
 	})
 	a.Retailers = retailer.New(store.NewEntries(documents), a.Shoppers, names, a.now, a.log)
+	a.Retailers.Stand(a.Config.Region, func(ctx context.Context, retailer string) (kept bool, err error) {
+		err = a.Shoppers.Sample(ctx, retailer, func(who.Key) (bool, error) { kept = true; return false, nil })
+		return kept, err
+	})
 	if a.Config.Store == config.Embedded {
 		a.Retailers.KeepFences(filepath.Join(a.Config.Data, "cache")) // the embedded store belongs to one process
 	}
@@ -199,6 +206,9 @@ func (a *App) Import(ctx context.Context, upload api.Upload) (importer.Summary, 
 	}
 	options.Rejected, options.FirstLine, options.MaxBytes = upload.Rejected, upload.FirstLine, int64(a.Config.Limits.Import)
 	options.Change = upload.Change
+	if err := a.Kept(ctx, upload.Retailer); err != nil {
+		return importer.Summary{}, err
+	}
 	sink := a.Sink(upload.Retailer, upload.By, upload.Basis)
 	sink.DryRun = upload.DryRun
 	if !upload.DryRun && (upload.Kind == importer.KindPurchases || upload.Kind == importer.KindEvents) {

@@ -7,9 +7,22 @@ import (
 
 	"satnav/context/who"
 	"satnav/server/privacy"
+	"satnav/server/retailer"
 	"satnav/server/store"
 	"satnav/server/store/audit"
 )
+
+// Kept says why nothing of a retailer's shoppers may be kept here, or nothing: they are pinned to another region.
+func (a *App) Kept(ctx context.Context, id string) error {
+	snapshot, err := a.Retailers.Of(ctx, id)
+	if err != nil {
+		return err
+	}
+	if pinned := snapshot.Settings.Region; !retailer.Within(pinned, a.Config.Region) {
+		return fmt.Errorf("the retailer %q is pinned to the region %q, and this deployment is of %q: import it there", id, pinned, a.Config.Region)
+	}
+	return nil
+}
 
 // Erasure asks for shoppers of a retailer to be erased, from the command line.
 type Erasure struct {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -62,7 +63,7 @@ func (a *App) noteSeeding(ctx context.Context, notes store.Notes, note seeding) 
 
 func (a *App) seed(ctx context.Context, city *demo.City, said func(part string)) error {
 	by := retailer.Editor{Role: "admin", Subject: "satnav demo"}
-	settings := retailer.Settings{Name: "Demo City", Zone: city.Zone().String(), Currency: demo.Currency, Languages: []string{"en"}, Region: "PT", Jurisdiction: "other",
+	settings := retailer.Settings{Name: "Demo City", Zone: city.Zone().String(), Currency: demo.Currency, Languages: []string{"en"}, Region: cmp.Or(a.Config.Region, "PT"), Jurisdiction: "other",
 		DefaultGrants: []who.Purpose{who.Loyalty, who.Location, who.Analytics}} // nobody lives there: the demo shows what is counted of many
 	saved, err := a.Retailers.SaveSettings(ctx, demo.Retailer, by, retailer.Change[retailer.Settings]{Value: settings})
 	if err := errors.Join(err, saved.Err); err != nil {

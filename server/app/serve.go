@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"satnav/config"
@@ -101,11 +102,22 @@ func (a *App) answerCalls(ctx context.Context, ready func(net.Addr)) error {
 	return nil
 }
 
+// deployments are the addresses of the deployments of other regions, by region.
+func deployments(elsewhere []string) map[string]string {
+	found := make(map[string]string, len(elsewhere))
+	for _, told := range elsewhere {
+		region, address, _ := strings.Cut(told, "=")
+		found[region] = address
+	}
+	return found
+}
+
 // server makes the HTTP application. Streams end with the context.
 func (a *App) server(ending context.Context, verifier *identity.Verifier) *api.Server {
 	return api.New(api.Parts{
 		Verifier: verifier, Visits: a.Visits, Diary: a.Diary, Permissions: a.Permissions, Files: a.Files, Decisions: a.Decisions, Shoppers: a.Shoppers, Calls: a.calls,
 		Retailers: a.Retailers, Erasures: a.Erasures, Audit: a.Audit, Sources: a.Sources, Outcomes: a.Outcomes, Insights: a.Insights, Codes: a.Codes, Desk: a.Desk, Feed: deliver.NewFeed(a.Shoppers, a.now), Ending: ending, PageKey: a.pageKey,
+		Region: a.Config.Region, Elsewhere: deployments(a.Config.Elsewhere),
 		Import: a.Import, Health: a.health, Metrics: a.metrics, Log: a.log, Now: a.now,
 		Limits: api.Limits{
 			ShopperCalls: a.Config.Limits.ShopperCalls, ServiceCalls: a.Config.Limits.ServiceCalls, RetailerCalls: a.Config.Limits.RetailerCalls,

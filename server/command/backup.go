@@ -35,7 +35,8 @@ type backedUp struct {
 	At       time.Time      `json:"at"`
 	Contents store.Contents `json:"contents"`
 	Archive  string         `json:"archive_sha256"`
-	Regions  []string       `json:"regions"` // whose keys open it; "" is none in particular
+	Regions  []string       `json:"regions"`          // whose keys open it; "" is none in particular
+	Region   string         `json:"region,omitempty"` // of the deployment that made it: it is restored in that region only
 }
 
 // backup copies the embedded store into a folder.
@@ -104,7 +105,7 @@ func (b *backup) seal(ctx context.Context, std IO, c config.Config, folder strin
 	if err != nil {
 		return made, err
 	}
-	made.At = began
+	made.At, made.Region = began, c.Region
 	made.Contents, err = store.Summary(ctx, documents)
 	if err == nil {
 		made.Regions, made.Archive, err = writeArchive(ctx, documents, keyring.New(keyFolder), filepath.Join(folder, backupArchive), began)
@@ -202,6 +203,9 @@ func (r *restore) Run(ctx context.Context, std IO) error {
 	var record backedUp
 	if err := json.Unmarshal(text, &record); err != nil {
 		return fmt.Errorf("%s: %w", backupRecord, err)
+	}
+	if record.Region != "" && record.Region != c.Region {
+		return fmt.Errorf("the backup is of the region %q, and this deployment of %q: restore it there, or with --set region=%s where that is where it lies", record.Region, c.Region, record.Region)
 	}
 	target := filepath.Join(c.Data, backupStore)
 	if _, err := os.Lstat(target); !errors.Is(err, fs.ErrNotExist) {

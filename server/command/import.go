@@ -130,6 +130,9 @@ func (i *importFile) local(ctx context.Context, std IO, file *os.File) (done imp
 	if i.DryRun {
 		done.DryRun, options.Change = true, done.change
 	}
+	if err := a.Kept(ctx, retailerID); err != nil {
+		return done, err
+	}
 	sink := a.Sink(retailerID, retailer.Editor{Role: "admin", Subject: "satnav import"}, i.Basis)
 	sink.DryRun = i.DryRun
 	done.Summary, err = importer.Run(ctx, importer.Kind(i.Kind), file, sink, options)

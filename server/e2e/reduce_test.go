@@ -37,7 +37,7 @@ func TestPermissionsOfACallReduce(t *testing.T) {
 			{`{}`, "1", false, false},
 			{`{"tracking":true}`, "1", false, false},
 		} {
-			at := time.Now().UTC().Add(time.Duration(i) * time.Second)
+			at := time.Now().UTC().Add(time.Duration(i)*time.Second - time.Minute)
 			body := fmt.Sprintf(`{"shopper":%q,"at":%q,"where":{"lat":38.7075,"lng":-9.1364,"accuracy_m":8},"permissions":%s,"regions":5}`, shopper, at.Format(time.RFC3339Nano), c.permissions)
 			got := read[wire.ContextResponse](city.call(t, backend, "POST", "/v1/context", body, "Sec-GPC", c.gpc).wants(200))
 			granted := shopper == "all"

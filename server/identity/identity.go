@@ -54,6 +54,7 @@ type Claims struct {
 	Role     Role
 	Subject  string   // personal data when Role is Shopper
 	Stores   []string // empty: not limited to stores
+	Region   string   // that the holder is pinned to; empty: that of the retailer, if any
 	TokenID  string   // empty when the token has none
 	Expires  time.Time
 }

@@ -95,6 +95,9 @@ func (i Issuer) Issue(claims Claims, now time.Time) (string, error) {
 	if len(claims.Stores) > 0 {
 		said["stores"] = claims.Stores
 	}
+	if claims.Region != "" {
+		said["region"] = claims.Region
+	}
 	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, said)
 	token.Header["kid"] = i.Key.id
 	text, err := token.SignedString(i.Key.private)

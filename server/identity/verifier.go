@@ -184,7 +184,7 @@ func (v *Verifier) verify(token string) (*Claims, error) {
 	for _, text := range []struct {
 		name string
 		into *string
-	}{{"sub", &found.Subject}, {"retailer", &found.Retailer}, {"role", (*string)(&found.Role)}, {"jti", &found.TokenID}} {
+	}{{"sub", &found.Subject}, {"retailer", &found.Retailer}, {"role", (*string)(&found.Role)}, {"jti", &found.TokenID}, {"region", &found.Region}} {
 		value, ok := said[text.name].(string)
 		if !ok && said[text.name] != nil {
 			return nil, claims(text.name + ": want a string")

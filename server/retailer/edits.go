@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -91,12 +92,38 @@ func (r *Retailers) SaveSettings(ctx context.Context, retailer string, by Editor
 		if err := p.repriced(c.Value); err != nil {
 			return nil, err
 		}
+		if err := r.pinned(ctx, retailer, c.Value.Region); err != nil {
+			return nil, err
+		}
 		return json.Marshal(c.Value)
 	})
 	if err != nil {
 		return Saved{}, err
 	}
 	return saved[0], nil
+}
+
+// Stand sets the region of this deployment, and who tells whether anything of a retailer's shoppers is kept here. Call it before the first edit.
+func (r *Retailers) Stand(region string, anybody func(ctx context.Context, retailer string) (bool, error)) {
+	r.region, r.anybody = region, anybody
+}
+
+// Within tells whether a deployment serves and keeps who is pinned to a region: it is the deployment's own or a part of it ("DE-BY" of "DE"). Nobody is pinned
+// with an empty one, and a deployment without one is the only one there is.
+func Within(pinned, deployment string) bool {
+	return pinned == "" || deployment == "" || pinned == deployment || strings.HasPrefix(pinned, deployment+"-")
+}
+
+// pinned refuses to pin a retailer elsewhere while something is kept of their shoppers here.
+func (r *Retailers) pinned(ctx context.Context, retailer, region string) error {
+	if Within(region, r.region) {
+		return nil
+	}
+	kept, err := r.anybody(ctx, retailer)
+	if err == nil && kept {
+		err = invalid([]Fault{{"/region", fmt.Sprintf("got %q: what is known of the retailer's shoppers is kept in %q; take it there and erase it here first", region, r.region)}})
+	}
+	return err
 }
 
 // SaveStores changes stores.

@@ -40,6 +40,8 @@ type Retailers struct {
 	names     *Names
 	now       func() time.Time
 	log       *slog.Logger
+	region    string // of this deployment; empty: none, see Stand
+	anybody   func(ctx context.Context, retailer string) (bool, error)
 	folder    string  // where indexes of geofences are kept; empty: nowhere
 	beside    *beside // nil: this process is alone
 

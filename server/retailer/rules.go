@@ -18,6 +18,7 @@ import (
 	"satnav/context/who"
 	"satnav/recommend"
 	"satnav/recommend/rule"
+	"satnav/server/sensitive"
 	"satnav/server/store"
 )
 
@@ -79,7 +80,17 @@ func (p *picture) compileRules(errs *[]error) {
 
 // House is what rules of this retailer are checked against.
 func (s *Snapshot) House() rule.House {
-	return rule.House{Catalogue: goods{s.Names, s.Suggest.Catalogue}, Offers: s.Offers, FloorMargin: s.Settings.FloorMargin, Refused: refusedCategories(s.Suggest.Catalogue)}
+	return rule.House{
+		Catalogue: goods{s.Names, s.Suggest.Catalogue}, Offers: s.Offers, FloorMargin: s.Settings.FloorMargin, Refused: refusedCategories(s.Suggest.Catalogue),
+		Tells: func(word string) string {
+			category, _ := sensitive.Known(word)
+			return string(category)
+		},
+		Explicit: func(p who.Purpose) bool {
+			declared, ok := s.Purposes.Of(p)
+			return ok && declared.Basis == who.ExplicitConsent
+		},
+	}
 }
 
 // goods are a catalogue as the checker of rules asks about it.

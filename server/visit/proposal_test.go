@@ -39,7 +39,7 @@ func (w *world) enters(key who.Key) (told, again *visit.Trigger) {
 		w.now = w.now.Add(15 * time.Second)
 		point := bakery
 		point.Lat += out
-		signal := visit.Signal{Key: key, Arrived: w.now, Device: who.Permissions{Location: geo.Precise}, Fix: &geo.Fix{Point: point, AccuracyMeters: 6}}
+		signal := visit.Signal{Key: key, Arrived: w.now, Device: who.Permissions{Location: geo.Precise, Notifications: true}, Fix: &geo.Fix{Point: point, AccuracyMeters: 6}}
 		answer, err := w.visits.Answer(w.t.Context(), signal)
 		if err != nil {
 			w.t.Fatal(err)
@@ -106,7 +106,7 @@ func (w *world) leaves(key who.Key) {
 		w.now = w.now.Add(20 * time.Second)
 		point := bakery
 		point.Lat += 0.01
-		if _, err := w.visits.Answer(w.t.Context(), visit.Signal{Key: key, Arrived: w.now, Device: who.Permissions{Location: geo.Precise}, Fix: &geo.Fix{Point: point, AccuracyMeters: 6}}); err != nil {
+		if _, err := w.visits.Answer(w.t.Context(), visit.Signal{Key: key, Arrived: w.now, Device: who.Permissions{Location: geo.Precise, Notifications: true}, Fix: &geo.Fix{Point: point, AccuracyMeters: 6}}); err != nil {
 			w.t.Fatal(err)
 		}
 	}
