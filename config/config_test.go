@@ -169,6 +169,10 @@ func TestValidate(t *testing.T) {
 		{"a worker on a database", func(c *Config) { c.Store, c.Roles = "mongodb://db1/", []string{"worker"} }, ""},
 		{"an unknown role", func(c *Config) { c.Roles = []string{"api", "cook"} }, `roles: got "cook", want api or worker`},
 		{"a network that is none", func(c *Config) { c.Delivery.Allow = []string{"10.0.0.0/8", "10.0.0.1"} }, `delivery.allow: got "10.0.0.1", want a network such as 10.1.0.0/16 or 127.0.0.1/32`},
+		{"a region", func(c *Config) { c.Region, c.Elsewhere = "EU", []string{"CN=https://cn.example.com"} }, ""},
+		{"a region with a space", func(c *Config) { c.Region = "the EU" }, `region: got "the EU", want 1 to 40 letters, digits, '-' and '_'`},
+		{"elsewhere is here", func(c *Config) { c.Region, c.Elsewhere = "EU", []string{"EU=https://eu.example.com"} }, `elsewhere: got "EU=https://eu.example.com", want another region, = and the URL of its deployment`},
+		{"elsewhere without an address", func(c *Config) { c.Elsewhere = []string{"CN"} }, `elsewhere: got "CN", want another region, = and the URL of its deployment`},
 		{"MongoDB", func(c *Config) { c.Store = "mongodb://db1,db2/?replicaSet=rs" }, ""},
 	}
 	for _, test := range tests {
@@ -195,7 +199,7 @@ func TestZeroSaysEverything(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	for _, k := range knobs {
-		mayBeZero := []string{"operator_listen", "keys", "drain", "identity.jwks", "identity.leeway", "delivery.allow", "delivery.nats", "cache.blocks", "suggestions.explore", "limits.max_wait"}
+		mayBeZero := []string{"operator_listen", "keys", "region", "elsewhere", "drain", "identity.jwks", "identity.leeway", "delivery.allow", "delivery.nats", "cache.blocks", "suggestions.explore", "limits.max_wait"}
 		named := slices.ContainsFunc(problems, func(p Problem) bool { return p.Knob == k.name })
 		if named == slices.Contains(mayBeZero, k.name) {
 			t.Errorf("%s: named is %v", k.name, named)

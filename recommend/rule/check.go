@@ -141,6 +141,9 @@ func (i *inspection) trigger(t *Trigger) {
 	if t.Kind != OnCrossing && (t.Crossing != "" || t.Geofence != "" || t.GeofenceTag != "") {
 		i.say("trigger", "a geofence is named, but the trigger is no crossing", `set the kind to "crossing"`)
 	}
+	if word, category := i.house.tells(t.GeofenceTag); category != "" && !i.explicit() {
+		i.say("trigger.geofence_tag", fmt.Sprintf("%q tells something sensitive about a person (%s)", word, category), "take it out, or use a purpose to which shoppers agree explicitly")
+	}
 	if t.Kind != OnEvent && t.Event != "" {
 		i.say("trigger", "an event is named, but the trigger is no event", `set the kind to "event"`)
 	}

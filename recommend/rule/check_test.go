@@ -167,3 +167,41 @@ func FuzzCheck(f *testing.F) {
 		}
 	})
 }
+
+// TestNothingSensitiveIsNamed holds that a rule names nothing sensitive, whether the catalogue knows it or not, unless it uses a purpose to which shoppers
+// agreed explicitly.
+func TestNothingSensitiveIsNamed(t *testing.T) {
+	t.Parallel()
+	house := House{
+		Tells: func(word string) string {
+			if word == "clinic" || word == "health" {
+				return "health"
+			}
+			return ""
+		},
+		Explicit: func(p who.Purpose) bool { return p == who.Analytics },
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*Rule)
+		refuse bool
+	}{
+		{"a category", func(r *Rule) { r.When = `candidate.category == "health"` }, true},
+		{"a part of a path", func(r *Rule) { r.When = `candidate.category.startsWith("care/health/")` }, true},
+		{"a tag of a place", func(r *Rule) { r.When = `"clinic" in place.geofence_tags` }, true},
+		{"a tag to wait for", func(r *Rule) { r.Trigger = Trigger{Kind: OnCrossing, GeofenceTag: "clinic"} }, true},
+		{"a brand of that name", func(r *Rule) { r.When = `candidate.brand == "clinic"` }, false},
+		{"something ordinary", func(*Rule) {}, false},
+	} {
+		for _, explicit := range []bool{false, true} {
+			r := sound(c.change)
+			if explicit {
+				r.Uses = append(r.Uses, who.Analytics)
+			}
+			refused := slices.ContainsFunc(Check(r, &house), func(p Problem) bool { return strings.Contains(p.Text, "sensitive") })
+			if want := c.refuse && !explicit; refused != want {
+				t.Errorf("%s, agreed to explicitly %v: refused as sensitive %v, want %v", c.name, explicit, refused, want)
+			}
+		}
+	}
+}

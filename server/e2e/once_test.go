@@ -24,6 +24,7 @@ var unnamed = map[string]string{
 	"PostImport":           "rows have ids: a file that is sent again changes nothing",
 	"PostMyPage":           "it makes a link and changes nothing",
 	"PostPage":             "a form of the page, with a secret of its own",
+	"DeleteSource":         "what is gone is gone: the same call goes on, and tells how far it is",
 	"PostSuggestionsBatch": "it reads",
 	"MatchGeofences":       "it reads",
 	"ReplayGeofences":      "it reads",

@@ -31,12 +31,12 @@ func TestPregnancyScore(t *testing.T) {
 		"by a part of a path":           `candidate.category.startsWith("care/fertility/")`,
 		"by a tag of a place":           `"maternity" in place.geofence_tags`,
 	} {
-		got := city.call(t, product, "POST", "/v1/rules", rule(when))
+		got := city.call(t, product, "PUT", "/v1/rules/score", rule(when))
 		if got.status != 422 || !strings.Contains(string(got.body), "sensitive") {
 			t.Errorf("%s: got %d %s, want it refused as sensitive", name, got.status, got.body)
 		}
 	}
-	if got := city.call(t, product, "POST", "/v1/rules", rule(`candidate.category == "food"`)); got.status != 201 {
+	if got := city.call(t, product, "PUT", "/v1/rules/ordinary", rule(`candidate.category == "food"`)); got.status != 201 {
 		t.Errorf("an ordinary category: got %d %s", got.status, got.body)
 	}
 	city.call(t, manager, "POST", "/v1/geofences", plaza(`,"tags":["maternity"]`)).wants(422)

@@ -41,7 +41,7 @@ func TestPermissionsOfACallReduce(t *testing.T) {
 			body := fmt.Sprintf(`{"shopper":%q,"at":%q,"where":{"lat":38.7075,"lng":-9.1364,"accuracy_m":8},"permissions":%s,"regions":5}`, shopper, at.Format(time.RFC3339Nano), c.permissions)
 			got := read[wire.ContextResponse](city.call(t, backend, "POST", "/v1/context", body, "Sec-GPC", c.gpc).wants(200))
 			granted := shopper == "all"
-			if used := got.Used.Location != ""; used != (c.location && granted) {
+			if used := got.Used.Location != "none"; used != (c.location && granted) {
 				t.Errorf("%s, %s, Sec-GPC %q: location %q", shopper, c.permissions, c.gpc, got.Used.Location)
 			}
 			if told := len(got.Next.Regions) > 0; told != (c.regions && granted) {

@@ -64,6 +64,9 @@ func TestRegions(t *testing.T) {
 	if got := read[wire.StoredRetailer](eu.call(t, eu.role(t, identity.Admin, shop), "GET", "/v1/retailer", nil).wants(200)); got.Region != "CN" {
 		t.Errorf("the pin: got %q", got.Region)
 	}
+	if err := eu.stop(); err != nil { // it says in the log that it drains
+		t.Error(err)
+	}
 	if !strings.Contains(log.String(), "region=EU") {
 		t.Error("the log does not name the region")
 	}

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"satnav/sdk-contract/wire"
 	"satnav/server/identity"
@@ -41,16 +42,26 @@ func TestDropSource(t *testing.T) {
 		t.Fatalf("before: %d and %d", milk, pills)
 	}
 	city.call(t, backend, "DELETE", "/v1/admin/sources/nobody", nil).wants(422)
-	drop := read[wire.SourceDrop](city.call(t, admin, "DELETE", "/v1/admin/sources/partner:acme", nil).wants(200))
-	if drop.Removed != 8 || drop.DoneAt.IsZero() {
-		t.Errorf("got %+v, want 8 removed, and done", drop)
+	drop := func() wire.SourceDrop {
+		return read[wire.SourceDrop](city.call(t, admin, "DELETE", "/v1/admin/sources/partner:acme", nil).wants(200))
+	}
+	began, removed := time.Now(), 0
+	for done := false; !done; { // a call works for two seconds, and leaves the rest: a slow machine asks again
+		got := drop()
+		removed += got.Removed
+		if done = !got.DoneAt.IsZero(); !done && time.Since(began) > patience {
+			t.Fatalf("got %+v, want it done", got)
+		}
+	}
+	if removed > 8 || removed < 8 && time.Since(began) < 10*time.Second { // later on the work in the background may have taken its part
+		t.Errorf("%d events were removed, want 8", removed)
 	}
 	for i := range 4 {
 		if milk, pills := kinds(fmt.Sprint("s", i)); milk != 2 || pills != 0 {
 			t.Errorf("s%d: %d of the retailer and %d of the partner are left, want 2 and 0", i, milk, pills)
 		}
 	}
-	if again := read[wire.SourceDrop](city.call(t, admin, "DELETE", "/v1/admin/sources/partner:acme", nil).wants(200)); again.Removed != 0 {
+	if again := drop(); again.Removed != 0 {
 		t.Errorf("again: got %+v", again)
 	}
 	told := 0
@@ -59,7 +70,7 @@ func TestDropSource(t *testing.T) {
 			told++
 		}
 	}
-	if told != 4 {
-		t.Errorf("the log tells %d times, want it of what was asked and of what was done, twice each", told)
+	if told < 4 {
+		t.Errorf("the log tells %d times, want it of what was asked and of what was done, each time", told)
 	}
 }

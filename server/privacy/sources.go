@@ -34,6 +34,8 @@ const (
 	dropFor = 2 * time.Second
 	// keepDeadline is how long it may take to keep how far a drop came, once its call is over.
 	keepDeadline = 5 * time.Second
+	// resumeAfter is when Run goes on with what a call left, or what the call of a process that died did: the call is over by then.
+	resumeAfter = dropFor + 2*keepDeadline
 )
 
 // Run goes on with what was asked for until the context ends.
@@ -50,7 +52,8 @@ func (s *Sources) Run(ctx context.Context, log *slog.Logger) {
 // Drop deletes all that came from a source: it is durably asked for when this returns, and done as far as two seconds reach; Run does the rest. What
 // comes from the source meanwhile may stay: take it off the retailer's settings first. A drop that is asked for again begins anew.
 func (s *Sources) Drop(ctx context.Context, retailer, source string, by Actor) (store.Drop, error) {
-	d := store.Drop{Retailer: retailer, Source: source, Asked: s.now().UTC().Truncate(time.Millisecond)}
+	asked := s.now().UTC().Truncate(time.Millisecond)
+	d := store.Drop{Retailer: retailer, Source: source, Asked: asked, Resume: asked.Add(resumeAfter)}
 	entry := audit.Entry{Role: by.Role, Name: by.Name, Action: audit.SourceDropped, Object: source, Detail: map[string]string{"step": "asked"}}
 	if err := s.log.Append(ctx, retailer, entry); err != nil {
 		return d, err
@@ -65,7 +68,7 @@ func (s *Sources) Drop(ctx context.Context, retailer, source string, by Actor) (
 
 // Sweep goes on with all that was asked for.
 func (s *Sources) Sweep(ctx context.Context) error {
-	open, err := s.drops.Open(ctx)
+	open, err := s.drops.Open(ctx, s.now())
 	for i := range open {
 		if err == nil && ctx.Err() == nil {
 			_, err = s.goOn(ctx, open[i])

@@ -15,6 +15,7 @@ type Drop struct {
 	Asked    time.Time `bson:"asked"`
 	After    string    `bson:"after,omitempty"` // shoppers up to this pseudonym have nothing of it
 	Removed  int       `bson:"removed"`
+	Resume   time.Time `bson:"resume"`         // nobody else goes on with it before: the call that asks for it is under way
 	Done     time.Time `bson:"done,omitempty"` // zero: it goes on
 }
 
@@ -34,17 +35,17 @@ func (d *Drops) Put(ctx context.Context, drop Drop) error {
 	}
 	put := Document{ID: "source/" + drop.Source, Body: body}
 	if drop.Done.IsZero() {
-		put.Marks = []Mark{{Kind: dropMark, At: drop.Asked}}
+		put.Marks = []Mark{{Kind: dropMark, At: drop.Resume}}
 	}
 	_, err = d.documents.Commit(ctx, Batch{Partition: drop.Retailer + "/~drops", Put: []Document{put}})
 	return err
 }
 
-// Open lists the drops that go on, of all retailers, the oldest first.
-func (d *Drops) Open(ctx context.Context) (open []Drop, err error) {
+// Open lists the drops of all retailers that are to be gone on with now, those that wait longest first.
+func (d *Drops) Open(ctx context.Context, now time.Time) (open []Drop, err error) {
 	for after, more := (Position{}), true; more; {
 		var found []Marked
-		if found, more, err = d.documents.Marked(ctx, dropMark, "", after, time.Time{}, 0); err != nil {
+		if found, more, err = d.documents.Marked(ctx, dropMark, "", after, now, 0); err != nil {
 			return nil, err
 		}
 		for _, m := range found {
@@ -52,7 +53,7 @@ func (d *Drops) Open(ctx context.Context) (open []Drop, err error) {
 			if err := bson.Unmarshal(m.Body, &drop); err != nil {
 				return nil, fmt.Errorf("%s: %s: %w", m.Partition, m.ID, err)
 			}
-			drop.Asked = drop.Asked.UTC()
+			drop.Asked, drop.Resume = drop.Asked.UTC(), drop.Resume.UTC()
 			open, after = append(open, drop), m.Position()
 		}
 	}

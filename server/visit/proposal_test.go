@@ -39,7 +39,7 @@ func (w *world) enters(key who.Key) (told, again *visit.Trigger) {
 		w.now = w.now.Add(15 * time.Second)
 		point := bakery
 		point.Lat += out
-		signal := visit.Signal{Key: key, Arrived: w.now, Device: who.Permissions{Location: geo.Precise, Notifications: true}, Fix: &geo.Fix{Point: point, AccuracyMeters: 6}}
+		signal := visit.Signal{Key: key, Arrived: w.now, Device: who.Permissions{Location: geo.Precise, Notifications: !w.silent}, Fix: &geo.Fix{Point: point, AccuracyMeters: 6}}
 		answer, err := w.visits.Answer(w.t.Context(), signal)
 		if err != nil {
 			w.t.Fatal(err)
@@ -99,6 +99,16 @@ func TestCrossingIsHeldBack(t *testing.T) {
 	}
 }
 
+// TestCrossingIsSilent holds that no rule speaks on a crossing where the device lets the app notify of nothing.
+func TestCrossingIsSilent(t *testing.T) {
+	t.Parallel()
+	w := crossingTown(t, nil)
+	w.silent = true
+	if told, _ := w.enters(anna); told.Proposal == nil || told.Proposal.Held != rule.HeldByWish || told.Proposal.Item != "" {
+		t.Errorf("got %+v, want it held back by wish", told.Proposal)
+	}
+}
+
 // leaves walks a shopper out of the bakery.
 func (w *world) leaves(key who.Key) {
 	w.t.Helper()
@@ -106,7 +116,7 @@ func (w *world) leaves(key who.Key) {
 		w.now = w.now.Add(20 * time.Second)
 		point := bakery
 		point.Lat += 0.01
-		if _, err := w.visits.Answer(w.t.Context(), visit.Signal{Key: key, Arrived: w.now, Device: who.Permissions{Location: geo.Precise, Notifications: true}, Fix: &geo.Fix{Point: point, AccuracyMeters: 6}}); err != nil {
+		if _, err := w.visits.Answer(w.t.Context(), visit.Signal{Key: key, Arrived: w.now, Device: who.Permissions{Location: geo.Precise, Notifications: !w.silent}, Fix: &geo.Fix{Point: point, AccuracyMeters: 6}}); err != nil {
 			w.t.Fatal(err)
 		}
 	}

@@ -37,6 +37,7 @@ type world struct {
 	visits    *visit.Visits
 	settler   *visit.Settler
 	box       *box // nil: nobody wants to be told
+	silent    bool // phones let the app notify of nothing
 }
 
 // log is an audit log of the world.
