@@ -86,35 +86,30 @@ const writers = 64
 // An id that is stored already with something else is refused as Differs: two events must not become one without anybody being
 // told. Times are not compared, for one that was not given, or was corrected by the client's clock, is another one in each try.
 func (d *Diary) Record(ctx context.Context, retailerID string, now time.Time, entries []Entry) ([]Result, error) {
-	in, err := d.intake(ctx, retailerID, now, "", entries)
+	in, err := d.intake(ctx, retailerID, now, "")
 	if err != nil {
 		return nil, err
 	}
-	return in.each(ctx, entries, in.record)
+	return in.keep(ctx, entries)
 }
 
 // Import is Record for data that the retailer brings along. Where the retailer names the legal basis on which it
 // keeps them, a shopper who never decided about who.Loyalty gets a grant of it with that basis; without one
 // (""), and of who withdrew it, events are refused as ever. Times are compared, too.
 func (d *Diary) Import(ctx context.Context, retailerID string, now time.Time, basis string, entries []Entry) ([]Result, error) {
-	in, err := d.intake(ctx, retailerID, now, basis, entries)
+	in, err := d.intake(ctx, retailerID, now, basis)
 	if err != nil {
 		return nil, err
 	}
 	in.timed = true
-	return in.each(ctx, entries, in.record)
+	return in.keep(ctx, entries)
 }
 
-// intake begins to take in entries.
-func (d *Diary) intake(ctx context.Context, retailerID string, now time.Time, basis string, entries []Entry) (*intake, error) {
+// intake begins to take in entries. It writes nothing.
+func (d *Diary) intake(ctx context.Context, retailerID string, now time.Time, basis string) (*intake, error) {
 	snapshot, err := d.retailers.Of(ctx, retailerID)
 	if err != nil {
 		return nil, err
-	}
-	if slices.ContainsFunc(entries, func(e Entry) bool { return e.Event.Price.Minor != 0 }) {
-		if err := d.retailers.Priced(ctx, retailerID); err != nil {
-			return nil, err
-		}
 	}
 	in := &intake{Diary: d, snapshot: snapshot, now: now, defaults: snapshot.Scene.Defaults}
 	if basis != "" {
@@ -125,6 +120,16 @@ func (d *Diary) intake(ctx context.Context, retailerID string, now time.Time, ba
 		in.defaults = in.defaults.With(*in.imported)
 	}
 	return in, nil
+}
+
+// keep keeps entries, and first that there are prices among them.
+func (d *intake) keep(ctx context.Context, entries []Entry) ([]Result, error) {
+	if slices.ContainsFunc(entries, func(e Entry) bool { return e.Event.Price.Minor != 0 }) {
+		if err := d.retailers.Priced(ctx, d.snapshot.Retailer); err != nil {
+			return nil, err
+		}
+	}
+	return d.each(ctx, entries, d.record)
 }
 
 // each does something with the entries of each shopper, of many at once: entries[i] for i in mine.

@@ -12,7 +12,7 @@ import (
 // Rehearse tells what Import would do, and does none of it. A line that stands twice among the entries is told as stored twice, unless it
 // is stored already.
 func (d *Diary) Rehearse(ctx context.Context, retailerID string, now time.Time, basis string, entries []Entry) ([]Result, error) {
-	in, err := d.intake(ctx, retailerID, now, basis, entries)
+	in, err := d.intake(ctx, retailerID, now, basis)
 	if err != nil {
 		return nil, err
 	}
@@ -23,9 +23,8 @@ func (d *Diary) Rehearse(ctx context.Context, retailerID string, now time.Time, 
 // rehearse tells of the events of one shopper.
 func (d *intake) rehearse(ctx context.Context, shopper string, entries []Entry, mine []int, results []Result) error {
 	key := who.Key{Retailer: d.snapshot.Retailer, Shopper: shopper}
-	stranger := false
 	known, err := d.shoppers.Shopper(ctx, key)
-	if stranger = errors.Is(err, who.ErrUnknown); err != nil && !stranger {
+	if err != nil && !errors.Is(err, who.ErrUnknown) {
 		return err
 	}
 	var events []who.Event
@@ -42,7 +41,7 @@ func (d *intake) rehearse(ctx context.Context, shopper string, entries []Entry, 
 		twice = append(twice, len(events))
 		events, indexes = append(events, event), append(indexes, i)
 	}
-	if stranger || len(events) == 0 {
+	if known == nil || len(events) == 0 {
 		return nil
 	}
 	return d.compare(ctx, key, entries, events, indexes, twice, results)

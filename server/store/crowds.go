@@ -9,7 +9,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
-	"golang.org/x/sync/errgroup"
 
 	"satnav/context/who"
 )
@@ -108,37 +107,17 @@ type AddedShopper struct {
 // Added calls fn with what each of the partitions of a retailer adds, in no order, one call at a time.
 func (s *Shoppers) Added(ctx context.Context, retailer string, partitions []string, fn func(AddedShopper) error) error {
 	names := s.names(retailer)
-	var one sync.Mutex
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(readers)
-	for _, partition := range partitions {
-		group.Go(func() error {
-			h, revision, err := s.history(ctx, partition, names)
-			if err != nil {
-				return err
-			}
-			one.Lock()
-			defer one.Unlock()
-			return fn(AddedShopper{partition, revision, h})
-		})
-	}
-	return group.Wait()
+	return readEach(ctx, partitions, func(ctx context.Context, partition string) (AddedShopper, error) {
+		history, revision, err := s.history(ctx, partition, names)
+		return AddedShopper{partition, revision, history}, err
+	}, fn)
 }
 
 // EachAdded is Added for all shoppers of a retailer. One that is new may be missed, and comes with Changed.
 func (s *Shoppers) EachAdded(ctx context.Context, retailer string, fn func(AddedShopper) error) error {
-	prefix := string(appendRetailer(nil, retailer))
-	for from, to := prefix, prefix+"~"; from != ""; { // pseudonyms are letters and digits; what else a retailer has begins with '~'
-		partitions, next, err := s.documents.Partitions(ctx, from, to, 0)
-		if err == nil {
-			err = s.Added(ctx, retailer, partitions, fn)
-		}
-		if err != nil {
-			return err
-		}
-		from = next
-	}
-	return nil
+	return s.pages(ctx, retailer, 0, func(partitions []string) (bool, error) {
+		return true, s.Added(ctx, retailer, partitions, fn)
+	})
 }
 
 // PartitionsOf is the beginning of the names of the partitions of a retailer's shoppers.

@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"satnav/context/who"
 	"satnav/geo"
@@ -55,34 +52,17 @@ func (a *Acts) Within(from, to time.Time) Acts {
 // ends with the first error. It leaves out who does not grant who.Analytics, and of the others what the purpose that it was collected for does
 // not cover any more, or what was doubted when it came. Who paused the diary is left out: meanwhile nothing of theirs is used.
 func (s *Shoppers) EachCounted(ctx context.Context, retailer string, from, to time.Time, fn func(*Acts) error) error {
-	prefix := string(appendRetailer(nil, retailer))
-	next, end := prefix, prefix+"~" // pseudonyms are letters and digits; what else a retailer has begins with '~'
 	names := s.names(retailer)
-	var one sync.Mutex
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(readers)
-	for next != "" {
-		partitions, more, err := s.documents.Partitions(ctx, next, end, 0)
-		if err != nil {
-			if first := group.Wait(); first != nil {
-				return first
+	return s.pages(ctx, retailer, 0, func(partitions []string) (bool, error) {
+		return true, readEach(ctx, partitions, func(ctx context.Context, partition string) (*Acts, error) {
+			return s.acts(ctx, partition, names, from, to)
+		}, func(acts *Acts) error {
+			if acts == nil {
+				return nil
 			}
-			return err
-		}
-		for _, partition := range partitions {
-			group.Go(func() error {
-				acts, err := s.acts(ctx, partition, names, from, to)
-				if err != nil || acts == nil {
-					return err
-				}
-				one.Lock()
-				defer one.Unlock()
-				return fn(acts)
-			})
-		}
-		next = more
-	}
-	return group.Wait()
+			return fn(acts)
+		})
+	})
 }
 
 // acts are those of one partition; nil where nothing may be counted.

@@ -69,13 +69,7 @@ func (t *Tallies) Of(ctx context.Context, retailer, experiment string) (map[stri
 
 // Remove removes the tallies of an experiment.
 func (t *Tallies) Remove(ctx context.Context, retailer, experiment string) error {
-	for left := true; left; {
-		var err error
-		if left, err = t.documents.Erase(ctx, tallyPartition(retailer, experiment)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return erasePartition(ctx, t.documents, tallyPartition(retailer, experiment))
 }
 
 func (t *Tallies) read(ctx context.Context, partition string) (map[string]Tally, Revision, error) {
