@@ -383,6 +383,24 @@ func (e WebhookStatus) Valid() bool {
 	}
 }
 
+// Defines values for GetRopaParamsFormat.
+const (
+	GetRopaParamsFormatJSON     GetRopaParamsFormat = "json"
+	GetRopaParamsFormatMarkdown GetRopaParamsFormat = "markdown"
+)
+
+// Valid indicates whether the value is a known member of the GetRopaParamsFormat enum.
+func (e GetRopaParamsFormat) Valid() bool {
+	switch e {
+	case GetRopaParamsFormatJSON:
+		return true
+	case GetRopaParamsFormatMarkdown:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListDeliveriesParamsStatus.
 const (
 	ListDeliveriesParamsStatusUndelivered ListDeliveriesParamsStatus = "undelivered"
@@ -2243,6 +2261,85 @@ type Retention struct {
 	WithdrawnDays int `json:"withdrawn_days"`
 }
 
+// Ropa A record of processing activities.
+type Ropa struct {
+	Activities []RopaActivity `json:"activities"`
+
+	// Jurisdiction Whose law holds. It decides what a shopper must be asked first.
+	Jurisdiction Jurisdiction `json:"jurisdiction"`
+	MadeAt       time.Time    `json:"made_at"`
+
+	// Measures Technical measures: each promise, and the tests that fail once it does not hold.
+	Measures []RopaMeasure `json:"measures"`
+
+	// Name Of the controller, as its settings have it.
+	Name string `json:"name"`
+
+	// Recipients Who is told of shoppers, beside those that a purpose names.
+	Recipients []RopaRecipient `json:"recipients"`
+
+	// Region Where data lives. Absent: the retailer names none.
+	Region   string `json:"region,omitempty,omitzero"`
+	Retailer string `json:"retailer"`
+
+	// Sources Where the data comes from.
+	Sources []string `json:"sources"`
+
+	// Subjects Whom the data is about.
+	Subjects []string `json:"subjects"`
+}
+
+// RopaActivity What is done for one purpose.
+type RopaActivity struct {
+	// Basis Legal basis.
+	Basis string `json:"basis"`
+
+	// Categories Data categories of the Fides taxonomy.
+	Categories     []string `json:"categories"`
+	DefaultGranted bool     `json:"default_granted"`
+
+	// Goes When data goes, in words.
+	Goes string `json:"goes"`
+
+	// Kinds The kinds of events that are collected for it.
+	Kinds []string `json:"kinds"`
+
+	// Own The retailer declared it.
+	Own     bool   `json:"own"`
+	Purpose string `json:"purpose"`
+
+	// Recipients Who gets data besides the retailer.
+	Recipients []string `json:"recipients"`
+
+	// Resolution The finest H3 resolutions in which a place is known. Absent: places are not used so, or as finely as anywhere (10, 9, 8).
+	Resolution Resolution `json:"resolution"`
+
+	// Retention When data goes by itself. What is restricted or under a legal hold stays.
+	Retention Retention `json:"retention"`
+	Title     string    `json:"title"`
+
+	// Use Data use of the Fides taxonomy.
+	Use string `json:"use"`
+}
+
+// RopaMeasure defines model for RopaMeasure.
+type RopaMeasure struct {
+	Promise string   `json:"promise"`
+	Tests   []string `json:"tests"`
+}
+
+// RopaRecipient defines model for RopaRecipient.
+type RopaRecipient struct {
+	// Gets What it is told.
+	Gets string `json:"gets"`
+
+	// Kind webhook or stream. More may come.
+	Kind string `json:"kind"`
+
+	// Name A host, or the name of the system.
+	Name string `json:"name"`
+}
+
 // Rule A condition in CEL and what to do where it holds. See /docs for the attributes.
 type Rule struct {
 	// Guards What holds it back. 0 or absent: no limit.
@@ -3482,6 +3579,15 @@ type PutHoldParams struct {
 	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
+
+// GetRopaParams defines parameters for GetRopa.
+type GetRopaParams struct {
+	// Format json for programs, markdown for people.
+	Format GetRopaParamsFormat `form:"format,omitempty" json:"format,omitempty,omitzero"`
+}
+
+// GetRopaParamsFormat defines parameters for GetRopa.
+type GetRopaParamsFormat string
 
 // ListDeliveriesParams defines parameters for ListDeliveries.
 type ListDeliveriesParams struct {

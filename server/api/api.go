@@ -46,6 +46,7 @@ type Parts struct {
 	Codes       *store.Codes
 	Desk        *deliver.Desk
 	Feed        *deliver.Feed
+	Streams     []string          // systems beside webhooks that are told of triggers, by name
 	Ending      context.Context   // ends when streams are to be closed, since the process is told to stop
 	Region      string            // of this deployment; empty: none
 	Elsewhere   map[string]string // addresses of the deployments of other regions

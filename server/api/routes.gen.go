@@ -52,6 +52,9 @@ type ServerInterface interface {
 	// PutHold Place a legal hold on a shopper
 	// (PUT /v1/admin/holds/{id})
 	PutHold(c *fiber.Ctx, id ID, params PutHoldParams) error
+	// GetRopa What is processed, why, and how is it protected?
+	// (GET /v1/admin/ropa)
+	GetRopa(c *fiber.Ctx, params GetRopaParams) error
 	// DeleteSource Delete all that came from a source
 	// (DELETE /v1/admin/sources/{id})
 	DeleteSource(c *fiber.Ctx, id ID) error
@@ -718,6 +721,43 @@ func (siw *ServerInterfaceWrapper) PutHold(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.PutHold(c, id, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GetRopa operation middleware
+func (siw *ServerInterfaceWrapper) GetRopa(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetRopaParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return fiber.NewError(fiber.StatusBadRequest, fmt.Errorf("Invalid format for query string: %w", err).Error())
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", query, &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return fiber.NewError(fiber.StatusBadRequest, fmt.Errorf("Invalid format for parameter format: %w", err).Error())
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetRopa(c, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -4808,6 +4848,8 @@ func RegisterHandlersWithOptions(router fiber.Router, si ServerInterface, option
 	router.Delete(options.BaseURL+"/v1/admin/holds/:id", wrapper.DeleteHold)
 
 	router.Put(options.BaseURL+"/v1/admin/holds/:id", wrapper.PutHold)
+
+	router.Get(options.BaseURL+"/v1/admin/ropa", wrapper.GetRopa)
 
 	router.Delete(options.BaseURL+"/v1/admin/sources/:id", wrapper.DeleteSource)
 

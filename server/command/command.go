@@ -41,6 +41,7 @@ type line struct {
 	Backup   backup       `cmd:"" help:"Back up the embedded store, while it serves or not, and verify it."`
 	Erase    erase        `cmd:"" help:"Erase all that is known of shoppers, from the disk too."`
 	Audit    auditCommand `cmd:"" help:"Verify the audit log."`
+	Measures measures     `cmd:"" help:"Tell which test holds which promise about personal data, and what came of it last."`
 	Restore  restore      `cmd:"" help:"Restore a backup into an empty data folder."`
 	Replay   replay       `cmd:"" help:"Take a recorded track through geofences: every crossing with its reason."`
 	Simulate simulate     `cmd:"" help:"Tell what rules would do, on moments at which shoppers shopped."`
