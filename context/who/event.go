@@ -45,9 +45,6 @@ type Event struct {
 	Reason     string          // why it is kept apart, "late" for example; empty: nothing special
 }
 
-// Doubted is the Reason of an event that may not be true: it is kept and shown to its shopper, and counts for nobody else.
-const Doubted = "doubted"
-
 // For is the purpose that the event is kept for.
 func (e *Event) For() Purpose {
 	if e.Purpose == "" {

@@ -476,6 +476,37 @@ func (e GetMyExportParamsFormat) Valid() bool {
 // Accuracy Metres around the position that hold the true one with a probability of 68 %, as both phone platforms report it. 0 or absent: unknown.
 type Accuracy = float64
 
+// Appeal defines model for Appeal.
+type Appeal struct {
+	Answer    string    `json:"answer,omitempty,omitzero"`
+	At        time.Time `json:"at"`
+	DecidedAt time.Time `json:"decided_at,omitempty,omitzero"`
+
+	// State open, accepted or rejected
+	State string `json:"state"`
+	Text  string `json:"text"`
+}
+
+// AppealDecision defines model for AppealDecision.
+type AppealDecision struct {
+	// Accept What was doubted counts.
+	Accept bool `json:"accept"`
+
+	// Answer What the shopper is told.
+	Answer string `json:"answer,omitempty,omitzero"`
+}
+
+// AppealRequest defines model for AppealRequest.
+type AppealRequest struct {
+	// Text What the shopper says to it.
+	Text string `json:"text"`
+}
+
+// Appeals defines model for Appeals.
+type Appeals struct {
+	Appeals []WaitingAppeal `json:"appeals"`
+}
+
 // AuditEntry One thing that somebody did.
 type AuditEntry struct {
 	// Action What was done: a thing and a verb. More may come.
@@ -827,6 +858,29 @@ type Doing struct {
 	Screen string `json:"screen,omitempty,omitzero"`
 }
 
+// Doubt defines model for Doubt.
+type Doubt struct {
+	// About event or position
+	About string `json:"about"`
+	Count int    `json:"count"`
+
+	// Kind As `doubt` of an event, or `distrust` of an answer, tells it.
+	Kind   string    `json:"kind"`
+	Newest time.Time `json:"newest"`
+
+	// Text In plain words.
+	Text string `json:"text"`
+}
+
+// Doubts What is doubted of a shopper.
+type Doubts struct {
+	Appeal *Appeal `json:"appeal,omitempty"`
+	Doubts []Doubt `json:"doubts"`
+
+	// Score 1: nothing was doubted in the last 30 days. Eight things halve it. It is for people to read: nothing is decided by it.
+	Score float64 `json:"score"`
+}
+
 // Erasure The proof of an erasure, and in the answer to whoever asked for it the receipt.
 type Erasure struct {
 	// AskedAt When it was asked for.
@@ -940,6 +994,9 @@ type EventKind string
 
 // EventResult defines model for EventResult.
 type EventResult struct {
+	// Doubt Why a stored event counts for nothing until somebody looked at it: `farmed` (more than anybody does by hand), `replayed` (the very same under another id), `redemptions` (faster than anybody shops), `travel` (in two shops faster than anybody travels). Absent: it counts. `/v1/me/doubts` tells the shopper. More may come.
+	Doubt string `json:"doubt,omitempty,omitzero"`
+
 	// ID The client's id; empty when the event had none.
 	ID string `json:"id"`
 
@@ -3366,6 +3423,17 @@ type VerdictDifference struct {
 	Value float64 `json:"value"`
 }
 
+// WaitingAppeal defines model for WaitingAppeal.
+type WaitingAppeal struct {
+	At     time.Time `json:"at"`
+	Doubts []Doubt   `json:"doubts"`
+
+	// ID The pseudonym of the shopper.
+	ID    string  `json:"id"`
+	Score float64 `json:"score"`
+	Text  string  `json:"text"`
+}
+
 // Webhook defines model for Webhook.
 type Webhook struct {
 	// ID At most 64 letters, digits, '.', '_' or '-'. Absent: the one of the path, or one is made.
@@ -3545,6 +3613,14 @@ type PostPageFormdataBody struct {
 type GetContractParams struct {
 	// IfNoneMatch On GET: the `ETag` that is already known; 304 when it is still current. On PUT: `*` creates only, and is 412 when the id exists.
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
+}
+
+// DecideAppealParams defines parameters for DecideAppeal.
+type DecideAppealParams struct {
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // GetAuditParams defines parameters for GetAudit.
@@ -3842,6 +3918,14 @@ type DeleteMyDiaryEntryParams struct {
 
 // PutMyDiaryEntryParams defines parameters for PutMyDiaryEntry.
 type PutMyDiaryEntryParams struct {
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// PutMyAppealParams defines parameters for PutMyAppeal.
+type PutMyAppealParams struct {
 	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
 	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
 	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
@@ -4243,6 +4327,9 @@ type RotateWebhookParams struct {
 // PostPageFormdataRequestBody defines body for PostPage for application/x-www-form-urlencoded ContentType.
 type PostPageFormdataRequestBody PostPageFormdataBody
 
+// DecideAppealJSONRequestBody defines body for DecideAppeal for application/json ContentType.
+type DecideAppealJSONRequestBody = AppealDecision
+
 // PostErasureJSONRequestBody defines body for PostErasure for application/json ContentType.
 type PostErasureJSONRequestBody = ErasureRequest
 
@@ -4290,6 +4377,9 @@ type PostImportJSONRequestBody = GeofenceCollection
 
 // PutMyDiaryEntryJSONRequestBody defines body for PutMyDiaryEntry for application/json ContentType.
 type PutMyDiaryEntryJSONRequestBody = Correction
+
+// PutMyAppealJSONRequestBody defines body for PutMyAppeal for application/json ContentType.
+type PutMyAppealJSONRequestBody = AppealRequest
 
 // PutMyPermissionsJSONRequestBody defines body for PutMyPermissions for application/json ContentType.
 type PutMyPermissionsJSONRequestBody = PermissionsRequest

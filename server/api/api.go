@@ -34,6 +34,7 @@ type Parts struct {
 	Diary       *diary.Diary
 	Permissions *privacy.Permissions
 	Erasures    *privacy.Erasures
+	Appeals     *privacy.Appeals
 	Audit       *audit.Log
 	Sources     *privacy.Sources
 	Files       *privacy.Files

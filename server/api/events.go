@@ -69,6 +69,9 @@ func (a *API) PostEvents(c *fiber.Ctx) error {
 			shoppers, happened = append(shoppers, entries[n].Shopper), append(happened, entries[n].Event)
 		}
 		out.Results[indexes[n]].Status, out.Results[indexes[n]].Points = wire.EventResultStatus(result.Status), result.Points
+		if result.Status == diary.Stored {
+			out.Results[indexes[n]].Doubt = result.Code
+		}
 		if result.Status == diary.Refused {
 			out.Results[indexes[n]].Problem = ofEvent(c, refusedEvent(result), eventPointer(indexes[n]))
 		}

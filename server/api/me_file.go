@@ -65,12 +65,13 @@ var (
 		string(who.Shared): "Things that you shared", string(who.Liked): "Things that you liked", string(who.Dismissed): "Things that are not for you",
 		privacy.FactCrossing: "Places of the shop that you entered or left", privacy.FactFix: "Positions that came too late", privacy.FactGrant: "What you allowed and what you took back",
 		privacy.FactPlace: "Where you were last", privacy.FactAnswer: "What we suggested to you, and why", privacy.FactRhythm: "How often you buy something",
+		privacy.FactDoubt: "Things that may not be true, and count for nothing",
 		privacy.FactTrial: "Trials of the shop that you are in, and which side of each you see",
 	}
 	factEnds = map[string]string{
 		privacy.FactGrant: "when you delete everything: until then it proves what you allowed", privacy.FactPlace: "when you take back the permission",
 		privacy.FactAnswer: "by itself after some days, or when you take back the permission", privacy.FactRhythm: "when you delete what it was worked out from",
-		privacy.FactTrial: "when you take back the permission",
+		privacy.FactTrial: "when you take back the permission", privacy.FactDoubt: "with the entry that it is about; see /v1/me/doubts to have somebody look at it",
 	}
 )
 

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -174,6 +175,7 @@ func (a *API) backToPage(c *fiber.Ctx, done string) error {
 var pageWords = map[string]string{
 	"decided":   "Your decision is kept. It holds from now on.",
 	"preferred": "Your wish is kept. It holds from now on.",
+	"appealed":  "Somebody of the shop will look at it. What they decide is told here.",
 	"corrected": "The entry is put right, and what we knew by it.",
 	"wrong":     "That cannot be so: nothing was changed. A number of things is not 0, and a name has at most 128 letters.",
 	"removed":   "The entry is deleted, and what we knew by it.",
@@ -228,6 +230,13 @@ func (a *API) PostPage(c *fiber.Ctx) error {
 			return err
 		}
 		return a.backToPage(c, "corrected")
+	case "appeal":
+		if text := strings.TrimSpace(form.Get("text")); text != "" && utf8.ValidString(text) {
+			if err := a.Appeals.Ask(ctx, key, string([]rune(text)[:min(utf8.RuneCountInString(text), maxAppeal)])); err != nil && !errors.Is(err, who.ErrUnknown) {
+				return err
+			}
+		}
+		return a.backToPage(c, "appealed")
 	case "remove":
 		removed, proof, err := a.removeEntry(c, form.Get("id"))
 		switch {
@@ -252,7 +261,7 @@ func (a *API) PostPage(c *fiber.Ctx) error {
 		c.Cookie(&fiber.Cookie{Name: pageCookie, Path: pagePath, HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode, Expires: a.Now().Add(-time.Hour)})
 		return a.showPage(c, sheet{Erased: true, Receipt: receipt.ID, Secret: receipt.Secret})
 	}
-	return problem(invalidRequest, "got the action %s, want decide, prefer, correct, remove, take or delete", quote(form.Get("do")))
+	return problem(invalidRequest, "got the action %s, want decide, prefer, correct, appeal, remove, take or delete", quote(form.Get("do")))
 }
 
 // sheet is what the template shows.
@@ -269,6 +278,7 @@ type sheet struct {
 	Uses          []wire.Use
 	KeptDays      int
 	Entries       []pageEntry
+	Doubts        wire.Doubts
 	Wishes        wire.Preferences
 	Categories    []string // that can be muted
 	More          bool
@@ -308,6 +318,11 @@ func (a *API) fillPage(c *fiber.Ctx, p sheet) error {
 	if err != nil {
 		return err
 	}
+	doubts, err := a.Appeals.Of(ctx, key)
+	if err != nil {
+		return err
+	}
+	p.Doubts = doubtsFrom(&doubts)
 	p.Wishes = preferencesFrom(wishes, restricted)
 	p.Categories = slices.DeleteFunc(snapshot.Suggest.Catalogue.Tops(), wishes.MutesCategory)
 	p.Secret, _ = a.enterPage(c)

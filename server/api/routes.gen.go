@@ -37,6 +37,12 @@ type ServerInterface interface {
 	// GetReadyz May calls be sent here?
 	// (GET /readyz)
 	GetReadyz(c *fiber.Ctx) error
+	// ListAppeals Which shoppers ask for somebody to look at what is doubted?
+	// (GET /v1/admin/appeals)
+	ListAppeals(c *fiber.Ctx) error
+	// DecideAppeal Decide an appeal
+	// (POST /v1/admin/appeals/{id}/decide)
+	DecideAppeal(c *fiber.Ctx, id ID, params DecideAppealParams) error
 	// GetAudit Who did what?
 	// (GET /v1/admin/audit)
 	GetAudit(c *fiber.Ctx, params GetAuditParams) error
@@ -154,6 +160,12 @@ type ServerInterface interface {
 	// PutMyDiaryEntry Put one entry of my diary right
 	// (PUT /v1/me/diary/{id})
 	PutMyDiaryEntry(c *fiber.Ctx, id ID, params PutMyDiaryEntryParams) error
+	// GetMyDoubts What is doubted?
+	// (GET /v1/me/doubts)
+	GetMyDoubts(c *fiber.Ctx) error
+	// PutMyAppeal Ask for somebody to look at it
+	// (PUT /v1/me/doubts)
+	PutMyAppeal(c *fiber.Ctx, params PutMyAppealParams) error
 	// GetMyExport Take my data along
 	// (GET /v1/me/export)
 	GetMyExport(c *fiber.Ctx, params GetMyExportParams) error
@@ -503,6 +515,75 @@ func (siw *ServerInterfaceWrapper) GetReadyz(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.GetReadyz(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ListAppeals operation middleware
+func (siw *ServerInterfaceWrapper) ListAppeals(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListAppeals(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// DecideAppeal operation middleware
+func (siw *ServerInterfaceWrapper) DecideAppeal(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Params("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return fiber.NewError(fiber.StatusBadRequest, fmt.Errorf("Invalid format for parameter id: %w", err).Error())
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DecideAppealParams
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return fiber.NewError(fiber.StatusBadRequest, fmt.Sprintf("Too many values for ParamName Idempotency-Key, 1 is required, but %d found", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return fiber.NewError(fiber.StatusBadRequest, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err).Error())
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.DecideAppeal(c, id, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -2331,6 +2412,67 @@ func (siw *ServerInterfaceWrapper) PutMyDiaryEntry(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.PutMyDiaryEntry(c, id, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GetMyDoubts operation middleware
+func (siw *ServerInterfaceWrapper) GetMyDoubts(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetMyDoubts(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// PutMyAppeal operation middleware
+func (siw *ServerInterfaceWrapper) PutMyAppeal(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutMyAppealParams
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return fiber.NewError(fiber.StatusBadRequest, fmt.Sprintf("Too many values for ParamName Idempotency-Key, 1 is required, but %d found", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return fiber.NewError(fiber.StatusBadRequest, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err).Error())
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.PutMyAppeal(c, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -4839,6 +4981,10 @@ func RegisterHandlersWithOptions(router fiber.Router, si ServerInterface, option
 
 	router.Get(options.BaseURL+"/readyz", wrapper.GetReadyz)
 
+	router.Get(options.BaseURL+"/v1/admin/appeals", wrapper.ListAppeals)
+
+	router.Post(options.BaseURL+"/v1/admin/appeals/:id/decide", wrapper.DecideAppeal)
+
 	router.Get(options.BaseURL+"/v1/admin/audit", wrapper.GetAudit)
 
 	router.Post(options.BaseURL+"/v1/admin/erasures", wrapper.PostErasure)
@@ -4916,6 +5062,10 @@ func RegisterHandlersWithOptions(router fiber.Router, si ServerInterface, option
 	router.Delete(options.BaseURL+"/v1/me/diary/:id", wrapper.DeleteMyDiaryEntry)
 
 	router.Put(options.BaseURL+"/v1/me/diary/:id", wrapper.PutMyDiaryEntry)
+
+	router.Get(options.BaseURL+"/v1/me/doubts", wrapper.GetMyDoubts)
+
+	router.Put(options.BaseURL+"/v1/me/doubts", wrapper.PutMyAppeal)
 
 	router.Get(options.BaseURL+"/v1/me/export", wrapper.GetMyExport)
 

@@ -50,6 +50,7 @@ type App struct {
 	Erasures    *privacy.Erasures
 	Audit       *audit.Log
 	Files       *privacy.Files
+	Appeals     *privacy.Appeals
 	Outcomes    *outcome.Outcomes
 	Insights    *insight.Insights
 	Retention   *privacy.Retention
@@ -188,7 +189,9 @@ func (a *App) joinPrivacy() error {
 		}
 		return a.outbox.Erased(ctx, snapshot, a.Shoppers, pseudonym, proof)
 	})
+	a.Erasures.Forget(a.Diary.Forget)
 	a.Files = privacy.NewFiles(a.Shoppers, a.Retailers, a.Decisions)
+	a.Appeals = privacy.NewAppeals(a.Shoppers, a.Retailers, a.Decisions, a.Audit, a.now)
 	return nil
 }
 

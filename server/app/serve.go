@@ -116,7 +116,7 @@ func deployments(elsewhere []string) map[string]string {
 func (a *App) server(ending context.Context, verifier *identity.Verifier) *api.Server {
 	return api.New(api.Parts{
 		Verifier: verifier, Visits: a.Visits, Diary: a.Diary, Permissions: a.Permissions, Files: a.Files, Decisions: a.Decisions, Shoppers: a.Shoppers, Calls: a.calls,
-		Retailers: a.Retailers, Erasures: a.Erasures, Audit: a.Audit, Sources: a.Sources, Outcomes: a.Outcomes, Insights: a.Insights, Codes: a.Codes, Streams: a.streams(), Desk: a.Desk, Feed: deliver.NewFeed(a.Shoppers, a.now), Ending: ending, PageKey: a.pageKey,
+		Retailers: a.Retailers, Erasures: a.Erasures, Appeals: a.Appeals, Audit: a.Audit, Sources: a.Sources, Outcomes: a.Outcomes, Insights: a.Insights, Codes: a.Codes, Streams: a.streams(), Desk: a.Desk, Feed: deliver.NewFeed(a.Shoppers, a.now), Ending: ending, PageKey: a.pageKey,
 		Region: a.Config.Region, Elsewhere: deployments(a.Config.Elsewhere),
 		Import: a.Import, Health: a.health, Metrics: a.metrics, Log: a.log, Now: a.now,
 		Limits: api.Limits{

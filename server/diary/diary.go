@@ -35,7 +35,7 @@ const (
 // Result is the outcome of one event.
 type Result struct {
 	Status  Status
-	Code    string // of a refusal: Invalid, NoGrant, Differs
+	Code    string // of a refusal: Invalid, NoGrant, Differs; of what is stored: the who.Doubt for which it counts for nothing
 	Field   string // at fault; empty: the event as a whole
 	Problem string // what was found and what would be right
 	Held    bool   // of a refusal: the event is right, and what it wants cannot be had
@@ -65,11 +65,12 @@ type Diary struct {
 	retailers *retailer.Retailers
 	unknown   func(retailer string) // counts an item that the catalogue does not know
 	desk      *redemption.Desk      // nil: redemptions are only kept
+	watch     *watch
 }
 
 // New makes a diary. unknown is called for each event whose item is not in the catalogue.
 func New(shoppers *store.Shoppers, retailers *retailer.Retailers, unknown func(retailer string)) *Diary {
-	return &Diary{shoppers: shoppers, retailers: retailers, unknown: unknown}
+	return &Diary{shoppers: shoppers, retailers: retailers, unknown: unknown, watch: newWatch()}
 }
 
 // Redeem sets who redeems offers of the catalogue. Call it before the first event.
@@ -183,6 +184,7 @@ func (d *intake) record(ctx context.Context, shopper string, entries []Entry, mi
 			redeemed = append(redeemed, i)
 			continue
 		}
+		d.doubtful(who.Key{Retailer: d.snapshot.Retailer, Shopper: shopper}, &event, !entries[i].Event.At.IsZero())
 		purpose := event.For()
 		if _, seen := events[purpose]; !seen {
 			purposes = append(purposes, purpose)
@@ -225,6 +227,7 @@ func (d *intake) recordFor(ctx context.Context, key who.Key, entries []Entry, ev
 		return recorded.Steps, err
 	})
 	if refused := unwanted(err, events[0].For()); refused.Status != "" {
+		d.watch.forget(key) // what may not be kept is not remembered either
 		for _, i := range indexes {
 			results[i] = refused
 		}
@@ -240,7 +243,7 @@ func (d *intake) recordFor(ctx context.Context, key who.Key, entries []Entry, ev
 			twice = append(twice, n)
 			continue
 		}
-		results[i] = Result{Status: Stored}
+		results[i] = Result{Status: Stored, Code: string(events[n].Doubt())}
 		if item := events[n].Item; item != "" && !snapshot.Knows(item) {
 			d.unknown(snapshot.Retailer)
 		}
@@ -333,7 +336,9 @@ func (d *Diary) Correct(ctx context.Context, key who.Key, now time.Time, id stri
 	err = d.retailers.Record(ctx, key.Retailer, func() ([]store.Step, error) {
 		step, err := d.shoppers.Correct(ctx, key, id, func(event who.Event) (who.Event, error) {
 			correct(&event)
-			event.Reason = Corrected
+			if event.Doubt() == "" { // what is doubted stays so until somebody looked at it
+				event.Reason = Corrected
+			}
 			event = d.complete(snapshot, event, now)
 			if faults := event.Check(now); len(faults) > 0 {
 				return event, &Problem{faults[0].Field, faults[0].Problem}

@@ -76,6 +76,10 @@ func (op operation) bodyOf(role identity.Role) any {
 		return `{"quantity":2}`
 	case op.path == "/v1/admin/erasures":
 		return `{"shopper":"somebody"}`
+	case op.path == "/v1/me/doubts":
+		return `{"text":"It was me"}`
+	case strings.HasPrefix(op.path, "/v1/admin/appeals"):
+		return `{"accept":true}`
 	case strings.HasPrefix(op.path, "/v1/admin/holds"):
 		return `{"reason":"a case"}`
 	case op.path == "/v1/suggestions/batch":

@@ -6,6 +6,7 @@ package measure
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"satnav/docs"
@@ -38,6 +39,9 @@ func All() []Measure {
 	return all
 }
 
+// words are what the column of tests is read for: folders in backquotes, and names of tests. Whatever else stands there is for people.
+var words = regexp.MustCompile("`[a-z0-9/-]+`|\\bTest[A-Z][A-Za-z0-9]*|\\b[a-z]+\\.txtar")
+
 func parse(page string) (all []Measure, err error) {
 	_, rows, found := strings.Cut(page, tableHead+"\n|---|---|\n")
 	if !found {
@@ -51,15 +55,15 @@ func parse(page string) (all []Measure, err error) {
 		promise, tests, two := strings.Cut(strings.Trim(row, "|"), "|")
 		m := Measure{Promise: strings.TrimSpace(promise)}
 		folder := ""
-		for _, word := range strings.FieldsFunc(tests, func(r rune) bool { return r == ' ' || r == ',' }) {
-			if name, quoted := strings.CutPrefix(word, "`"); quoted {
+		for _, word := range words.FindAllString(tests, -1) {
+			switch name, quoted := strings.CutPrefix(word, "`"); {
+			case quoted:
 				folder = strings.TrimSuffix(name, "`")
-				continue
-			}
-			if folder == "" {
+			case folder == "":
 				return nil, fmt.Errorf("%q: the test %q has no folder before it, such as `server/e2e`", m.Promise, word)
+			default:
+				m.Tests = append(m.Tests, Test{folder, word})
 			}
-			m.Tests = append(m.Tests, Test{folder, word})
 		}
 		if !two || m.Promise == "" || len(m.Tests) == 0 {
 			return nil, fmt.Errorf("%q: want a promise and the tests that hold it", row)

@@ -70,6 +70,7 @@ func TestParse(t *testing.T) {
 	}{
 		{"two folders", head + "| it holds | `a/b` TestOne, TestTwo, `c` three.txtar |\n\n| no more | x |\n",
 			[]Measure{{"it holds", []Test{{"a/b", "TestOne"}, {"a/b", "TestTwo"}, {"c", "three.txtar"}}}}, ""},
+		{"with a remark", head + "| it holds | `a` TestOne (2,800 orders; more in the long form) |\n", []Measure{{"it holds", []Test{{"a", "TestOne"}}}}, ""},
 		{"no table", "text", nil, "no table"},
 		{"no row", head + "\n", nil, "is empty"},
 		{"no test", head + "| it holds | |\n", nil, "want a promise"},

@@ -37,6 +37,7 @@ const (
 	FactAnswer   = "answer"
 	FactRhythm   = "rhythm"
 	FactTrial    = "experiment"
+	FactDoubt    = "doubt"
 )
 
 // File is what is known of a shopper, as the shopper may see it.
@@ -126,6 +127,9 @@ func (f *Files) told(ctx context.Context, key who.Key, shopper *who.Shopper) (fa
 	err = f.shoppers.EachEntry(ctx, key, func(e store.DiaryEntry) bool {
 		switch {
 		case e.Event != nil:
+			if e.Event.Doubt() != "" {
+				of(FactDoubt, "", "satnav", e.Event.At)
+			}
 			of(string(e.Event.Kind), e.Event.For(), e.Event.Source, e.Event.At)
 		case e.Crossing != nil:
 			of(FactCrossing, who.Location, "app", e.Crossing.At)

@@ -491,12 +491,12 @@ func (s *Shoppers) commit(ctx context.Context, key who.Key, partition string, k 
 	return next, nil
 }
 
-// loyalOf are the events that add up to a history: those of who.Loyalty. What is kept for another purpose is not read for this one.
+// loyalOf are the events that add up to a history: those of who.Loyalty that nobody doubts. What is kept for another purpose is not read for this one.
 func loyalOf(events []who.Event) []who.Event {
-	if !slices.ContainsFunc(events, func(e who.Event) bool { return e.For() != who.Loyalty }) {
+	if !slices.ContainsFunc(events, func(e who.Event) bool { return !e.Counts() }) {
 		return events
 	}
-	return slices.DeleteFunc(slices.Clone(events), func(e who.Event) bool { return e.For() != who.Loyalty })
+	return slices.DeleteFunc(slices.Clone(events), func(e who.Event) bool { return !e.Counts() })
 }
 
 // bodies collects the documents of a batch in one buffer.

@@ -36,7 +36,7 @@ func (s *Shoppers) Correct(ctx context.Context, key who.Key, id string, correct 
 				event.ID, event.Purpose = was.ID, was.Purpose
 				is = &event
 			}
-			if event.For() == who.Loyalty {
+			if event.Counts() {
 				all = append(all, event)
 			}
 			return true
@@ -49,7 +49,7 @@ func (s *Shoppers) Correct(ctx context.Context, key who.Key, id string, correct 
 		}
 		record := k.record
 		batch := bodies{}
-		if is.For() == who.Loyalty {
+		if is.Counts() {
 			slices.SortStableFunc(all, func(a, b who.Event) int { return a.At.Compare(b.At) })
 			names := s.names(key.Retailer)
 			record.History = (*who.History)(nil).With(names, all...)
@@ -73,7 +73,7 @@ func (s *Shoppers) Correct(ctx context.Context, key who.Key, id string, correct 
 		next := k.at(revision, k.remembered)
 		next.take(record)
 		s.cache.committed(partition, next, before)
-		if is.For() == who.Loyalty {
+		if is.Counts() {
 			step = &Step{partition, who.Counted(k.shopper), who.Counted(next.shopper)}
 		}
 		return step, nil

@@ -151,7 +151,7 @@ func (s *Shoppers) actsOf(ctx context.Context, partition string, acts *Acts, loy
 				break
 			}
 			switch {
-			case e.Event != nil && loyalty && e.Event.For() == who.Loyalty && e.Event.Reason != who.Doubted:
+			case e.Event != nil && loyalty && e.Event.Counts():
 				acts.Events = append(acts.Events, *e.Event)
 			case e.Crossing != nil && location:
 				acts.Crossings = append(acts.Crossings, *e.Crossing)

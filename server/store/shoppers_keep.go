@@ -146,12 +146,12 @@ func (s *Shoppers) Expire(ctx context.Context, key who.Key, now time.Time) (remo
 		switch {
 		case due.IsZero() || due.After(now):
 			d.take(due)
-			if e.Event != nil && e.Event.For() == who.Loyalty {
+			if e.Event != nil && e.Event.Counts() {
 				stay = append(stay, *e.Event)
 			}
 		case removed == maxExpired: // the rest in another round
 			d.take(now)
-			if e.Event != nil && e.Event.For() == who.Loyalty {
+			if e.Event != nil && e.Event.Counts() {
 				stay = append(stay, *e.Event)
 			}
 		default:
@@ -159,7 +159,7 @@ func (s *Shoppers) Expire(ctx context.Context, key who.Key, now time.Time) (remo
 			change.remove = append(change.remove, id)
 			if e.Event != nil {
 				change.remove = append(change.remove, seenFrom+s.eventName(e.Event.ID))
-				counts = counts || e.Event.For() == who.Loyalty
+				counts = counts || e.Event.Counts()
 			}
 		}
 		return true

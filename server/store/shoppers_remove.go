@@ -55,8 +55,8 @@ func (s *Shoppers) Remove(ctx context.Context, key who.Key, chosen func(DiaryEnt
 			switch {
 			case len(gone) < maxRemoved && chosen(e):
 				gone = append(gone, id)
-				counts = counts || e.Event != nil && e.Event.For() == who.Loyalty
-			case e.Event != nil && e.Event.For() == who.Loyalty:
+				counts = counts || e.Event != nil && e.Event.Counts()
+			case e.Event != nil && e.Event.Counts():
 				stay = append(stay, *e.Event)
 			}
 			return true

@@ -45,6 +45,8 @@ const (
 	SourceDropped   Action = "source.drop"    // all that came from one source was deleted
 	SensitiveDenied Action = "sensitive.deny" // something that touches a sensitive category was refused
 	RightExercised  Action = "right.exercise" // corrected, objected, restricted
+	AppealAsked     Action = "appeal.ask"     // somebody should look at what is doubted of a shopper
+	AppealDecided   Action = "appeal.decide"  // somebody did
 	BackedUp        Action = "backup.make"    // a copy left, sealed
 )
 
