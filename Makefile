@@ -15,7 +15,7 @@ COSTLY    = Killed|PowerCut|TornLog
 PLAIN     = $(filter-out $(RACED),$(shell $(GO) list $(PACKAGES)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-geo bench-recommend bench-rules test-long test-crash generate tidy build lint
+.PHONY: help demo test check bench bench-geo bench-recommend bench-rules measures test-long test-crash generate tidy build lint
 
 help: ## list what can be run
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ test: check ## check, then every test (CI runs this, no more and no less)
 	$(GO) test -timeout 15m -run '$(COSTLY)' ./server/store/...
 
 check: lint tidy ## formatting, vet, lint, generated files (the first run builds the linter: about 3 minutes)
-	@unformatted=$$(gofmt -l $(wildcard config context geo recommend sdk-contract server)); \
+	@unformatted=$$(gofmt -l $(wildcard config context docs geo recommend sdk-contract server)); \
 	if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet $(PACKAGES)
 	@before=$$($(generated)); $(GO) generate $(PACKAGES); after=$$($(generated)); \
@@ -74,6 +74,12 @@ bench-recommend: ## suggestions, learning and ingest, and the heap of a million 
 bench-rules: ## scene and candidate parts of 200 and 2,000 rules, and a simulation of 200 rules on 1,000 scenes
 	$(GO) test -run '^$$' -bench . -benchmem ./recommend/rule/
 	$(GO) test -run '^$$' -bench Try -benchtime 3x ./server/visit/
+
+measures: build ## run every test, and write into bin/measures.md which promise about personal data each holds and what came of it
+	@failed=0; \
+	$(GO) test -json -timeout 30m $(PACKAGES) > bin/measures.events || failed=1; \
+	bin/satnav measures --record < bin/measures.events || failed=1; \
+	bin/satnav measures > bin/measures.md || failed=1; exit $$failed
 
 test-long: ## the suites with their long forms (hours on a small machine)
 	SATNAV_TEST_LONG=1 $(GO) test -timeout 6h $(PACKAGES)

@@ -65,15 +65,14 @@ func (a *API) PostEvents(c *fiber.Ctx) error {
 	var shoppers []string
 	var happened []who.Event
 	for n, result := range recorded {
-		if result.Status != diary.Refused { // a retry, too: the call before may have ended between the event and what rules say about it
+		if result.Status != diary.Refused && result.Code == "" { // a retry, too: the call before may have ended between the event and what rules say about it
 			shoppers, happened = append(shoppers, entries[n].Shopper), append(happened, entries[n].Event)
 		}
 		out.Results[indexes[n]].Status, out.Results[indexes[n]].Points = wire.EventResultStatus(result.Status), result.Points
-		if result.Status == diary.Stored {
-			out.Results[indexes[n]].Doubt = result.Code
-		}
 		if result.Status == diary.Refused {
 			out.Results[indexes[n]].Problem = ofEvent(c, refusedEvent(result), eventPointer(indexes[n]))
+		} else {
+			out.Results[indexes[n]].Doubt = result.Code // rules do not speak about it
 		}
 	}
 	if err := a.Visits.Happened(c.UserContext(), strings.Clone(claims.Retailer), now, shoppers, happened); err != nil {

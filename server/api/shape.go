@@ -70,6 +70,8 @@ var shapes = map[reflect.Type]*shape{
 	reflect.TypeFor[wire.Correction]():         shapeOf[wire.Correction](),
 	reflect.TypeFor[wire.ErasureRequest]():     shapeOf[wire.ErasureRequest](),
 	reflect.TypeFor[wire.HoldRequest]():        shapeOf[wire.HoldRequest](),
+	reflect.TypeFor[wire.AppealRequest]():      shapeOf[wire.AppealRequest](),
+	reflect.TypeFor[wire.AppealDecision]():     shapeOf[wire.AppealDecision](),
 	reflect.TypeFor[wire.BatchRequest]():       shapeOf[wire.BatchRequest](),
 	reflect.TypeFor[wire.MatchRequest]():       shapeOf[wire.MatchRequest](),
 	reflect.TypeFor[wire.ReplayRequest]():      shapeOf[wire.ReplayRequest](),

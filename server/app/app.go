@@ -190,6 +190,7 @@ func (a *App) joinPrivacy() error {
 		return a.outbox.Erased(ctx, snapshot, a.Shoppers, pseudonym, proof)
 	})
 	a.Erasures.Forget(a.Diary.Forget)
+	a.Permissions.Forget(a.Diary.Forget)
 	a.Files = privacy.NewFiles(a.Shoppers, a.Retailers, a.Decisions)
 	a.Appeals = privacy.NewAppeals(a.Shoppers, a.Retailers, a.Decisions, a.Audit, a.now)
 	return nil

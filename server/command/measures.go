@@ -12,7 +12,7 @@ import (
 
 // measures tells which test holds which promise.
 type measures struct {
-	Results string `help:"What came of the tests, as make test keeps it." placeholder:"FILE" default:"bin/measures.json"`
+	Results string `help:"What came of the tests, as make measures keeps it." placeholder:"FILE" default:"bin/measures.json"`
 	Record  bool   `help:"Read what go test -json tells from standard input, keep what came of the tests in the file of results, and print what go test would. It ends with code 1 unless all passed."`
 }
 
@@ -28,7 +28,7 @@ func (m *measures) Run(std IO) error {
 	}
 	if !m.Record {
 		if err != nil {
-			fmt.Fprintf(std.Err, "%s is not there: make test writes it\n", m.Results)
+			fmt.Fprintf(std.Err, "%s is not there: make measures writes it\n", m.Results)
 		}
 		_, err = fmt.Fprint(std.Out, measure.Page(measure.All(), results))
 		return err

@@ -35,7 +35,7 @@ const (
 // Result is the outcome of one event.
 type Result struct {
 	Status  Status
-	Code    string // of a refusal: Invalid, NoGrant, Differs; of what is stored: the who.Doubt for which it counts for nothing
+	Code    string // of a refusal: Invalid, NoGrant, Differs; of what is kept: the who.Doubt for which it counts for nothing
 	Field   string // at fault; empty: the event as a whole
 	Problem string // what was found and what would be right
 	Held    bool   // of a refusal: the event is right, and what it wants cannot be had

@@ -43,14 +43,13 @@ func (d *intake) compare(ctx context.Context, key who.Key, entries []Entry, even
 			continue
 		}
 		given := events[n]
+		results[indexes[n]] = Result{Status: Duplicate, Code: string(stored[i].Doubt())}
 		if stored[i].Reason == Corrected { // by its shopper, of whom whoever sends it again knows nothing
-			results[indexes[n]] = Result{Status: Duplicate}
 			continue
 		}
 		if !d.timed {
 			given.At = stored[i].At
 		}
-		results[indexes[n]] = Result{Status: Duplicate}
 		if field, problem := d.difference(&given, stored[i], entries[indexes[n]].DateOnly); field != "" {
 			results[indexes[n]] = Result{Status: Refused, Code: Differs, Field: field, Problem: problem}
 		}

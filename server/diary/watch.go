@@ -24,7 +24,7 @@ const (
 // Bounds of what is remembered.
 const (
 	watchedEvents   = 256 // the newest of each shopper
-	watchedShoppers = 20_000
+	watchedShoppers = 8_000
 	watchedFor      = 24 * time.Hour
 )
 

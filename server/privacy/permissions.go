@@ -23,6 +23,7 @@ type Permissions struct {
 	retailers *retailer.Retailers
 	log       *audit.Log
 	left      func(ctx context.Context, retailer string, exposures []who.Exposure) error // nil: nobody counts
+	forgetful []func(who.Key)
 }
 
 // NewPermissions keeps decisions in the store, and notes them in the log.
@@ -35,6 +36,10 @@ func NewPermissions(shoppers *store.Shoppers, retailers *retailer.Retailers, log
 func (p *Permissions) Leaving(left func(ctx context.Context, retailer string, exposures []who.Exposure) error) {
 	p.left = left
 }
+
+// Forget adds a function that drops what some part of the process remembers of the events of a shopper who withdrew who.Loyalty. Call it before the
+// first decision.
+func (p *Permissions) Forget(f func(who.Key)) { p.forgetful = append(p.forgetful, f) }
 
 // decideTries bounds how often a decision starts over because something else of the shopper was
 // committed in between.
@@ -117,6 +122,11 @@ func (p *Permissions) decide(ctx context.Context, key who.Key, decisions map[who
 		}
 		if err != nil {
 			return nil, fmt.Errorf("keep decisions: %w", err)
+		}
+		if !after.Grants().Holds(who.Loyalty) {
+			for _, forget := range p.forgetful {
+				forget(key)
+			}
 		}
 		// The entry is owed in the store: when it cannot be told now, Run tells it.
 		_ = p.PayFor(ctx, key)
