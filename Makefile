@@ -15,7 +15,7 @@ COSTLY    = Killed|PowerCut|TornLog
 PLAIN     = $(filter-out $(RACED),$(shell $(GO) list $(PACKAGES)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-geo bench-recommend bench-rules measures test-long test-crash generate tidy build lint
+.PHONY: help demo test check bench bench-geo bench-recommend bench-rules evaluate measures test-long test-crash generate tidy build lint
 
 help: ## list what can be run
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,13 @@ bench-recommend: ## suggestions, learning and ingest, and the heap of a million 
 bench-rules: ## scene and candidate parts of 200 and 2,000 rules, and a simulation of 200 rules on 1,000 scenes
 	$(GO) test -run '^$$' -bench . -benchmem ./recommend/rule/
 	$(GO) test -run '^$$' -bench Try -benchtime 3x ./server/visit/
+
+FOLDS ?= 0
+evaluate: build ## ask the live API about the histories in FOLDER, fold by fold: make evaluate FOLDER=DIR FOLDS='0 1 2' SCORER='python3 score.py'
+	@for fold in $(FOLDS); do \
+	  bin/satnav evaluate --folder '$(FOLDER)' --fold $$fold --preds bin/preds-$$fold.tsv || exit 1; \
+	  if [ -n "$(SCORER)" ]; then $(SCORER) '$(FOLDER)' bin/preds-$$fold.tsv --fold $$fold || exit 1; fi; \
+	done
 
 measures: build ## run every test, and write into bin/measures.md which promise about personal data each holds and what came of it
 	@failed=0; \

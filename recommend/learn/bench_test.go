@@ -57,6 +57,7 @@ func BenchmarkFit(b *testing.B) {
 			b.ReportMetric(m.Figures[0].Recall10, "recall10")
 		}
 		b.ReportMetric(float64(lines)*float64(b.N)/b.Elapsed().Seconds(), "lines/s")
+		b.ReportMetric(1e6/60, "goal-lines/s")
 	})
 	b.Run("crowd/lines=1M", func(b *testing.B) {
 		for b.Loop() {
@@ -67,5 +68,6 @@ func BenchmarkFit(b *testing.B) {
 			crowd.View()
 		}
 		b.ReportMetric(float64(lines)*float64(b.N)/b.Elapsed().Seconds(), "lines/s")
+		b.ReportMetric(1e6/5, "goal-lines/s")
 	})
 }
