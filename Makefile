@@ -78,8 +78,8 @@ bench-rules: ## scene and candidate parts of 200 and 2,000 rules, and a simulati
 FOLDS ?= 0
 evaluate: build ## ask the live API about the histories in FOLDER, fold by fold: make evaluate FOLDER=DIR FOLDS='0 1 2' SCORER='python3 score.py'
 	@for fold in $(FOLDS); do \
-	  bin/satnav evaluate --folder '$(FOLDER)' --fold $$fold --preds bin/preds-$$fold.tsv || exit 1; \
-	  if [ -n "$(SCORER)" ]; then $(SCORER) '$(FOLDER)' bin/preds-$$fold.tsv --fold $$fold || exit 1; fi; \
+	  bin/satnav evaluate --folder '$(FOLDER)' --fold $$fold --preds 'bin/$(notdir $(FOLDER))-$$fold.tsv' || exit 1; \
+	  if [ -n "$(SCORER)" ]; then $(SCORER) '$(FOLDER)' 'bin/$(notdir $(FOLDER))-$$fold.tsv' --fold $$fold || exit 1; fi; \
 	done
 
 measures: build ## run every test, and write into bin/measures.md which promise about personal data each holds and what came of it
