@@ -189,15 +189,16 @@ func (g *Geofence) describe(texts []property) ([]Mending, error) {
 		fault.At = strings.TrimPrefix(fault.At, "/properties")
 		return nil, fault
 	}
+	noted := g.remarks("", all, "")
 	if cells, ok := shape["cells"]; ok {
 		set, mended, err := parseCells(cells)
 		if err != nil {
 			return nil, err
 		}
 		g.Shape = set
-		return mended, nil
+		return append(noted, mended...), nil
 	}
-	return nil, nil
+	return noted, nil
 }
 
 // texts are the properties of the geofence as describe reads them, but for id and shape.

@@ -12,7 +12,11 @@ func summary(row Row) string {
 	if row.Err != nil {
 		return fmt.Sprintf("%d@%d! %v", row.Number, row.Line, row.Err)
 	}
-	return fmt.Sprintf("%d@%d %s", row.Number, row.Line, row.Fence.AppendFeature(nil))
+	text := fmt.Sprintf("%d@%d %s", row.Number, row.Line, row.Fence.AppendFeature(nil))
+	for _, m := range row.Mended {
+		text += fmt.Sprintf(" mended %s: %s", m.At, m.What)
+	}
+	return text
 }
 
 func summaries(next func() (Row, error)) (all []string, err error) {

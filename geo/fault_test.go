@@ -21,7 +21,9 @@ func TestFaultCodes(t *testing.T) {
 		at         string
 	}{
 		{"crosses itself", polygon(`[[[0,0],[1,1],[1,0],[0,1],[0,0]]]`), FaultCrosses, "/geometry/coordinates/0/0"},
-		{"a spike", polygon(`[[[0,0],[3,0],[3,2],[5,2],[4,2],[4,3],[0,3],[0,0]]]`), FaultSpike, "/geometry/coordinates/0/2"},
+		{"a spike", polygon(`[[[0,0],[3,0],[3,2],[5,2],[4,2],[4,3],[0,3],[0,0]]]`), FaultSpike, "/geometry/coordinates/0/3"},
+		{"a spike at a corner", polygon(`[[[0,0],[1,0],[1,1],[1,2],[1,1],[0,1],[0,0]]]`), FaultSpike, "/geometry/coordinates/0/3"},
+		{"a radius beyond the globe", `{"type":"Feature","geometry":{"type":"Point","coordinates":[0,0]},"properties":{"radius_m":3e7}}`, FaultOutOfRange, "/properties/radius_m"},
 		{"touches itself", polygon(`[[[0,0],[4,0],[2,2],[4,4],[0,4],[2,2],[0,0]]]`), FaultTouches, "/geometry/coordinates/0/1"},
 		{"not closed", polygon(`[[[0,0],[1,0],[1,1],[0,1]]]`), FaultUnclosed, "/geometry/coordinates/0/3"},
 		{"too few points", polygon(`[[[0,0],[1,0],[0,0]]]`), FaultTooFew, "/geometry/coordinates/0"},
@@ -44,6 +46,19 @@ func TestFaultCodes(t *testing.T) {
 		{"no cell", `{"type":"Feature","geometry":null,"properties":{"cells":["8a195da49d47ff"]}}`, FaultBadCell, "/properties/cells/0"},
 		{"points alone", `{"type":"Feature","geometry":{"type":"MultiPoint","coordinates":[[0,0]]},"properties":{}}`, FaultWrongType, "/geometry/type"},
 		{"no geometry", `{"type":"Feature","geometry":null,"properties":{}}`, FaultMissing, "/geometry"},
+		{"a dwell in words", `{"type":"Feature","geometry":{"type":"Point","coordinates":[0,0]},"properties":{"radius_m":5,"dwell_s":"5 min"}}`, FaultWrongType, "/properties/dwell_s"},
+		{"half a floor", `{"type":"Feature","geometry":{"type":"Point","coordinates":[0,0]},"properties":{"radius_m":5,"floor":0.5}}`, FaultWrongType, "/properties/floor"},
+		{"a floor above all", `{"type":"Feature","geometry":{"type":"Point","coordinates":[0,0]},"properties":{"radius_m":5,"floor":5000}}`, FaultOutOfRange, "/properties/floor"},
+		{"a tag that is a number", `{"type":"Feature","geometry":{"type":"Point","coordinates":[0,0]},"properties":{"radius_m":5,"tags":["a",1]}}`, FaultWrongType, "/properties/tags/1"},
+		{"an unknown status", `{"type":"Feature","geometry":{"type":"Point","coordinates":[0,0]},"properties":{"radius_m":5,"status":"on"}}`, "", "/properties/status"},
+		{"hours as one text", `{"type":"Feature","geometry":{"type":"Point","coordinates":[0,0]},"properties":{"radius_m":5,"schedule":{"weekly":{"mo":"08:00-20:00"}}}}`, FaultWrongType, "/properties/schedule/weekly/mo"},
+		{"a day twice", `{"type":"Feature","geometry":{"type":"Point","coordinates":[0,0]},"properties":{"radius_m":5,"schedule":{"weekly":{"mo":[],"mo":[]}}}}`, FaultTwice, "/properties/schedule/weekly/mo"},
+		{"a schedule with more", `{"type":"Feature","geometry":{"type":"Point","coordinates":[0,0]},"properties":{"radius_m":5,"schedule":{"days":[]}}}`, FaultUnknown, "/properties/schedule/days"},
+		{"a radius twice", `{"type":"Feature","geometry":{"type":"Point","coordinates":[0,0]},"properties":{"radius_m":5,"radius_m":6}}`, FaultTwice, "/properties/radius_m"},
+		{"a name twice", `{"type":"Feature","geometry":{"type":"Point","coordinates":[0,0]},"properties":{"name":null,"radius_m":6,"name":"x"}}`, FaultTwice, "/properties/name"},
+		{"an id twice", `{"type":"Feature","id":"a","id":"a","geometry":{"type":"Point","coordinates":[0,0]},"properties":{"radius_m":6}}`, FaultTwice, "/id"},
+		{"coordinates twice", `{"type":"Feature","geometry":{"type":"Point","coordinates":[0,0],"coordinates":[1,1]},"properties":{"radius_m":6}}`, FaultTwice, "/geometry/coordinates"},
+		{"another projection", `{"type":"Feature","crs":{"properties":{"name":"EPSG:3857"}},"geometry":{"type":"Point","coordinates":[0,0]},"properties":{"radius_m":6}}`, FaultProjection, "/crs"},
 		{"no JSON", `{"type":`, FaultMalformed, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

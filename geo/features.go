@@ -24,16 +24,26 @@ type Row struct {
 }
 
 // FeatureReader reads geofences from a FeatureCollection, from newline-delimited Features (NDJSON, also with the record
-// separators of RFC 8142), or a single Feature, in memory of one Feature. It finds out by itself which it is. It is for one goroutine.
+// separators of RFC 8142), from Features of several lines each, or from an array of them, in memory of one Feature. It finds out
+// by itself which it is. It is for one goroutine.
 type FeatureReader struct {
-	in         *bufio.Reader
-	line       int
-	number     int
-	raw        []byte
-	collection bool
-	started    bool
-	end        error // what Next returns from now on
+	in      *bufio.Reader
+	line    int
+	number  int
+	raw     []byte
+	layout  layout
+	started bool
+	end     error // what Next returns from now on
 }
+
+// layout is how Features stand in a file.
+type layout uint8
+
+const (
+	inLines  layout = iota // one a line
+	inArray                // the features of a collection, or a bare array
+	inPieces               // one after the other, each over several lines
+)
 
 // NewFeatureReader reads from r as Next is called; r is the caller's to close.
 func NewFeatureReader(r io.Reader) *FeatureReader {
@@ -54,9 +64,12 @@ func (r *FeatureReader) Next() (Row, error) {
 		}
 	}
 	var row Row
-	if r.collection {
+	switch r.layout {
+	case inArray:
 		row, r.end = r.element()
-	} else {
+	case inPieces:
+		row, r.end = r.piece()
+	default:
 		row, r.end = r.record()
 	}
 	if r.end != nil {
@@ -82,34 +95,60 @@ func (r *FeatureReader) start() error {
 		}
 		return errors.New("the file is empty, want a GeoJSON FeatureCollection or one Feature a line")
 	}
-	first, _, _ := bytes.Cut(bytes.TrimLeft(head, " \t\r\n\x1e"), []byte("\n"))
+	head = bytes.TrimLeft(head, " \t\r\n\x1e")
 	switch {
-	case json.Valid(first):
-		r.collection = isCollection(first)
-	case err == io.EOF && json.Valid(head) && !isCollection(head):
-		// One Feature over several lines.
-		var compact bytes.Buffer
-		if json.Compact(&compact, head) == nil {
-			r.in = bufio.NewReader(&compact)
-		}
-	default:
-		r.collection = bytes.Contains(head, []byte(`"FeatureCollection"`)) || bytes.Contains(head, []byte(`"features"`))
-	}
-	if r.collection {
+	case isCollection(head):
+		r.layout = inArray
 		return r.findFeatures()
+	case len(head) > 0 && head[0] == '[':
+		r.layout = inArray
+		_, err := r.token()
+		return err
+	case goesOn(head):
+		r.layout = inPieces
 	}
 	return nil
 }
 
-func isCollection(raw []byte) bool {
-	var top struct {
-		Type json.RawMessage `json:"type"`
-	}
-	if json.Unmarshal(raw, &top) != nil {
+// isCollection tells whether a file that begins like this is a FeatureCollection. What comes first decides: a Feature has its type
+// or geometry, whatever its properties say.
+func isCollection(head []byte) bool {
+	d := json.NewDecoder(bytes.NewReader(head))
+	if open, err := d.Token(); err != nil || open != json.Delim('{') {
 		return false
 	}
-	kind, _ := stringOf(top.Type)
-	return kind == "FeatureCollection"
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return false
+		}
+		switch name {
+		case "features":
+			return true
+		case "geometry":
+			return false
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			// Longer than the head: what it is stands behind it, or in it.
+			return errors.Is(err, io.ErrUnexpectedEOF) && bytes.Contains(head, []byte(`"FeatureCollection"`))
+		}
+		if kind, ok := stringOf(value); ok && name == "type" {
+			return kind == "FeatureCollection"
+		}
+	}
+	return false
+}
+
+// goesOn tells whether the first line is the beginning of a Feature that goes on in the next one, as printers for people write
+// it. A line that is broken is not: what follows it is good.
+func goesOn(head []byte) bool {
+	first, rest, more := bytes.Cut(head, []byte("\n"))
+	if first = bytes.TrimRight(first, " \t\r"); !more || len(first) == 0 || first[0] != '{' || bytes.IndexByte([]byte("{[,:"), first[len(first)-1]) < 0 {
+		return false
+	}
+	next, _, _ := bytes.Cut(bytes.TrimLeft(rest, " \t\r\n\x1e"), []byte("\n"))
+	return len(next) > 0 && !(next[0] == '{' && json.Valid(next))
 }
 
 // record reads one line of NDJSON.
@@ -184,8 +223,14 @@ func (r *FeatureReader) findFeatures() error {
 			}
 			return nil
 		}
-		if _, err := r.value(c); err != nil && err != errLong {
+		value, err := r.value(c)
+		if err != nil && err != errLong {
 			return r.broken("want a value", err)
+		}
+		if key == "crs" {
+			if fault := checkCRS(value); fault != nil {
+				return fmt.Errorf("line %d: %w", r.line, fault)
+			}
 		}
 	}
 }
@@ -211,6 +256,28 @@ func (r *FeatureReader) element() (Row, error) {
 		return Row{}, fmt.Errorf("feature %d, which starts on line %d: %w", r.number+1, row.Line, err)
 	}
 	return row, nil
+}
+
+// piece reads the next of several values.
+func (r *FeatureReader) piece() (Row, error) {
+	for {
+		c, err := r.token()
+		if err != nil {
+			return Row{}, err
+		}
+		if c == 0x1e || c == ',' {
+			continue
+		}
+		row := Row{Line: r.line}
+		row.Raw, err = r.value(c)
+		switch {
+		case err == errLong:
+			row.Err = tooLong()
+		case err != nil:
+			return Row{}, fmt.Errorf("feature %d, which starts on line %d: %w", r.number+1, row.Line, err)
+		}
+		return row, nil
+	}
 }
 
 func (r *FeatureReader) broken(want string, err error) error {

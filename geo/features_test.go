@@ -65,6 +65,16 @@ func TestFeatureReader(t *testing.T) {
 		{"a bad line among good ones", "{oops\n" + a + "\n" + bad + "\n" + b[:40] + "\n" + c + "\n", "1@1:! 2@2:a 3@3:! 4@4:! 5@5:c", ""},
 		{"one Feature", a, "1@1:a", ""},
 		{"one Feature over many lines", pretty(named("a")), "1@1:a", ""},
+		{"one long Feature over many lines", pretty(strings.Replace(named("a"), `"properties":{`, `"properties":{"long":"`+strings.Repeat("x", 70<<10)+`",`, 1)), "1@1:a", ""},
+		{"Features over many lines", pretty(a) + "\n" + pretty(bad) + "\n" + pretty(b) + "\n", "1@1:a 2@35:! 3@65:b", ""},
+		{"Features over many lines that break off", pretty(a) + "\n" + pretty(b)[:60], "1@1:a", "feature 2, which starts on line 35: the file ends in the middle"},
+		{"a first line that is cut where another would go on", a[:strings.Index(a, `"geometry":`)+11] + "\n" + b + "\n", "1@1:! 2@2:b", ""},
+		{"an array", "[\n" + a + ",\n" + b + "\n]\n", "1@2:a 2@3:b", ""},
+		{"an empty array", "[]", "", ""},
+		{"one long Feature that speaks of collections", strings.Replace(a, `"properties":{`, `"properties":{"long":"\"FeatureCollection\" \"features\"`+strings.Repeat("x", 70<<10)+`",`, 1), "1@1:a", ""},
+		{"another projection", `{"type":"FeatureCollection","crs":{"type":"name","properties":{"name":"urn:ogc:def:crs:EPSG::3857"}},"features":[` + a + `]}`, "", `got the coordinate system "urn:ogc:def:crs:EPSG::3857", want WGS 84 (CRS84 or EPSG:4326); transform it`},
+		{"another projection as a number", `{"type":"FeatureCollection","crs":{"type":"EPSG","properties":{"code":25832}},"features":[` + a + `]}`, "", `got the coordinate system "25832"`},
+		{"WGS 84 by its names", `{"type":"FeatureCollection","crs":{"type":"name","properties":{"name":"urn:ogc:def:crs:OGC:1.3:CRS84"}},"features":[` + a + `,` + strings.Replace(b, "{", `{"crs":{"type":"name","properties":{"name":"EPSG:4326"}},`, 1) + `,` + strings.Replace(c, "{", `{"crs":{"type":"name","properties":{"name":"EPSG:3857"}},`, 1) + `]}`, "1@1:a 2@1:b 3@1:c!", ""},
 		{"nothing", "", "", "the file is empty"},
 	}
 	for _, test := range tests {

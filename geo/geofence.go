@@ -1,6 +1,11 @@
 package geo
 
-import "time"
+import (
+	"bytes"
+	"fmt"
+	"time"
+	"unicode/utf8"
+)
 
 // Geofence is an area, and what a retailer wants to be told about it. It is immutable once it is in an Index.
 type Geofence struct {
@@ -28,6 +33,20 @@ type Geofence struct {
 	// Version counts the edits of this geofence. A presence remembers it, so that an edit under
 	// somebody's feet is noticed.
 	Version int64
+}
+
+// MaxNameLength is the most characters of a name.
+const MaxNameLength = 200
+
+// Check says what of a geofence cannot be told to apps, or nil. A file may hold it, and a replay may try it.
+func (g *Geofence) Check() error {
+	if n := utf8.RuneCountInString(g.Name); n > MaxNameLength {
+		return &Fault{Code: FaultTooLong, At: "/properties/name", What: fmt.Sprintf("got %d characters, want at most %d", n, MaxNameLength), Mend: "put what is longer into the payload"}
+	}
+	if payload := bytes.TrimSpace(g.Payload); len(payload) > 0 && payload[0] != '{' {
+		return &Fault{Code: FaultWrongType, At: "/properties/payload", What: "got " + shown(payload) + ", want an object", Mend: "wrap it, as {\"value\": …}"}
+	}
+	return nil
 }
 
 // Status says whether a geofence takes part in live matching.

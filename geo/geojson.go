@@ -75,10 +75,35 @@ func members(raw []byte) ([]member, error) {
 	return all, nil
 }
 
+// checkCRS refuses the member crs of GeoJSON before RFC 7946 where it names something else than longitude and latitude of
+// WGS 84. What names nothing is passed over, as the RFC asks.
+func checkCRS(raw json.RawMessage) *Fault {
+	var crs struct {
+		Properties struct {
+			Name json.RawMessage `json:"name"`
+			Code json.RawMessage `json:"code"`
+		} `json:"properties"`
+	}
+	if json.Unmarshal(raw, &crs) != nil {
+		return nil
+	}
+	name, ok := stringOf(crs.Properties.Name)
+	if !ok && len(crs.Properties.Code) > 0 {
+		name = ":" + strings.Trim(string(crs.Properties.Code), `"`)
+	}
+	upper := strings.ToUpper(name)
+	for _, known := range []string{"CRS84", "CRS84H", ":4326", ":4979"} {
+		if name == "" || strings.HasSuffix(upper, known) {
+			return nil
+		}
+	}
+	return &Fault{Code: FaultProjection, At: "/crs", What: fmt.Sprintf("got the coordinate system %.80q, want WGS 84 (CRS84 or EPSG:4326)", strings.TrimPrefix(name, ":")), Mend: "transform it to longitude and latitude"}
+}
+
 // ParseFeature reads one geofence. What is wrong is a *Fault with a pointer into raw, or was mended and is reported. A
-// Feature without an id gives a geofence without one, for the caller to make; the name is the id unless
+// Feature without an id gives a geofence without one, for the caller to make, and one that is refused has its id; the name is the id unless
 // properties.name says otherwise. The geofence does not share memory with raw. Members of the Feature that RFC 7946
-// does not name, and bbox, are ignored.
+// does not name, and bbox, are ignored, but for a crs other than WGS 84, which is refused, as are members of ours that stand twice.
 func ParseFeature(raw []byte) (Geofence, []Mending, error) {
 	var g Geofence
 	if !json.Valid(raw) {
@@ -90,7 +115,13 @@ func ParseFeature(raw []byte) (Geofence, []Mending, error) {
 	}
 	feature := make(map[string]json.RawMessage, len(top))
 	for _, m := range top {
+		if _, there := feature[m.name]; there && slices.Contains([]string{"type", "id", "geometry", "properties"}, m.name) {
+			return g, nil, twice("/" + m.name)
+		}
 		feature[m.name] = m.value
+	}
+	if id, err := parseID(feature["id"]); err == nil {
+		g.ID = id // so that a report can name what else is wrong
 	}
 	if kind, ok := stringOf(feature["type"]); !ok || kind != "Feature" {
 		mend := "wrap the geometry in a Feature"
@@ -98,6 +129,9 @@ func ParseFeature(raw []byte) (Geofence, []Mending, error) {
 			mend = "import the collection, or give one Feature of it"
 		}
 		return g, nil, &Fault{Code: FaultWrongType, At: "/type", What: "got " + shown(feature["type"]) + `, want "Feature"`, Mend: mend}
+	}
+	if fault := checkCRS(feature["crs"]); fault != nil {
+		return g, nil, fault
 	}
 	if g.ID, err = parseID(feature["id"]); err != nil {
 		return g, nil, err
@@ -114,14 +148,44 @@ func ParseFeature(raw []byte) (Geofence, []Mending, error) {
 		if own, err = g.takeProperties(all, geometry); err != nil {
 			return g, nil, err
 		}
-		for _, m := range all {
-			if meant := slip(m.name); meant != "" {
-				noted = append(noted, Mending{At: "/properties/" + strings.ReplaceAll(m.name, "/", "~1"), What: fmt.Sprintf("%q was kept as a property of yours; did you mean %q?", m.name, meant)})
-			}
-		}
+		noted = g.remarks("/properties", all, geometry)
 	}
 	mended, err := g.takeShape(feature["geometry"], own)
 	return g, append(noted, mended...), err
+}
+
+// namedBefore tells whether one of the members has the name.
+func namedBefore(all []member, name string) bool {
+	return slices.ContainsFunc(all, func(m member) bool { return m.name == name })
+}
+
+// escapePointer makes a name a step of a JSON pointer.
+func escapePointer(name string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
+}
+
+// remarks tells of properties that are right and yet hardly meant: names that miss one of ours, sizes of another geometry
+// than this one, and triggers that can never be told. Nothing is changed.
+func (g *Geofence) remarks(at string, all []member, geometry string) (noted []Mending) {
+	for _, m := range all {
+		here := at + "/" + escapePointer(m.name)
+		switch meant := slip(m.name); {
+		case meant != "":
+			noted = append(noted, Mending{At: here, What: fmt.Sprintf("%q was kept as a property of yours; did you mean %q?", m.name, meant)})
+		case geometry != "" && (m.name == "radius_m" && geometry != "Point" || m.name == "width_m" && geometry != "LineString"):
+			noted = append(noted, Mending{At: here, What: fmt.Sprintf("%q says nothing of a %s; it was kept as a property of yours", m.name, geometry)})
+		case m.name == "triggers" && g.Wants&WantDwell != 0 && g.Dwell == 0:
+			noted = append(noted, Mending{At: here, What: "a dwell is never told without dwell_s"})
+		case m.name == "triggers" && g.Wants&WantApproach != 0 && g.ApproachMeters == 0:
+			noted = append(noted, Mending{At: here, What: "an approach is never told without approach_m"})
+		}
+	}
+	return noted
+}
+
+// twice refuses a member that stands more than once: one of the two is not what somebody meant.
+func twice(at string) *Fault {
+	return &Fault{Code: FaultTwice, At: at, What: fmt.Sprintf("%q stands twice", at[strings.LastIndexByte(at, '/')+1:]), Mend: "keep one of the two"}
 }
 
 // ownProperties are the names that takeProperties reads.
@@ -183,7 +247,10 @@ func (g *Geofence) takeProperties(all []member, geometry string) (map[string]jso
 	shape := map[string]json.RawMessage{}
 	given := map[string]json.RawMessage{}
 	var foreign []byte
-	for _, m := range all {
+	for i, m := range all {
+		if slices.Contains(ownProperties, m.name) && namedBefore(all[:i], m.name) {
+			return nil, twice("/properties/" + m.name)
+		}
 		switch m.name {
 		case "cells":
 			if !null(m.value) {
@@ -234,7 +301,7 @@ func (g *Geofence) takeProperties(all []member, geometry string) (map[string]jso
 	case "draft":
 		g.Status = Draft
 	default:
-		p.refuse("status", "", fmt.Sprintf("got %q, want \"live\" or \"draft\"", status))
+		p.refuse("", "status", "", fmt.Sprintf("got %q, want \"live\" or \"draft\"", status))
 	}
 	g.Wants = g.defaultWants()
 	if _, ok := given["triggers"]; ok {
@@ -244,15 +311,15 @@ func (g *Geofence) takeProperties(all []member, geometry string) (map[string]jso
 		for i, name := range names {
 			want, known := wantNames[name]
 			if !known {
-				p.refuse("triggers", fmt.Sprintf("/%d", i), fmt.Sprintf("got %q, want enter, dwell, exit or approach", name))
+				p.refuse("", "triggers", fmt.Sprintf("/%d", i), fmt.Sprintf("got %q, want enter, dwell, exit or approach", name))
 			}
 			g.Wants |= want
 		}
 	}
 	if raw, ok := given["schedule"]; ok {
 		schedule, err := ParseSchedule(raw)
-		if err != nil {
-			p.refuse("schedule", "", err.Error())
+		if fault := new(Fault); errors.As(err, &fault) && p.fault == nil {
+			p.fault = fault.under("/properties/schedule")
 		}
 		g.Schedule = schedule
 	}
@@ -286,10 +353,16 @@ func (p *properties) err() error {
 	return p.fault
 }
 
-func (p *properties) refuse(name, below, what string) {
+// refuse notes the first fault; code is empty for a value that cannot be.
+func (p *properties) refuse(code FaultCode, name, below, what string) {
 	if p.fault == nil {
-		p.fault = &Fault{At: "/properties/" + name + below, What: what}
+		p.fault = &Fault{Code: code, At: "/properties/" + name + below, What: what}
 	}
+}
+
+// wrong notes a value of another type.
+func (p *properties) wrong(name, below string, got json.RawMessage, want string) {
+	p.refuse(FaultWrongType, name, below, "got "+shown(got)+", want "+want)
 }
 
 func (p *properties) text(name string, to *string) {
@@ -299,7 +372,7 @@ func (p *properties) text(name string, to *string) {
 	}
 	s, ok := stringOf(raw)
 	if !ok {
-		p.refuse(name, "", "got "+shown(raw)+", want a string")
+		p.wrong(name, "", raw, "a string")
 		return
 	}
 	*to = s
@@ -312,13 +385,13 @@ func (p *properties) texts(name string, to *[]string) {
 	}
 	var list []json.RawMessage
 	if json.Unmarshal(raw, &list) != nil {
-		p.refuse(name, "", "got "+shown(raw)+", want a list of strings")
+		p.wrong(name, "", raw, "a list of strings")
 		return
 	}
 	all := make([]string, len(list))
 	for i, item := range list {
 		if all[i], ok = stringOf(item); !ok {
-			p.refuse(name, fmt.Sprintf("/%d", i), "got "+shown(item)+", want a string")
+			p.wrong(name, fmt.Sprintf("/%d", i), item, "a string")
 			return
 		}
 	}
@@ -332,7 +405,7 @@ func (p *properties) number(name string) (float64, bool) {
 	}
 	f, ok := numberOf(raw)
 	if !ok {
-		p.refuse(name, "", "got "+shown(raw)+", want a number")
+		p.wrong(name, "", raw, "a number")
 	}
 	return f, ok
 }
@@ -340,7 +413,7 @@ func (p *properties) number(name string) (float64, bool) {
 func (p *properties) meters(name string, to *float64) {
 	if f, ok := p.number(name); ok {
 		if f < 0 || f > MaxRadiusMeters {
-			p.refuse(name, "", fmt.Sprintf("got %v, want metres, 0 to %.0f", f, MaxRadiusMeters))
+			p.refuse(FaultOutOfRange, name, "", fmt.Sprintf("got %v, want metres, 0 to %.0f", f, MaxRadiusMeters))
 			return
 		}
 		*to = f
@@ -353,7 +426,7 @@ const maxSeconds = 366 * 24 * 3600
 func (p *properties) seconds(name string, to *time.Duration) {
 	if f, ok := p.number(name); ok {
 		if f < 0 || f > maxSeconds {
-			p.refuse(name, "", fmt.Sprintf("got %v, want seconds, 0 to %d", f, maxSeconds))
+			p.refuse(FaultOutOfRange, name, "", fmt.Sprintf("got %v, want seconds, 0 to %d", f, maxSeconds))
 			return
 		}
 		*to = time.Duration(math.Round(f * float64(time.Second)))
@@ -362,8 +435,12 @@ func (p *properties) seconds(name string, to *time.Duration) {
 
 func (p *properties) whole(name string, low, high int, to *int) {
 	if f, ok := p.number(name); ok {
-		if f != math.Trunc(f) || f < float64(low) || f > float64(high) {
-			p.refuse(name, "", fmt.Sprintf("got %v, want a whole number, %d to %d", f, low, high))
+		if f != math.Trunc(f) {
+			p.refuse(FaultWrongType, name, "", fmt.Sprintf("got %v, want a whole number", f))
+			return
+		}
+		if f < float64(low) || f > float64(high) {
+			p.refuse(FaultOutOfRange, name, "", fmt.Sprintf("got %v, want a whole number, %d to %d", f, low, high))
 			return
 		}
 		*to = int(f)
@@ -403,6 +480,9 @@ func (g *Geofence) takeShape(raw json.RawMessage, own map[string]json.RawMessage
 	}
 	var kind, coordinates json.RawMessage
 	for _, m := range fields {
+		if m.name == "type" && kind != nil || m.name == "coordinates" && coordinates != nil {
+			return nil, twice("/geometry/" + m.name)
+		}
 		switch m.name {
 		case "type":
 			kind = m.value
@@ -484,8 +564,12 @@ func sizeOf(own map[string]json.RawMessage, name, geometry, shape string) (float
 	if !ok {
 		return 0, &Fault{Code: FaultWrongType, At: "/properties/" + name, What: "got " + shown(raw) + ", want a number of metres"}
 	}
-	if !(f > 0 && f <= 2*MaxRadiusMeters) {
-		return 0, &Fault{Code: FaultOutOfRange, At: "/properties/" + name, What: fmt.Sprintf("got %v, want metres, above 0", f)}
+	most := MaxRadiusMeters
+	if name == "width_m" {
+		most *= 2
+	}
+	if !(f > 0 && f <= most) {
+		return 0, &Fault{Code: FaultOutOfRange, At: "/properties/" + name, What: fmt.Sprintf("got %v, want metres, above 0 and at most %.0f", f, most)}
 	}
 	return f, nil
 }

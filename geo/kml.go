@@ -9,9 +9,10 @@ import (
 	"strings"
 )
 
-// KMLReader reads geofences from the Placemarks of a KML 2.2 document: a Polygon, a MultiGeometry of Polygons, a Point with the
-// ExtendedData radius_m (circle) or a LineString with width_m (corridor). Other ExtendedData are properties, as in
-// TableReader; the id is the Placemark's id or the property id. It holds one Placemark, and is for one goroutine.
+// KMLReader reads geofences from the Placemarks of a KML 2.2 document: Polygons, alone or in MultiGeometries of any depth, a Point with the
+// ExtendedData radius_m (circle) or a LineString with width_m (corridor). Other ExtendedData, typed (SimpleData) or not, are properties, as in
+// TableReader; the id is the Placemark's id or the property id. Points and lines without a size beside polygons, which editors add to hang a
+// label on, are left out and told. It holds one Placemark, and is for one goroutine.
 type KMLReader struct {
 	in     *xml.Decoder
 	number int
@@ -25,17 +26,33 @@ type kmlPlacemark struct {
 	ID   string  `xml:"id,attr"`
 	Name *string `xml:"name"`
 	kmlGeometry
-	Multi *kmlGeometry `xml:"MultiGeometry"`
-	Data  []struct {
+	Data []struct {
 		Name  string `xml:"name,attr"`
 		Value string `xml:"value"`
 	} `xml:"ExtendedData>Data"`
+	Typed []struct {
+		Name  string `xml:"name,attr"`
+		Value string `xml:",chardata"`
+	} `xml:"ExtendedData>SchemaData>SimpleData"`
 }
 
 type kmlGeometry struct {
-	Polygons []kmlPolygon `xml:"Polygon"`
-	Points   []string     `xml:"Point>coordinates"`
-	Lines    []string     `xml:"LineString>coordinates"`
+	Polygons []kmlPolygon  `xml:"Polygon"`
+	Points   []string      `xml:"Point>coordinates"`
+	Lines    []string      `xml:"LineString>coordinates"`
+	Multi    []kmlGeometry `xml:"MultiGeometry"`
+}
+
+// flat is the geometry with all that lies in its MultiGeometries.
+func (g kmlGeometry) flat() kmlGeometry {
+	for _, inner := range g.Multi {
+		inner = inner.flat()
+		g.Polygons = append(g.Polygons, inner.Polygons...)
+		g.Points = append(g.Points, inner.Points...)
+		g.Lines = append(g.Lines, inner.Lines...)
+	}
+	g.Multi = nil
+	return g
 }
 
 type kmlPolygon struct {
@@ -77,17 +94,23 @@ func (m *kmlPlacemark) fence() (Geofence, []Mending, error) {
 	g := Geofence{ID: m.ID}
 	var texts []property
 	sizes := map[string]string{}
-	for _, d := range m.Data {
-		switch d.Name {
+	take := func(name, value string) {
+		switch name {
 		case "id":
 			if g.ID == "" {
-				g.ID = d.Value
+				g.ID = value
 			}
 		case "radius_m", "width_m":
-			sizes[d.Name] = d.Value
+			sizes[name] = strings.TrimSpace(value)
 		default:
-			texts = append(texts, property{d.Name, d.Value})
+			texts = append(texts, property{name, value})
 		}
+	}
+	for _, d := range m.Data {
+		take(d.Name, d.Value)
+	}
+	for _, d := range m.Typed {
+		take(d.Name, d.Value)
 	}
 	if m.Name != nil && strings.TrimSpace(*m.Name) != "" {
 		texts = append(texts, property{"name", strings.TrimSpace(*m.Name)})
@@ -96,19 +119,24 @@ func (m *kmlPlacemark) fence() (Geofence, []Mending, error) {
 	if err != nil || g.Shape != nil {
 		return g, mended, err
 	}
-	geometry := m.kmlGeometry
-	if m.Multi != nil {
-		geometry = *m.Multi
+	geometry := m.kmlGeometry.flat()
+	polygons, points, lines := len(geometry.Polygons), len(geometry.Points), len(geometry.Lines)
+	if kinds := min(1, polygons) + points + lines; kinds > 1 {
+		if polygons == 0 || sizes["radius_m"] != "" || sizes["width_m"] != "" {
+			return g, nil, &Fault{Code: FaultTooMany, What: fmt.Sprintf("the Placemark has more than one area (polygons: %d, points: %d, lines: %d)", polygons, points, lines),
+				Mend: "give each a Placemark of its own"}
+		}
+		mended = append(mended, Mending{What: fmt.Sprintf("what has no area beside the polygons was left out (points: %d, lines: %d)", points, lines)})
 	}
 	size := func(name, of string) (float64, error) {
-		f, err := strconv.ParseFloat(strings.TrimSpace(sizes[name]), 64)
+		f, err := strconv.ParseFloat(sizes[name], 64)
 		if err != nil {
 			return 0, &Fault{Code: FaultMissing, At: "/" + name, What: fmt.Sprintf("a %s is no area without a number %s in ExtendedData: got %q", of, name, shorten(sizes[name])), Mend: "give it in metres"}
 		}
 		return f, nil
 	}
 	switch {
-	case len(geometry.Polygons) > 0:
+	case polygons > 0:
 		var parts [][]Ring
 		for i, p := range geometry.Polygons {
 			var rings []Ring
@@ -127,7 +155,7 @@ func (m *kmlPlacemark) fence() (Geofence, []Mending, error) {
 		}
 		g.Shape = polygon
 		return g, append(mended, more...), nil
-	case len(geometry.Points) == 1:
+	case points == 1:
 		at, fault := kmlPoints(geometry.Points[0])
 		if fault == nil && len(at) != 1 {
 			fault = &Fault{Code: FaultMalformed, What: fmt.Sprintf("Point has %d positions, want 1", len(at))}
@@ -145,7 +173,7 @@ func (m *kmlPlacemark) fence() (Geofence, []Mending, error) {
 		}
 		g.Shape = circle
 		return g, mended, nil
-	case len(geometry.Lines) == 1:
+	case lines == 1:
 		line, fault := kmlPoints(geometry.Lines[0])
 		if fault != nil {
 			return g, nil, fault
@@ -170,12 +198,12 @@ func kmlPoints(text string) ([]Point, *Fault) {
 	for i, tuple := range strings.Fields(text) {
 		numbers := strings.Split(tuple, ",")
 		if len(numbers) < 2 || len(numbers) > 3 {
-			return nil, &Fault{Code: FaultMalformed, At: fmt.Sprintf("/%d", i), What: fmt.Sprintf("got %q, want longitude,latitude", shorten(tuple))}
+			return nil, &Fault{Code: FaultMalformed, At: fmt.Sprintf("/%d", i), What: fmt.Sprintf("got %q, want longitude,latitude", shorten(tuple)), Mend: "give two numbers with a comma and no space between them"}
 		}
 		lng, errLng := strconv.ParseFloat(numbers[0], 64)
 		lat, errLat := strconv.ParseFloat(numbers[1], 64)
 		if errors.Join(errLng, errLat) != nil {
-			return nil, &Fault{Code: FaultMalformed, At: fmt.Sprintf("/%d", i), What: fmt.Sprintf("got %q, want longitude,latitude", shorten(tuple))}
+			return nil, &Fault{Code: FaultMalformed, At: fmt.Sprintf("/%d", i), What: fmt.Sprintf("got %q, want longitude,latitude", shorten(tuple)), Mend: "give two numbers with a comma and no space between them"}
 		}
 		points = append(points, Point{Lat: lat, Lng: lng})
 	}

@@ -28,8 +28,17 @@ func TestKMLReader(t *testing.T) {
 		{"bad ones among good ones", document(`<Placemark><Point><coordinates>1,2</coordinates></Point></Placemark><Placemark/><Placemark><Polygon><outerBoundaryIs><LinearRing><coordinates>0,0 1 1,1 0,0</coordinates></LinearRing></outerBoundaryIs></Polygon></Placemark><Placemark><Polygon>` + outer + `</Polygon></Placemark>`), []string{
 			`1@1! /radius_m: a Point is no area without a number radius_m in ExtendedData: got ""; give it in metres`,
 			`2@1! the Placemark has no area; give a Polygon, a MultiGeometry of Polygons, one Point with radius_m or one LineString with width_m`,
-			`3@1! /0/0/1: got "1", want longitude,latitude`,
+			`3@1! /0/0/1: got "1", want longitude,latitude; give two numbers with a comma and no space between them`,
 			`4@1 {"type":"Feature","geometry":{"type":"Polygon","coordinates":[[[0,0],[9,0],[9,9],[0,0]]]},"properties":{}}`}, ""},
+		{"polygons at every depth", document(`<Placemark><MultiGeometry><MultiGeometry><Polygon>` + outer + `</Polygon></MultiGeometry></MultiGeometry><MultiGeometry><Polygon><outerBoundaryIs><LinearRing><coordinates>20,0 21,0 21,1 20,0</coordinates></LinearRing></outerBoundaryIs></Polygon></MultiGeometry></Placemark>`), []string{
+			`1@1 {"type":"Feature","geometry":{"type":"MultiPolygon","coordinates":[[[[0,0],[9,0],[9,9],[0,0]]],[[[20,0],[21,0],[21,1],[20,0]]]]},"properties":{}}`}, ""},
+		{"a label beside the area", document(`<Placemark><MultiGeometry><Point><coordinates>5,1</coordinates></Point><Polygon>` + outer + `</Polygon></MultiGeometry></Placemark>`), []string{
+			`1@1 {"type":"Feature","geometry":{"type":"Polygon","coordinates":[[[0,0],[9,0],[9,9],[0,0]]]},"properties":{}} mended : what has no area beside the polygons was left out (points: 1, lines: 0)`}, ""},
+		{"two areas of two kinds", document(`<Placemark><ExtendedData><Data name="radius_m"><value>5</value></Data></ExtendedData><Point><coordinates>5,1</coordinates></Point><Polygon>` + outer + `</Polygon></Placemark><Placemark><MultiGeometry><Point><coordinates>5,1</coordinates></Point><Point><coordinates>6,1</coordinates></Point></MultiGeometry></Placemark>`), []string{
+			`1@1! the Placemark has more than one area (polygons: 1, points: 1, lines: 0); give each a Placemark of its own`,
+			`2@2! the Placemark has more than one area (polygons: 0, points: 2, lines: 0); give each a Placemark of its own`}, ""},
+		{"typed data", document(`<Placemark><name>S</name><ExtendedData><SchemaData schemaUrl="#s"><SimpleData name="radius_m"> 70 </SimpleData><SimpleData name="dwell_s">60</SimpleData></SchemaData></ExtendedData><Point><coordinates>1,2</coordinates></Point></Placemark>`), []string{
+			`1@1 {"type":"Feature","geometry":{"type":"Point","coordinates":[1,2]},"properties":{"name":"S","radius_m":70,"dwell_s":60}}`}, ""},
 		{"broken", document(`<Placemark><Polygon>`), nil, "placemark 1, which starts on line 1"},
 		{"not XML", `{"type":"FeatureCollection"}`, nil, ""},
 	}

@@ -40,6 +40,9 @@ const (
 	FaultBadCell     FaultCode = "bad_cell"         // no H3 cell, or of another resolution
 	FaultBadID       FaultCode = "bad_id"
 	FaultProjection  FaultCode = "other_projection" // not WGS 84
+	FaultTwice       FaultCode = "duplicate_field"  // a member stands twice
+	FaultUnknown     FaultCode = "unknown_field"    // a member that there is not
+	FaultTooLong     FaultCode = "too_long"         // a name
 )
 
 // Error is for people: where, what, and how to mend it.

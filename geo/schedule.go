@@ -3,11 +3,8 @@ package geo
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -452,94 +449,130 @@ type scheduleJSON struct {
 }
 
 // ParseSchedule reads the JSON form of a schedule, or a JSON string in the notation of ParseHours, which names no
-// zone. JSON null and an empty string are no schedule (nil). The error names the place, what was found and what would
-// be right.
+// zone. JSON null and an empty string are no schedule (nil). The error is a *Fault with a pointer into raw: what was found
+// and what would be right.
 func ParseSchedule(raw []byte) (*Schedule, error) {
-	if bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 || !json.Valid(raw) {
+		return nil, syntaxFault(raw)
+	}
+	if null(raw) {
 		return nil, nil
 	}
-	if trimmed := bytes.TrimSpace(raw); len(trimmed) > 0 && trimmed[0] == '"' {
-		var text string
-		if err := json.Unmarshal(trimmed, &text); err != nil {
-			return nil, fmt.Errorf("schedule: %w", err)
-		}
+	if text, ok := stringOf(raw); ok {
 		s, err := ParseHours(text, nil)
 		if err != nil {
-			return nil, fmt.Errorf("schedule: %w", err)
+			return nil, &Fault{What: err.Error(), Mend: `write it as "Mo-Fr 08:00-20:00; Sa 09:00-13:00; 2026-12-25 closed"`}
 		}
 		return s, nil
 	}
-	var in scheduleJSON
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&in); err != nil {
-		if wrong := new(json.UnmarshalTypeError); errors.As(err, &wrong) {
-			if wrong.Field == "" {
-				return nil, fmt.Errorf(`schedule: got %s, want text such as "Mo-Fr 08:00-20:00" or an object`, wrong.Value)
-			}
-			return nil, fmt.Errorf("schedule: %s: got %s, want %s", wrong.Field, wrong.Value, kindNames[wrong.Type.Kind()])
-		}
-		if field, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
-			return nil, fmt.Errorf("schedule: %s is no field here; want zone, weekly, exceptions, start and end", field)
-		}
-		return nil, fmt.Errorf("schedule: %w", err)
+	fields, err := members(raw)
+	if err != nil {
+		return nil, &Fault{Code: FaultWrongType, What: "got " + kindOf(raw) + `, want text such as "Mo-Fr 08:00-20:00" or an object`}
 	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return nil, fmt.Errorf("schedule: got more after its end, want one JSON object")
-	}
-	s := &Schedule{always: in.Weekly == nil}
-	var err error
-	if in.Zone != "" {
-		if s.zone, err = LoadZone(in.Zone); err != nil {
-			return nil, fmt.Errorf("schedule: zone: %w", err)
+	s := &Schedule{always: true}
+	for i, field := range fields {
+		at := "/" + escapePointer(field.name)
+		if namedBefore(fields[:i], field.name) {
+			return nil, twice(at)
 		}
-	}
-	// In order, so that the same mistakes always give the same message.
-	for _, name := range slices.Sorted(maps.Keys(in.Weekly)) {
-		day, ok := weekdays[name]
-		if !ok {
-			return nil, fmt.Errorf("schedule: weekly: got day %q, want mo, tu, we, th, fr, sa or su", name)
-		}
-		if s.weekly[day], err = parseDay(in.Weekly[name]); err != nil {
-			return nil, fmt.Errorf("schedule: weekly.%s: %w", name, err)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(in.Exceptions)) {
-		d, err := parseDate(name)
-		if err != nil {
-			return nil, fmt.Errorf("schedule: exceptions: %w", err)
-		}
-		open, err := parseDay(in.Exceptions[name])
-		if err != nil {
-			return nil, fmt.Errorf("schedule: exceptions.%s: %w", name, err)
-		}
-		if err := s.except(d, open); err != nil {
-			return nil, fmt.Errorf("schedule: exceptions: %w", err)
+		fault := s.take(field)
+		if fault != nil {
+			return nil, fault.under(at)
 		}
 	}
 	s.order()
-	if s.start, err = parseInstant("start", in.Start); err != nil {
-		return nil, err
-	}
-	if s.end, err = parseInstant("end", in.End); err != nil {
-		return nil, err
-	}
 	if !s.start.IsZero() && !s.end.IsZero() && !s.start.Before(s.end) {
-		return nil, fmt.Errorf("schedule: end: got %s, want an instant after the start %s", in.End, in.Start)
+		return nil, &Fault{At: "/end", What: fmt.Sprintf("got %s, want an instant after the start %s", s.end.Format(time.RFC3339), s.start.Format(time.RFC3339))}
 	}
 	return s, nil
 }
 
-// kindNames says in words of JSON what the fields of scheduleJSON are.
-var kindNames = map[reflect.Kind]string{reflect.String: "string", reflect.Slice: "list of hours", reflect.Map: "object", reflect.Struct: "object"}
+// take reads one member of the JSON form; null is absent.
+func (s *Schedule) take(field member) *Fault {
+	if !slices.Contains([]string{"zone", "weekly", "exceptions", "start", "end"}, field.name) {
+		return &Fault{Code: FaultUnknown, What: fmt.Sprintf("%.40q is no member of a schedule", field.name), Mend: "want zone, weekly, exceptions, start and end"}
+	}
+	if null(field.value) {
+		return nil
+	}
+	switch field.name {
+	case "weekly":
+		s.always = false
+		return eachDay(field.value, `{"mo": ["08:00-20:00"]}`, func(name string, open []hours) *Fault {
+			day, ok := weekdays[name]
+			if !ok {
+				return &Fault{What: fmt.Sprintf("got day %.40q, want mo, tu, we, th, fr, sa or su", name)}
+			}
+			s.weekly[day] = open
+			return nil
+		})
+	case "exceptions":
+		return eachDay(field.value, `{"2026-12-25": []}`, func(name string, open []hours) *Fault {
+			d, err := parseDate(name)
+			if err == nil {
+				err = s.except(d, open)
+			}
+			if err != nil {
+				return &Fault{What: err.Error()}
+			}
+			return nil
+		})
+	}
+	text, ok := stringOf(field.value)
+	if !ok {
+		return &Fault{Code: FaultWrongType, What: "got " + shown(field.value) + ", want a string"}
+	}
+	var err error
+	switch field.name {
+	case "zone":
+		if text != "" {
+			s.zone, err = LoadZone(text)
+		}
+	case "start":
+		s.start, err = parseInstant(text)
+	default:
+		s.end, err = parseInstant(text)
+	}
+	if err != nil {
+		return &Fault{What: err.Error()}
+	}
+	return nil
+}
 
-func parseInstant(name, text string) (time.Time, error) {
+// eachDay reads an object of days and their openings.
+func eachDay(raw json.RawMessage, example string, take func(name string, open []hours) *Fault) *Fault {
+	days, err := members(raw)
+	if err != nil {
+		return &Fault{Code: FaultWrongType, What: "got " + shown(raw) + ", want an object such as " + example}
+	}
+	for i, day := range days {
+		at := "/" + escapePointer(day.name)
+		if namedBefore(days[:i], day.name) {
+			return twice(at)
+		}
+		var times []string
+		if json.Unmarshal(day.value, &times) != nil {
+			return &Fault{Code: FaultWrongType, At: at, What: "got " + shown(day.value) + `, want a list of hours such as ["08:00-20:00"], and [] where it is closed`}
+		}
+		open, err := parseDay(times)
+		if err != nil {
+			return &Fault{At: at, What: err.Error()}
+		}
+		if fault := take(day.name, open); fault != nil {
+			return fault.under(at)
+		}
+	}
+	return nil
+}
+
+func parseInstant(text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
 	t, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("schedule: %s: got %q, want an instant such as 2026-11-22T09:00:00+01:00", name, text)
+		return time.Time{}, fmt.Errorf("got %.60q, want an instant such as 2026-11-22T09:00:00+01:00", text)
 	}
 	return t, nil
 }

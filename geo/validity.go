@@ -107,6 +107,9 @@ func checkPart(part int, rings []Ring) (checkedPart, []Mending, *Fault) {
 		if fault := checked.rings[i].checkArea(); fault != nil {
 			return checkedPart{}, mended, fault
 		}
+		if fault := checked.rings[i].checkSpikes(); fault != nil {
+			return checkedPart{}, mended, fault
+		}
 	}
 	return checked, mended, nil
 }
@@ -198,6 +201,19 @@ func (p *checkedPart) unfold() ([]Mending, *Fault) {
 		}
 	}
 	return nil, nil
+}
+
+// checkSpikes refuses a corner at which the ring turns back on itself. It comes before edges are compared, where the
+// neighbours of a spike meet too and would seem to be what is wrong.
+func (r *checkedRing) checkSpikes() *Fault {
+	n := len(r.corners)
+	for i, c := range r.corners {
+		before, after := r.corners[(i+n-1)%n].Point, r.corners[(i+1)%n].Point
+		if turn(before, c.Point, after) == 0 && (c.Lng-before.Lng)*(after.Lng-c.Lng)+(c.Lat-before.Lat)*(after.Lat-c.Lat) < 0 {
+			return &Fault{Code: FaultSpike, At: r.vertexPointer(i), What: fmt.Sprintf("%s runs back over itself: at point %d, %s, it turns round", r.name(), c.index, where(c.Point)), Mend: "remove the spike"}
+		}
+	}
+	return nil
 }
 
 func (r *checkedRing) checkArea() *Fault {

@@ -688,10 +688,13 @@ type CrossingReason struct {
 	// Distrust What was odd about the fix: mocked, accuracy, jump.
 	Distrust string `json:"distrust,omitempty,omitzero"`
 
+	// Fix The fix that decided. Absent: time did.
+	Fix Fix `json:"fix,omitempty,omitzero"`
+
 	// Probability Of being inside; of being within reach for an approach.
 	Probability float64 `json:"probability"`
 
-	// Rule What decided: position, witness, unopposed, dwell, near, floor, closed, ended, silence.
+	// Rule What decided: position, witness, unopposed, dwell, near, floor, closed, ended, deleted, edited, draft, silence.
 	Rule string `json:"rule"`
 
 	// Text The same for people.
@@ -1198,7 +1201,7 @@ type Gap struct {
 	Why string `json:"why"`
 }
 
-// Geofence A GeoJSON Feature. Foreign members are kept.
+// Geofence A GeoJSON Feature. Properties that are not ours are kept; members of the Feature that RFC 7946 does not name are not, and a `crs` other than WGS 84 is refused.
 type Geofence = json.RawMessage
 
 // GeofenceCollection A GeoJSON FeatureCollection.
@@ -2189,8 +2192,14 @@ type RejectedRow struct {
 	// Column The column or JSON Pointer. Absent: the whole row.
 	Column string `json:"column,omitempty,omitzero"`
 
-	// Line Of the file, from 1. In a FeatureCollection: the ordinal of the feature.
+	// ID Of a geofence: its id in the file. Absent: it has none.
+	ID string `json:"id,omitempty,omitzero"`
+
+	// Line Of the file, from 1.
 	Line int64 `json:"line"`
+
+	// Number Of a geofence: the how manieth of the file it is, from 1. A file of one line has many.
+	Number int64 `json:"number,omitempty,omitzero"`
 
 	// Reason What was found, and what would be right.
 	Reason string `json:"reason"`
@@ -3855,6 +3864,9 @@ type RestoreGeofenceParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// PostImportTextBody defines parameters for PostImport.
+type PostImportTextBody = string
+
 // PostImportParams defines parameters for PostImport.
 type PostImportParams struct {
 	// DryRun Check every row as an import would, say what would be new or changed, and store nothing. Of purchases and events the rows alone are checked, not who allowed what.
@@ -4374,6 +4386,9 @@ type PostImportApplicationGeoPlusJSONRequestBody = GeofenceCollection
 
 // PostImportJSONRequestBody defines body for PostImport for application/json ContentType.
 type PostImportJSONRequestBody = GeofenceCollection
+
+// PostImportTextRequestBody defines body for PostImport for text/plain ContentType.
+type PostImportTextRequestBody = PostImportTextBody
 
 // PutMyDiaryEntryJSONRequestBody defines body for PutMyDiaryEntry for application/json ContentType.
 type PutMyDiaryEntryJSONRequestBody = Correction

@@ -48,7 +48,8 @@ func (a *API) PostImport(c *fiber.Ctx, kind wire.ImportKind, params wire.PostImp
 	if !claims.WholeRetailer() && what != importer.KindGeofences {
 		return problem(forbidden, "a manager of some stores may import geofences only")
 	}
-	if err := checkMediaType(c.Get(fiber.HeaderContentType), []string{"text/csv", "application/x-ndjson", "application/geo+json", "application/json", "application/gzip", "application/octet-stream"}); err != nil {
+	if err := checkMediaType(c.Get(fiber.HeaderContentType), []string{"text/csv", "application/x-ndjson", "application/geo+json", "application/json",
+		"application/vnd.google-earth.kml+xml", "text/plain", "application/gzip", "application/octet-stream"}); err != nil {
 		return err
 	}
 	if _, err := isPacked(c); err != nil { // the importer sees by itself what is packed
@@ -89,7 +90,7 @@ func (a *API) PostImport(c *fiber.Ctx, kind wire.ImportKind, params wire.PostImp
 		out.Rejected = []wire.RejectedRow{}
 	}
 	for _, note := range summary.Notes[:min(len(summary.Notes), maxNotes)] {
-		out.Notes = append(out.Notes, wire.RejectedRow{Line: int64(note.Line), Reason: note.Text})
+		out.Notes = append(out.Notes, wire.RejectedRow{Line: int64(note.Line), Number: int64(note.Number), ID: note.ID, Reason: note.Text})
 	}
 	return encode(c, out)
 }

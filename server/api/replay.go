@@ -35,9 +35,17 @@ func (a *API) ReplayGeofences(c *fiber.Ctx) error {
 			Told: x.Told, Withheld: x.Withheld,
 			Reason: wire.CrossingReason{
 				Rule: string(x.Reason.Rule), DistanceM: x.Reason.DistanceMeters, AccuracyM: x.Reason.AccuracyMeters,
-				Probability: x.Reason.Probability, Distrust: string(x.Reason.Distrust), Text: x.Why(),
+				Probability: x.Reason.Probability, Distrust: string(x.Reason.Distrust), Fix: replayedFix(x.Reason.Fix), Text: x.Why(),
 			},
 		}
 	}
 	return encode(c, out)
+}
+
+// replayedFix is the fix of the track that decided; nil: time did.
+func replayedFix(f *track.Fix) (told wire.Fix) {
+	if f == nil {
+		return told
+	}
+	return wire.Fix{At: f.T, Lat: f.Lat, Lng: f.Lng, AccuracyM: f.AccuracyMeters, Floor: f.Floor, Mocked: f.Mocked}
 }

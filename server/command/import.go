@@ -200,13 +200,13 @@ func (i *importFile) remote(ctx context.Context, std IO, file *os.File) (done im
 		Refused: int(report.Refused), Mended: int(report.Mended), Seconds: time.Since(began).Seconds(),
 	}
 	for _, note := range report.Notes {
-		done.Notes = append(done.Notes, importer.Note{Line: int(note.Line), Text: note.Reason})
+		done.Notes = append(done.Notes, importer.Note{Line: int(note.Line), Label: labelFrom(note), Text: note.Reason})
 	}
 	rejected := importer.NewRejectedFile(i.File)
 	encoder := json.NewEncoder(rejected)
 	encoder.SetEscapeHTML(false)
 	for _, row := range report.Rejected {
-		refusal := importer.Refusal{Line: int(row.Line), Column: row.Column, Reason: row.Reason, Row: row.Row}
+		refusal := importer.Refusal{Line: int(row.Line), Label: labelFrom(row), Column: row.Column, Reason: row.Reason, Row: row.Row}
 		if len(done.First) < shownRefusals {
 			done.First = append(done.First, refusal)
 		}
@@ -217,6 +217,11 @@ func (i *importFile) remote(ctx context.Context, std IO, file *os.File) (done im
 		return done, brokenFile(report.BrokeOff)
 	}
 	return done, nil
+}
+
+// labelFrom is what a server says of which geofence a row is.
+func labelFrom(row wire.RejectedRow) importer.Label {
+	return importer.Label{Number: int(row.Number), ID: row.ID}
 }
 
 // sent is a file on its way to a server, told as progress.

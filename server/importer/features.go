@@ -33,10 +33,11 @@ func (f features) next() (row Geofence, line int, raw string, refusal *Refusal, 
 		read.Err = errors.New("not UTF-8 text: save the file as UTF-8")
 	}
 	text := bytes.Clone(read.Raw)
+	named := Label{read.Number, read.Fence.ID}
 	if read.Err == nil {
-		return Geofence{Geofence: read.Fence, Feature: text, Mended: read.Mended}, read.Line + f.before, string(text), nil, nil
+		return Geofence{Geofence: read.Fence, Feature: text, Mended: read.Mended, in: named}, read.Line + f.before, string(text), nil, nil
 	}
-	refusal = &Refusal{Line: read.Line + f.before, Reason: read.Err.Error(), Row: string(text)}
+	refusal = &Refusal{Line: read.Line + f.before, Label: named, Reason: read.Err.Error(), Row: string(text)}
 	if fault := new(geo.Fault); errors.As(read.Err, &fault) {
 		refusal.Column = fault.At
 		bare := geo.Fault{What: fault.What, Mend: fault.Mend} // where it is stands in its own column

@@ -113,11 +113,30 @@ func TestRunEndsGeofenceFilesThatAreNone(t *testing.T) {
 	}
 }
 
+// TestReportsNameGeofences holds that a row can be told from the others of a file of one line, whoever refuses it.
+func TestReportsNameGeofences(t *testing.T) {
+	t.Parallel()
+	clockwise := `{"type":"Feature","id":"turned","geometry":{"type":"Polygon","coordinates":[[[0,0],[0,1],[1,1],[1,0],[0,0]]]},"properties":{}}`
+	pathless := `{"type":"Feature","geometry":null,"properties":{}}`
+	got, err := Run(t.Context(), KindGeofences, strings.NewReader(`[`+circle("a")+`,`+clockwise+`,`+pathless+`,`+circle("a")+`,`+strings.Replace(circle("b"), "50", "-5", 1)+`]`), &memory{}, Options{})
+	if err != nil || len(got.First) != 3 || len(got.Notes) != 1 {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	for i, want := range []string{"line 1, geofence 3, /geometry: no geometry", `line 1, geofence 4 "a", id: "a" stands on line 1 already`, `line 1, geofence 5 "b", /properties/radius_m: got -5`} {
+		if text := got.First[i].String(); !strings.HasPrefix(text, want) {
+			t.Errorf("got %s, want %s", text, want)
+		}
+	}
+	if text := got.Notes[0].String(); !strings.HasPrefix(text, `line 1, geofence 2 "turned": mended: /geometry/coordinates/0: `) {
+		t.Errorf("got %s", text)
+	}
+}
+
 func TestRunTellsWhatWasMended(t *testing.T) {
 	t.Parallel()
 	clockwise := `{"type":"Feature","id":"a","geometry":{"type":"Polygon","coordinates":[[[0,0],[0,1],[1,1],[1,0],[0,0]]]},"properties":{}}`
 	got, err := Run(t.Context(), KindGeofences, strings.NewReader(circle("b")+"\n"+clockwise), &memory{}, Options{})
-	if err != nil || got.Stored != 2 || got.Mended != 1 || len(got.Notes) != 1 || !strings.HasPrefix(got.Notes[0].String(), "line 2: mended: /geometry/coordinates/0: ") {
+	if err != nil || got.Stored != 2 || got.Mended != 1 || len(got.Notes) != 1 || !strings.HasPrefix(got.Notes[0].String(), `line 2, geofence 2 "a": mended: /geometry/coordinates/0: `) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }

@@ -13,6 +13,7 @@ type Geofence struct {
 	geo.Geofence
 	Feature json.RawMessage // as it came
 	Mended  []geo.Mending   // what was repaired while reading
+	in      Label
 }
 
 // tellMended makes what the reader repaired part of each stored row's result.

@@ -93,7 +93,8 @@ func (c Change) String() string {
 
 // Refusal is one row that was not stored, as it stands in FILE.rejected.ndjson.
 type Refusal struct {
-	Line   int    `json:"line"`             // of the file, the first is 1; a row of several lines has its first
+	Line int `json:"line"` // of the file, the first is 1; a row of several lines has its first
+	Label
 	Column string `json:"column,omitempty"` // a column's name or number; empty: the row as a whole
 	Reason string `json:"reason"`           // what was found and what is wanted
 	Row    string `json:"row,omitempty"`    // the row as it was read, cut after 64 KiB
@@ -101,9 +102,33 @@ type Refusal struct {
 
 func (r Refusal) String() string {
 	if r.Column == "" {
-		return fmt.Sprintf("line %d: %s", r.Line, r.Reason)
+		return fmt.Sprintf("line %d%s: %s", r.Line, r.Label, r.Reason)
 	}
-	return fmt.Sprintf("line %d, %s: %s", r.Line, r.Column, r.Reason)
+	return fmt.Sprintf("line %d%s, %s: %s", r.Line, r.Label, r.Column, r.Reason)
+}
+
+// Label names a geofence in a report: a file of a thousand may be one line.
+type Label struct {
+	Number int    `json:"number,omitempty"` // of the file's geofences, the first is 1; 0: the row is no geofence
+	ID     string `json:"id,omitempty"`     // as it stands in the file; empty: it has none
+}
+
+func (l Label) String() string {
+	switch {
+	case l.Number == 0:
+		return ""
+	case l.ID == "":
+		return fmt.Sprintf(", geofence %d", l.Number)
+	}
+	return fmt.Sprintf(", geofence %d %q", l.Number, l.ID)
+}
+
+// labelOf is the label of a row; rows that their lines name well enough have none.
+func labelOf[T any](row *T) Label {
+	if fence, is := any(row).(*Geofence); is {
+		return fence.in
+	}
+	return Label{}
 }
 
 // Summary is what an import did.
@@ -126,11 +151,12 @@ type Summary struct {
 
 // Note is a remark on one line of a file.
 type Note struct {
-	Line int    `json:"line"`
+	Line int `json:"line"`
+	Label
 	Text string `json:"text"`
 }
 
-func (n Note) String() string { return fmt.Sprintf("line %d: %s", n.Line, n.Text) }
+func (n Note) String() string { return fmt.Sprintf("line %d%s: %s", n.Line, n.Label, n.Text) }
 
 // Progress is told after each batch.
 type Progress struct {
@@ -347,11 +373,11 @@ func pump[T any](ctx context.Context, counted *countingReader, from source[T], p
 					summary.Unchanged++
 				case result.Outcome == Refused:
 					summary.Stored--
-					b.refusals = append(b.refusals, Refusal{Line: b.lines[i], Column: result.Column, Reason: result.Reason, Row: b.raws[i]})
+					b.refusals = append(b.refusals, Refusal{Line: b.lines[i], Label: labelOf(&b.rows[i]), Column: result.Column, Reason: result.Reason, Row: b.raws[i]})
 				case result.Reason != "":
 					summary.Mended++
 					if len(summary.Notes) < firstRefusals {
-						summary.Notes = append(summary.Notes, Note{b.lines[i], "mended: " + result.Reason})
+						summary.Notes = append(summary.Notes, Note{b.lines[i], labelOf(&b.rows[i]), "mended: " + result.Reason})
 					}
 				}
 			}

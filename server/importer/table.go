@@ -193,7 +193,7 @@ func (t *table[T]) remark(name string) {
 			break
 		}
 	}
-	t.remarks = append(t.remarks, Note{t.cells.line, note})
+	t.remarks = append(t.remarks, Note{Line: t.cells.line, Text: note})
 }
 
 // near tells whether one edit (a letter more, less, other, or two swapped) lies between two names.

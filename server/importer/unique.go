@@ -27,7 +27,7 @@ func (u *unique[T]) next() (row T, line int, raw string, refusal *Refusal, err e
 	id := u.id(&row)
 	if first, known := u.seen.note(id, line); known {
 		reason := fmt.Sprintf("%q stands on line %d already: keep one of the two", id, first)
-		return *new(T), line, raw, &Refusal{Line: line, Column: u.column, Reason: reason, Row: raw}, nil
+		return *new(T), line, raw, &Refusal{Line: line, Label: labelOf(&row), Column: u.column, Reason: reason, Row: raw}, nil
 	}
 	return row, line, raw, nil, nil
 }

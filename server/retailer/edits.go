@@ -201,6 +201,9 @@ func (r *Retailers) SaveGeofences(ctx context.Context, retailer string, by Edito
 		if by.Stores != nil && !slices.Contains(by.Stores, c.Value.Store) {
 			return nil, ErrForbidden
 		}
+		if err := c.Value.Check(); err != nil {
+			return nil, err
+		}
 		if err := ordinary(c.Value.Tags); err != nil {
 			return nil, err
 		}
