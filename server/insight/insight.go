@@ -165,7 +165,7 @@ func (i *Insights) publish(ctx context.Context, snapshot *retailer.Snapshot, w W
 	}
 	published, err := i.tables.Publish(ctx, snapshot.Retailer, table, w.period(), budget)
 	if published {
-		i.log.Info("insight", "retailer", snapshot.Retailer, "window", table.Window, "measure", table.Measure, "groups", len(table.Groups))
+		i.log.Debug("published", "retailer", snapshot.Retailer, "window", table.Window, "measure", table.Measure, "groups", len(table.Groups))
 	}
 	return err
 }
