@@ -60,7 +60,7 @@ func TestCanaries(t *testing.T) {
 				t.Parallel()
 				var written bytes.Buffer
 				test.give(NewLogger(&written, "debug", format))
-				text := written.String()
+				_, text, _ := strings.Cut(written.String(), "level") // the digits of the time before it may be any
 				if text == "" {
 					t.Fatal("nothing was written")
 				}
