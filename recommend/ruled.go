@@ -192,6 +192,7 @@ func (w *work) days(at uint32) rule.Maybe[int64] {
 
 // stageShopper tells what the loyalty history says; without its grant w.past is empty.
 func (w *work) stageShopper(set *rule.Set, to *rule.Shopper) {
+	w.stageCard(set, to)
 	past := w.past
 	if past.Empty() {
 		return
@@ -260,6 +261,25 @@ func (w *work) stageShopper(set *rule.Set, to *rule.Shopper) {
 	}
 	if set.Reads("shopper.top_categories") {
 		to.TopCategories = w.topCategories()
+	}
+}
+
+// stageCard tells what the loyalty programme says, of moments at which it said so.
+func (w *work) stageCard(set *rule.Set, to *rule.Shopper) {
+	if !set.Reads("shopper.tier") && !set.Reads("shopper.points") && !set.Reads("shopper.segments") {
+		return
+	}
+	view, ok := who.Access(who.Loyalty, w.request.Scene.Shopper)
+	if !ok {
+		return
+	}
+	card := view.Card()
+	if card == nil || w.here.at.Before(card.Since) {
+		return
+	}
+	to.Tier, to.Segments = card.Tier, card.Segments
+	if points, known := card.Balance(); known {
+		to.Points = rule.Known(points)
 	}
 }
 

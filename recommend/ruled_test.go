@@ -178,6 +178,50 @@ func TestGuardHoldsRulesBack(t *testing.T) {
 	}
 }
 
+// TestCardIsToldToRules holds what conditions know of a loyalty card: what it says, since it said so, under the permission.
+func TestCardIsToldToRules(t *testing.T) {
+	t.Parallel()
+	full := who.Card{Tier: "gold", Points: 120, Counts: true, Segments: []string{"families"}, At: monday, Since: monday.Add(-time.Hour), Spent: []who.Spent{{At: monday, Points: 20}}}
+	later, blank := full, who.Card{At: monday, Since: monday}
+	later.Since = monday.Add(time.Second)
+	for _, c := range []struct {
+		name string
+		card *who.Card
+		when string
+		deny bool // the permission is not there
+		want bool
+	}{
+		{"the tier", &full, `shopper.tier == "gold"`, false, true},
+		{"another tier", &full, `shopper.tier == "blue"`, false, false},
+		{"points", &full, `shopper.points == 100`, false, true},
+		{"more points", &full, `shopper.points > 100`, false, false},
+		{"a segment", &full, `"families" in shopper.segments`, false, true},
+		{"another segment", &full, `"students" in shopper.segments`, false, false},
+		{"without permission", &full, `shopper.tier == "gold"`, true, false},
+		{"not yet", &later, `shopper.tier == "gold" || has(shopper.points)`, false, false},
+		{"a card that says nothing", &blank, `shopper.tier != "" || has(shopper.points) || size(shopper.segments) > 0`, false, false},
+		{"no card", nil, `shopper.tier != "" || has(shopper.points)`, false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			grants := loyal
+			if c.deny {
+				grants = nil
+			}
+			snapshot, r := ruledShop(t, rule.Rule{When: c.when, Then: then(rule.Action{Kind: rule.Say, Text: map[string]string{"en": "?"}})})
+			shopper := who.New(who.Record{Key: who.Key{Retailer: "demo", Shopper: "new"}, Grants: grants, Card: c.card})
+			r.Scene.Shopper = who.NewSubject(shopper, who.Permissions{})
+			_, record := recommend.Recommend(snapshot, r)
+			if got := len(record.Says) == 1; got != c.want {
+				t.Errorf("it holds: %v, want %v", got, c.want)
+			}
+			if used, _ := r.Scene.Shopper.Used(); c.want && len(used) == 0 {
+				t.Error("that it was used is not told")
+			}
+		})
+	}
+}
+
 // TestUnfedAttributes holds the marks of attributes that nothing tells yet to what the engine says of a shopper of whom it knows all it can: take a mark away
 // where something begins to tell it.
 func TestUnfedAttributes(t *testing.T) {

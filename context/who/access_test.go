@@ -134,7 +134,7 @@ func TestViewShowsItsPurposeOnly(t *testing.T) {
 	}
 	var none View
 	none.Use()
-	if none.History() != nil || none.Presence().Shopper != "" || none.Told() != nil || none.Proposals() != nil || none.Exposures() != nil {
+	if none.History() != nil || none.Presence().Shopper != "" || none.Told() != nil || none.Proposals() != nil || none.Exposures() != nil || none.Card() != nil {
 		t.Error("the zero view shows something")
 	}
 }
@@ -190,9 +190,9 @@ func TestNothingIsReadAround(t *testing.T) {
 		give reflect.Type
 		want []string
 	}{
-		{reflect.TypeFor[*Shopper](), []string{"Grants", "Key", "Preferences", "Revision", "Since"}},        // about the data, or what names it
-		{reflect.TypeFor[*Subject](), []string{"Device", "Shopper", "Used"}},                                // what the call itself brought
-		{reflect.TypeFor[View](), []string{"Exposures", "History", "Presence", "Proposals", "Told", "Use"}}, // each checks its purpose
+		{reflect.TypeFor[*Shopper](), []string{"Grants", "Key", "Preferences", "Revision", "Since"}},                // about the data, or what names it
+		{reflect.TypeFor[*Subject](), []string{"Device", "Shopper", "Used"}},                                        // what the call itself brought
+		{reflect.TypeFor[View](), []string{"Card", "Exposures", "History", "Presence", "Proposals", "Told", "Use"}}, // each checks its purpose
 	} {
 		var methods []string
 		for i := range c.give.NumMethod() {

@@ -36,6 +36,7 @@ type Shopper struct {
 	proposed []Proposal
 	wishes   *Preferences // nil: none were said
 	exposed  []Exposure
+	card     *Card // nil: nothing is known of one
 }
 
 // Record is the stored form of a shopper: what a store reads and writes. Everyone else has a Shopper
@@ -51,6 +52,7 @@ type Record struct {
 	Proposed []Proposal   // the newest last
 	Wishes   *Preferences // nil: none were said
 	Exposed  []Exposure   // the first one first
+	Card     *Card        // nil: nothing is known of one
 }
 
 // New makes a shopper of a stored record.
@@ -58,16 +60,16 @@ func New(r Record) *Shopper {
 	if r.History == nil {
 		r.History = &History{}
 	}
-	return &Shopper{key: r.Key, since: r.Since, revision: r.Revision, grants: r.Grants, history: r.History, presence: r.Presence, told: r.Told, proposed: r.Proposed, wishes: r.Wishes, exposed: r.Exposed}
+	return &Shopper{key: r.Key, since: r.Since, revision: r.Revision, grants: r.Grants, history: r.History, presence: r.Presence, told: r.Told, proposed: r.Proposed, wishes: r.Wishes, exposed: r.Exposed, card: r.Card}
 }
 
 // Stranger is a shopper of whom nothing is stored yet, with the grants that the retailer presumes.
 func Stranger(key Key, defaults Grants) *Shopper { return New(Record{Key: key, Grants: defaults}) }
 
-// Imagined is a shopper who does not exist, of whom these events are known. It takes events, not a history, so that what is known of
+// Imagined is a shopper who does not exist, of whom these events are known, and a loyalty card, nil for none. It takes events, not a history, so that what is known of
 // somebody cannot be read under grants that somebody else made up.
-func Imagined(key Key, grants Grants, names *Names, events []Event) *Shopper {
-	return New(Record{Key: key, Grants: grants, History: (*History)(nil).With(names, events...)})
+func Imagined(key Key, grants Grants, names *Names, events []Event, card *Card) *Shopper {
+	return New(Record{Key: key, Grants: grants, History: (*History)(nil).With(names, events...), Card: card})
 }
 
 // Key names the shopper.

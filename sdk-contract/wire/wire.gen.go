@@ -573,6 +573,40 @@ type BatchResult struct {
 	Suggestions []Suggestion `json:"suggestions"`
 }
 
+// Card What the loyalty programme says of a shopper.
+type Card struct {
+	// At When the balance was told.
+	At time.Time `json:"at"`
+
+	// Points The balance, without what was redeemed since `at`. Absent: the programme has none.
+	Points   *int64   `json:"points,omitempty"`
+	Segments []string `json:"segments"`
+
+	// Since Since when tier and segments are these. Of a moment before it rules know nothing of them.
+	Since time.Time `json:"since"`
+
+	// Source Who told it: backend or admin.
+	Source string `json:"source"`
+
+	// Tier Absent: none.
+	Tier string `json:"tier,omitempty,omitzero"`
+}
+
+// CardRequest defines model for CardRequest.
+type CardRequest struct {
+	// At When this was so. Default: the arrival of the call.
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// Points The balance at `at`. Absent: the programme has no points.
+	Points *int64 `json:"points,omitempty"`
+
+	// Segments Groups of shoppers that the retailer sees this one in; the shopper reads their names.
+	Segments []string `json:"segments,omitempty,omitzero"`
+
+	// Tier Absent: none.
+	Tier string `json:"tier,omitempty,omitzero"`
+}
+
 // Cell An H3 cell as 15 or 16 hexadecimal digits.
 //
 // Examples: 8a195da49d47fff
@@ -1164,7 +1198,7 @@ type Fact struct {
 	// Used It may be used now. Without the permission it is kept until it is deleted, and not used.
 	Used bool `json:"used"`
 
-	// What A word for it: the kind of an event (purchase, view …), crossing, fix, grant, place, answer, rhythm. More may come.
+	// What A word for it: the kind of an event (purchase, view …), crossing, fix, grant, place, answer, rhythm, card. More may come.
 	What string `json:"what"`
 }
 
@@ -1318,6 +1352,7 @@ type ImaginedPurchase struct {
 type ImaginedScene struct {
 	Basket []ID               `json:"basket,omitempty,omitzero"`
 	Bought []ImaginedPurchase `json:"bought,omitempty,omitzero"`
+	Card   CardRequest        `json:"card,omitempty,omitzero"`
 
 	// Grants Purposes. Absent: none.
 	Grants []string `json:"grants,omitempty,omitzero"`
@@ -1550,6 +1585,8 @@ type MatchResponse struct {
 
 // Me What is known of a shopper.
 type Me struct {
+	// Card What the loyalty programme says of a shopper.
+	Card    Card   `json:"card,omitempty,omitzero"`
 	Facts   []Fact `json:"facts"`
 	Shopper string `json:"shopper"`
 
@@ -1672,6 +1709,9 @@ type Money = string
 
 // MyExport defines model for MyExport.
 type MyExport struct {
+	// Card What the loyalty programme says of a shopper.
+	Card Card `json:"card,omitempty,omitzero"`
+
 	// Events As `POST /v1/events` takes them.
 	Events     []Event   `json:"events"`
 	ExportedAt time.Time `json:"exported_at"`
@@ -3674,6 +3714,22 @@ type GetRopaParams struct {
 // GetRopaParamsFormat defines parameters for GetRopa.
 type GetRopaParamsFormat string
 
+// DeleteCardParams defines parameters for DeleteCard.
+type DeleteCardParams struct {
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// PutCardParams defines parameters for PutCard.
+type PutCardParams struct {
+	// IdempotencyKey A name of the caller's own for this call, new for each, such as a UUID: a call that is sent again with it is carried out
+	// once, and told its first answer, with `Idempotency-Replayed: true`. The same key with another call is a 422, and
+	// while the first one is under way a 409. Kept for 24 hours. An answer of 429 or of 500 and above is not kept: send the call again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // ListDeliveriesParams defines parameters for ListDeliveries.
 type ListDeliveriesParams struct {
 	// Webhook The id of the webhook.
@@ -4347,6 +4403,9 @@ type PostErasureJSONRequestBody = ErasureRequest
 
 // PutHoldJSONRequestBody defines body for PutHold for application/json ContentType.
 type PutHoldJSONRequestBody = HoldRequest
+
+// PutCardJSONRequestBody defines body for PutCard for application/json ContentType.
+type PutCardJSONRequestBody = CardRequest
 
 // PostContextJSONRequestBody defines body for PostContext for application/json ContentType.
 type PostContextJSONRequestBody = ContextRequest

@@ -28,7 +28,7 @@ func (a *API) GetMe(c *fiber.Ctx) error {
 		return err
 	}
 	private(c)
-	return encode(c, wire.Me{Shopper: me(c).Shopper, Since: file.Since, Facts: factsFrom(file.Facts)})
+	return encode(c, wire.Me{Shopper: me(c).Shopper, Since: file.Since, Facts: factsFrom(file.Facts), Card: cardFrom(file.Card)})
 }
 
 // DeleteMe erases all that is known of the shopper.
@@ -67,11 +67,13 @@ var (
 		privacy.FactPlace: "Where you were last", privacy.FactAnswer: "What we suggested to you, and why", privacy.FactRhythm: "How often you buy something",
 		privacy.FactDoubt: "Things that may not be true, and count for nothing",
 		privacy.FactTrial: "Trials of the shop that you are in, and which side of each you see",
+		privacy.FactCard:  "What the shop's loyalty programme says of you: your tier, your points and the groups that it sees you in",
 	}
 	factEnds = map[string]string{
 		privacy.FactGrant: "when you delete everything: until then it proves what you allowed", privacy.FactPlace: "when you take back the permission",
 		privacy.FactAnswer: "by itself after some days, or when you take back the permission", privacy.FactRhythm: "when you delete what it was worked out from",
 		privacy.FactTrial: "when you take back the permission", privacy.FactDoubt: "with the entry that it is about; see /v1/me/doubts to have somebody look at it",
+		privacy.FactCard: "some time after you take back the permission, or when you leave the programme",
 	}
 )
 
@@ -281,6 +283,7 @@ func (a *API) GetMyExport(c *fiber.Ctx, params wire.GetMyExportParams) error {
 		out.Uses = append(out.Uses, useFrom(&records[i]))
 	}
 	out.Grants, out.Facts = permissionsFrom(grants, snapshot).Grants, factsFrom(file.Facts)
+	out.Card = cardFrom(file.Card)
 	return encode(c, out)
 }
 

@@ -275,6 +275,7 @@ type sheet struct {
 	Since         time.Time
 	Grants        []wire.Grant
 	Given, Drawn  []wire.Fact // given, and inferred
+	Card          wire.Card
 	Uses          []wire.Use
 	KeptDays      int
 	Entries       []pageEntry
@@ -330,6 +331,7 @@ func (a *API) fillPage(c *fiber.Ctx, p sheet) error {
 	p.Zone = snapshot.Scene.Zone
 	words := wordsFor("", snapshot)
 	p.Grants, p.KeptDays = permissionsFrom(grants, snapshot).Grants, int(a.Decisions.Keep.Hours()/24)
+	p.Card = cardFrom(file.Card)
 	for _, f := range factsFrom(file.Facts) {
 		if f.Inferred {
 			f.Item = words.title(f.Item)

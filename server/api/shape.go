@@ -73,6 +73,7 @@ var shapes = map[reflect.Type]*shape{
 	reflect.TypeFor[wire.AppealRequest]():      shapeOf[wire.AppealRequest](),
 	reflect.TypeFor[wire.AppealDecision]():     shapeOf[wire.AppealDecision](),
 	reflect.TypeFor[wire.BatchRequest]():       shapeOf[wire.BatchRequest](),
+	reflect.TypeFor[wire.CardRequest]():        shapeOf[wire.CardRequest](),
 	reflect.TypeFor[wire.MatchRequest]():       shapeOf[wire.MatchRequest](),
 	reflect.TypeFor[wire.ReplayRequest]():      shapeOf[wire.ReplayRequest](),
 	reflect.TypeFor[wire.Store]():              shapeOf[wire.Store](),

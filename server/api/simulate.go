@@ -110,6 +110,10 @@ func imagined(in *wire.ImaginedScene, retailer string, at, now time.Time) visit.
 			s.Events = append(s.Events, who.Event{ID: fmt.Sprint(i, ".", k), Kind: who.Purchased, Item: bought.Item, Store: bought.Store, At: at.AddDate(0, 0, -days).Add(-time.Minute)})
 		}
 	}
+	if card := cardOf(&in.Card); card.Tier != "" || card.Counts || len(card.Segments) > 0 {
+		card.At = time.Time{} // it has had it ever since
+		s.Card = &card
+	}
 	return s
 }
 

@@ -175,6 +175,91 @@ func TestOffersThatAreLive(t *testing.T) {
 	}
 }
 
+// TestLoyaltyCard has a back end tell what its programme says of a shopper: rules and offers know it, points are spent, and the shopper sees it, takes
+// it along and takes it back.
+func TestLoyaltyCard(t *testing.T) {
+	t.Parallel()
+	r := newRuledRetailer(t, city.house, "offer-card")
+	const shopper = "eve-of-offer-card"
+	till := r.as(t, identity.Claims{Role: identity.Backend, Retailer: r.name, Subject: "till"})
+	card := func(body string) reply { return r.call(t, till, "PUT", "/v1/cards/"+shopper, body) }
+	r.call(t, r.anna, "PUT", "/v1/offers/cup", `{"title":{"en":"A cup for 100 points"},"uses":["loyalty"],"tiers":["gold"],"segments":["families"],"points":100}`).wants(201)
+	r.put("shows-cup", `{"then":[{"kind":"offer","offer":{"id":"cup"}}]}`)
+	archetype := func(name, card string) string {
+		return fmt.Sprintf(`{"name":"%s","grants":["loyalty"],"card":%s}`, name, card)
+	}
+	tried := read[wire.RuleSimulated](r.call(t, r.anna, "POST", "/v1/rules/simulate", `{"imagined":[`+
+		archetype("gold", `{"tier":"gold","points":200,"segments":["families"]}`)+","+archetype("blue", `{"tier":"blue","points":200,"segments":["families"]}`)+","+
+		archetype("poor", `{"tier":"gold","points":99,"segments":["families"]}`)+`]}`).wants(200))
+	if tried.Changed != 1 || len(tried.Examples) == 0 || tried.Examples[0].Name != "gold" {
+		t.Errorf("simulated: %+v", tried)
+	}
+	r.publish("for gold")
+	seen := func(what string, want bool) {
+		t.Helper()
+		if _, shown := offerIn(r.ask(t, r.eve, wire.ContextRequest{}), "cup"); shown != want {
+			t.Errorf("%s: it is shown: %v", what, shown)
+		}
+	}
+	redeem := func(id, want string) wire.EventResult {
+		t.Helper()
+		got := r.redeem(r.eve, wire.Event{ID: id, Item: "cup"})
+		if told := string(got.Status); told != want && (got.Problem == nil || got.Problem.Errors[0].Code != want) {
+			t.Errorf("%s: got %s %+v, want %s", id, told, got.Problem, want)
+		}
+		return got
+	}
+	seen("nothing is known of a card", false)
+	redeem("c0", "not_eligible")
+	start := time.Now().Add(-time.Hour).UTC().Truncate(time.Second)
+	told := func(tier string, points int, at time.Time) string {
+		return fmt.Sprintf(`{"tier":"%s","points":%d,"segments":["families"],"at":"%s"}`, tier, points, at.Format(time.RFC3339))
+	}
+	card(told("blue", 150, start)).wants(200)
+	seen("another tier", false)
+	if got := read[wire.Card](card(told("gold", 150, start.Add(time.Second))).wants(200)); got.Tier != "gold" || *got.Points != 150 || got.Source != "backend" {
+		t.Errorf("kept %+v", got)
+	}
+	seen("all of it holds", true)
+	card(told("blue", 1, start)).problem(409)
+	card(`{"points":-1}`).problem(422)
+	card(`{"points":1,"at":"` + time.Now().Add(time.Hour).Format(time.RFC3339) + `"}`).problem(422)
+	if got := redeem("c1", "stored"); got.Points != 100 {
+		t.Errorf("it cost %d points", got.Points)
+	}
+	redeem("c1", "duplicate")
+	redeem("c2", "not_eligible")
+	seen("the points are spent", false)
+
+	me := read[wire.Me](r.call(t, r.eve, "GET", "/v1/me", nil).wants(200))
+	if me.Card.Tier != "gold" || me.Card.Points == nil || *me.Card.Points != 50 || !slices.Equal(me.Card.Segments, []string{"families"}) {
+		t.Errorf("the shopper sees %+v", me.Card)
+	}
+	if i := slices.IndexFunc(me.Facts, func(f wire.Fact) bool { return f.What == "card" }); i < 0 || me.Facts[i].Purpose != "loyalty" || !me.Facts[i].Used || !slices.Equal(me.Facts[i].Sources, []string{"backend"}) {
+		t.Errorf("the facts: %+v", me.Facts)
+	}
+	if export := read[wire.MyExport](r.call(t, r.eve, "GET", "/v1/me/export", nil).wants(200)); export.Card.Tier != "gold" {
+		t.Errorf("the export has %+v", export.Card)
+	}
+	card(told("gold", 100, start.Add(2*time.Second))).wants(200) // read before the redemption: what it cost still comes off
+	seen("a balance of before the redemption", false)
+	card(`{"tier":"gold","points":100,"segments":["families"]}`).wants(200)
+	seen("a balance of now", true)
+
+	r.grant(t, r.eve, "loyalty", false)
+	seen("the permission is taken back", false)
+	card(`{"tier":"gold"}`).problem(403)
+	r.grant(t, r.eve, "loyalty", true)
+	r.call(t, till, "DELETE", "/v1/cards/"+shopper, nil).wants(204)
+	seen("the shopper left the programme", false)
+	r.call(t, till, "DELETE", "/v1/cards/"+shopper, nil).problem(404)
+	card(`{"tier":"gold"}`).wants(200)
+	r.call(t, r.eve, "DELETE", "/v1/me", nil).wants(200)
+	if me := read[wire.Me](r.call(t, r.eve, "GET", "/v1/me", nil).wants(200)); me.Card.Source != "" {
+		t.Errorf("after the erasure: %+v", me.Card)
+	}
+}
+
 // TestOfferRunsOut holds that no more is redeemed than there is, and that what is used up is not shown.
 func TestOfferRunsOut(t *testing.T) {
 	t.Parallel()

@@ -82,6 +82,8 @@ func (op operation) bodyOf(role identity.Role) any {
 		return `{"accept":true}`
 	case strings.HasPrefix(op.path, "/v1/admin/holds"):
 		return `{"reason":"a case"}`
+	case strings.HasPrefix(op.path, "/v1/cards"):
+		return `{"tier":"gold","points":10}`
 	case op.path == "/v1/suggestions/batch":
 		return `{"shoppers":["somebody"]}`
 	case op.path == "/v1/geofences/match":

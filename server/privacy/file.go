@@ -38,12 +38,14 @@ const (
 	FactRhythm   = "rhythm"
 	FactTrial    = "experiment"
 	FactDoubt    = "doubt"
+	FactCard     = "card"
 )
 
 // File is what is known of a shopper, as the shopper may see it.
 type File struct {
 	Since time.Time // zero: nothing is kept
 	Facts []Fact
+	Card  *who.Card // what the loyalty programme says; nil: nothing is known of one
 }
 
 // Files shows shoppers what is known of them. It is safe for concurrent use.
@@ -79,6 +81,12 @@ func (f *Files) Of(ctx context.Context, key who.Key) (File, error) {
 	if file.Facts, err = f.told(ctx, key, shopper); err != nil {
 		return File{}, err
 	}
+	if file.Card, err = f.shoppers.Card(ctx, key); err != nil {
+		return File{}, err
+	}
+	if card := file.Card; card != nil {
+		file.Facts = append(file.Facts, Fact{What: FactCard, Purpose: who.Loyalty, Used: used(shopper, who.Loyalty), Sources: []string{card.Source}, Count: 1, Newest: card.At})
+	}
 	subject := who.NewSubject(shopper, who.Permissions{Location: geo.Precise})
 	if view, ok := who.Access(who.Location, subject); ok {
 		if now := view.Presence().Now; !now.Seen.IsZero() {
@@ -103,17 +111,19 @@ func (f *Files) Of(ctx context.Context, key who.Key) (File, error) {
 	return file, nil
 }
 
+// used tells whether what is kept for a purpose may be used now.
+func used(shopper *who.Shopper, purpose who.Purpose) bool {
+	wishes := shopper.Preferences()
+	return shopper.Grants().Holds(purpose) && wishes.Paused.IsZero() && !(purpose == who.Loyalty && wishes.Neutral)
+}
+
 // told counts what the diary tells.
 func (f *Files) told(ctx context.Context, key who.Key, shopper *who.Shopper) (facts []Fact, err error) {
-	grants, wishes := shopper.Grants(), shopper.Preferences()
-	used := func(purpose who.Purpose) bool {
-		return grants.Holds(purpose) && wishes.Paused.IsZero() && !(purpose == who.Loyalty && wishes.Neutral)
-	}
 	of := func(what string, purpose who.Purpose, source string, at time.Time) {
 		i := slices.IndexFunc(facts, func(f Fact) bool { return f.What == what && f.Purpose == purpose })
 		if i < 0 {
 			i = len(facts)
-			facts = append(facts, Fact{What: what, Purpose: purpose, Used: purpose == "" || used(purpose)})
+			facts = append(facts, Fact{What: what, Purpose: purpose, Used: purpose == "" || used(shopper, purpose)})
 		}
 		fact := &facts[i]
 		fact.Count++

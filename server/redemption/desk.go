@@ -52,11 +52,12 @@ func (r *Refusal) Error() string { return r.Code + ": " + r.Text }
 // Codes of refusals.
 const (
 	UnknownOffer = "unknown_offer"
-	NotValid     = "not_valid"     // it has not begun, or is over
-	TooLate      = "too_late"      // the redemption is told too long after it was
-	WrongStore   = "wrong_store"   // it holds in other stores
-	NotEligible  = "not_eligible"  // it is for others
-	Redeemed     = "redeemed"      // as often as one shopper may
+	NotValid     = "not_valid"    // it has not begun, or is over
+	TooLate      = "too_late"     // the redemption is told too long after it was
+	WrongStore   = "wrong_store"  // it holds in other stores
+	NotEligible  = "not_eligible" // it is for others
+	Redeemed     = "redeemed"     // as often as one shopper may
+	TooFewPoints = "too_few_points"
 	NotStackable = "not_stackable" // with what was redeemed in the basket
 	UsedUp       = "used_up"       // its stock or budget
 	CodeMissing  = "code_missing"  // it takes one
@@ -107,7 +108,7 @@ func (d *Desk) Redeem(ctx context.Context, snapshot *retailer.Snapshot, key who.
 	if err != nil {
 		return Outcome{}, err
 	}
-	r := store.Redemption{Event: event, PerShopper: o.PerShopper, Group: o.Group}
+	r := store.Redemption{Event: event, PerShopper: o.PerShopper, Group: o.Group, Points: o.Points}
 	var hold *store.CodeHold
 	if o.Codes {
 		if hold, err = d.codes.Hold(ctx, key, o.ID, event.Code, event.ID); err != nil {
@@ -301,6 +302,8 @@ func ofShopper(err error) error {
 	switch {
 	case errors.Is(err, store.ErrRedeemed):
 		return &Refusal{Code: Redeemed, Text: "the shopper has redeemed the offer as often as one may"}
+	case errors.Is(err, store.ErrPoints):
+		return &Refusal{Code: TooFewPoints, Text: "the loyalty card has too few points: another redemption was faster"}
 	case errors.Is(err, store.ErrStacked):
 		return &Refusal{Code: NotStackable, Field: "basket", Text: err.Error()}
 	case errors.Is(err, store.ErrNoGrant), errors.Is(err, store.ErrPaused):

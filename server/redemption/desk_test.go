@@ -101,6 +101,16 @@ func TestRefusals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	carded := func(card *who.Card) {
+		key := who.Key{Retailer: "demo", Shopper: "anna"}
+		err := p.shoppers.DropCard(t.Context(), key, noon)
+		if card != nil {
+			_, err = p.shoppers.PutCard(t.Context(), key, noon, nil, *card)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	paid := func(minor int64) who.Money { return who.Money{Minor: minor, Known: true} }
 	for i, c := range []struct {
 		name string
@@ -120,6 +130,9 @@ func TestRefusals(t *testing.T) {
 		{"in its store", who.Event{Item: "here", Store: "s1"}, ""},
 		{"for regulars", who.Event{Item: "regulars"}, redemption.NotEligible},
 		{"for a tier", who.Event{Item: "gold"}, redemption.NotEligible},
+		{"for a tier, by who has it", who.Event{Item: "gold"}, ""},
+		{"for points, by who has them", who.Event{Item: "points"}, ""},
+		{"for points that are spent", who.Event{Item: "points"}, redemption.NotEligible},
 		{"for points that nobody knows of", who.Event{Item: "points"}, redemption.NotEligible},
 		{"what only the app knew", who.Event{Item: "basket"}, ""},
 		{"at another hour", who.Event{Item: "evening"}, redemption.NotEligible},
@@ -140,6 +153,12 @@ func TestRefusals(t *testing.T) {
 		{"twice", who.Event{Item: "once"}, redemption.Redeemed},
 	} {
 		c.give.ID = fmt.Sprint("e", i)
+		switch c.name {
+		case "for a tier, by who has it":
+			carded(&who.Card{Tier: "gold", Points: 150, Counts: true, At: noon})
+		case "for points that nobody knows of":
+			carded(nil)
+		}
 		_, err := p.redeem("anna", c.give)
 		var refused *redemption.Refusal
 		switch {

@@ -228,6 +228,8 @@ func (s *Shoppers) load(ctx context.Context, key who.Key, partition string) (*kn
 			record.Proposed, err = readProposals(d.Body)
 		case exposedID:
 			record.Exposed, err = readExposures(d.Body)
+		case cardID:
+			record.Card, err = readCard(d.Body)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("partition %q: document %q: %w", partition, d.ID, err)
@@ -256,6 +258,7 @@ type Change struct {
 	Late      []geo.Fix       // came too late for the presence: kept for the diary, as a cell
 	Coarse    int             // finest H3 resolution in which Late is kept; 0: as fine as any may be
 	Exposures *[]who.Exposure // experiments that made a difference, in place of those before; at most who.MaxExposures
+	Card      *who.Card       // in place of the one before; one without a time takes it away
 	// Events are added to the diary and to the history. Their ids must be new: ask Known, or use Record.
 	Events []who.Event
 	// Letters are what endpoints are to be told of this change, in this order.
@@ -417,6 +420,15 @@ func (s *Shoppers) commit(ctx context.Context, key who.Key, partition string, k 
 		batch.cut(exposedID)
 		exposed := &batch.put[len(batch.put)-1]
 		exposed.Marks, exposed.Had = exposureMarks(key.Retailer, record.Exposed), had
+	}
+	switch {
+	case change.Card == nil:
+	case change.Card.At.IsZero():
+		record.Card, change.remove = nil, append(change.remove, cardID)
+	default:
+		record.Card = change.Card
+		batch.b = appendCard(batch.b, record.Card)
+		batch.cut(cardID)
 	}
 	if change.Told != nil {
 		record.Told = *change.Told

@@ -70,6 +70,9 @@ func (k *known) bytes() uint32 {
 	}
 	n += uintptr(cap(k.record.Told)) * (unsafe.Sizeof(who.Tell{}) + 32)
 	n += uintptr(cap(k.record.Exposed)) * (unsafe.Sizeof(who.Exposure{}) + 48)
+	if c := k.record.Card; c != nil {
+		n += unsafe.Sizeof(*c) + uintptr(cap(c.Segments))*48 + uintptr(cap(c.Spent))*unsafe.Sizeof(who.Spent{})
+	}
 	for i := range k.record.Proposed {
 		n += 64 + uintptr(len(k.record.Proposed[i].Body))
 	}

@@ -392,6 +392,37 @@ func TestPresenceCodec(t *testing.T) {
 	}
 }
 
+// TestCardCodec writes and reads loyalty cards, likewise.
+func TestCardCodec(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(100) {
+		random := rand.New(rand.NewPCG(seed, 2))
+		var want who.Card
+		fill(t, reflect.ValueOf(&want).Elem(), random)
+		if seed > 0 {
+			empty(reflect.ValueOf(&want).Elem(), random)
+		}
+		for i := range want.Segments { // each has a name
+			want.Segments[i] = fmt.Sprint("segment ", i)
+		}
+		body := appendCard(nil, &want)
+		got, err := readCard(body)
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		if field, differs := difference(reflect.ValueOf(*got), reflect.ValueOf(want)); differs {
+			t.Fatalf("seed %d: %s is not read as it was written", seed, field)
+		}
+		var reflective bson.D
+		if err := bson.Unmarshal(body, &reflective); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		if again, err := bson.Marshal(reflective); err != nil || !bytes.Equal(again, body) {
+			t.Fatalf("seed %d: the reflective codec writes it otherwise: %v, %v", seed, bson.Raw(again), err)
+		}
+	}
+}
+
 // TestUnknownFieldsAreLeftAlone: a newer version of Satnav may have written more.
 func TestUnknownFieldsAreLeftAlone(t *testing.T) {
 	t.Parallel()
@@ -454,6 +485,9 @@ func FuzzReadShopperDocuments(f *testing.F) {
 	var p geo.Presence
 	fill(f, reflect.ValueOf(&p).Elem(), rand.New(rand.NewPCG(1, 1)))
 	f.Add(appendPresence(nil, &p))
+	var card who.Card
+	fill(f, reflect.ValueOf(&card).Elem(), rand.New(rand.NewPCG(1, 2)))
+	f.Add(appendCard(nil, &card))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if e, err := readEvent(body); err == nil {
 			if again, err := readEvent(appendEvent(nil, &e)); err != nil || !bytes.Equal(appendEvent(nil, &e), appendEvent(nil, &again)) {
@@ -468,6 +502,11 @@ func FuzzReadShopperDocuments(f *testing.F) {
 		if p, err := readPresence(body); err == nil {
 			if again, err := readPresence(appendPresence(nil, &p)); err != nil || !bytes.Equal(appendPresence(nil, &p), appendPresence(nil, &again)) {
 				t.Errorf("presence %+v is read again as %+v, %v", p, again, err)
+			}
+		}
+		if c, err := readCard(body); err == nil {
+			if again, err := readCard(appendCard(nil, c)); err != nil || !bytes.Equal(appendCard(nil, c), appendCard(nil, again)) {
+				t.Errorf("card %+v is read again as %+v, %v", c, again, err)
 			}
 		}
 		_, _, _ = readProfile(body)
@@ -586,7 +625,7 @@ func TestCodecsKnowEveryField(t *testing.T) {
 	for give, want := range map[reflect.Type]int{
 		reflect.TypeFor[who.History](): 6, reflect.TypeFor[who.Basket](): 4, reflect.TypeFor[who.Bought](): 5,
 		reflect.TypeFor[who.Visit](): 2, reflect.TypeFor[who.Signal](): 4, reflect.TypeFor[who.Event](): 15,
-		reflect.TypeFor[who.Grant](): 8, reflect.TypeFor[who.Record](): 10, reflect.TypeFor[who.Exposure](): 3, reflect.TypeFor[who.Preferences](): 7, reflect.TypeFor[who.Pause](): 2, reflect.TypeFor[who.Tell](): 3, reflect.TypeFor[who.Proposal](): 2,
+		reflect.TypeFor[who.Grant](): 8, reflect.TypeFor[who.Record](): 11, reflect.TypeFor[who.Card](): 8, reflect.TypeFor[who.Spent](): 2, reflect.TypeFor[who.Exposure](): 3, reflect.TypeFor[who.Preferences](): 7, reflect.TypeFor[who.Pause](): 2, reflect.TypeFor[who.Tell](): 3, reflect.TypeFor[who.Proposal](): 2,
 	} {
 		if got := give.NumField(); got != want {
 			t.Errorf("%v has %d fields, its codec knows %d", give, got, want)

@@ -62,7 +62,7 @@ func (s *Shoppers) takeAway(ctx context.Context, key who.Key, partition string, 
 		_, err = s.documents.Commit(ctx, Batch{
 			Partition: partition, Expect: &revision,
 			Put:    []Document{{ID: erasingID, Body: document(nil, func(b []byte) []byte { return bsoncore.AppendDateTimeElement(b, "at", at.UnixMilli()) })}},
-			Delete: []string{grantsID, historyID, presenceID, profileID, toldID, wishesID, proposalsID, exposedID, keptID},
+			Delete: []string{grantsID, historyID, presenceID, profileID, toldID, wishesID, proposalsID, exposedID, cardID, keptID},
 		})
 		s.cache.forget(partition)
 		if err == nil {

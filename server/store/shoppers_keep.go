@@ -109,6 +109,9 @@ func (s *Shoppers) dueOf(retailer string, k *known, grants who.Grants, change *C
 	if change.Presence != nil {
 		d.take(d.presence(change.Presence))
 	}
+	if change.Card != nil && !change.Card.At.IsZero() {
+		d.take(d.of(who.Loyalty, change.Card.At))
+	}
 	for i := range change.Grants {
 		if g := &change.Grants[i]; k.shopper != nil { // with it changes when what is there is to go
 			d.take(g.At)
@@ -180,6 +183,14 @@ func (s *Shoppers) Expire(ctx context.Context, key who.Key, now time.Time) (remo
 		} else {
 			removed++
 			change.Presence, change.Proposals = &geo.Presence{}, &[]who.Proposal{}
+		}
+	}
+	if card := k.record.Card; card != nil {
+		if due := d.of(who.Loyalty, card.At); !due.IsZero() && !due.After(now) {
+			removed++
+			change.Card = new(who.Card)
+		} else {
+			d.take(due)
 		}
 	}
 	*change.due = d.first

@@ -18,6 +18,8 @@ var (
 	ErrRedeemed = errors.New("the shopper has redeemed the offer as often as one may")
 	// ErrStacked says that another offer of the same group was redeemed in the basket.
 	ErrStacked = errors.New("another offer that it does not stack with was redeemed in the basket")
+	// ErrPoints says that the loyalty card has too few points.
+	ErrPoints = errors.New("the loyalty card has too few points")
 )
 
 // Redemption is one redemption of an offer by a shopper.
@@ -25,6 +27,7 @@ type Redemption struct {
 	Event      who.Event // of the kind who.Redeemed, for who.Loyalty; its item is the offer
 	PerShopper int       // how often one shopper may; 0: no limit
 	Group      string    // offers of one group do not stack in a basket; empty: it stacks with all
+	Points     int64     // that it costs the loyalty card
 	// Still is asked, after the revision was read on which the commit is decided, whether what the redemption needs is still its own;
 	// nil: it needs nothing.
 	Still func(context.Context) error
@@ -64,7 +67,7 @@ func (s *Shoppers) redeemedID(from, name string) string {
 }
 
 // Redeem adds a redemption to the diary, the history and what is counted of the shopper's redemptions, durably and once for each event
-// id: Recorded.Fresh tells whether it did now. It returns ErrRedeemed, ErrStacked, ErrNoGrant, ErrPaused, or what Still said,
+// id: Recorded.Fresh tells whether it did now. It returns ErrRedeemed, ErrStacked, ErrPoints, ErrNoGrant, ErrPaused, or what Still said,
 // decided on the revision that is written; nothing is stored then. After another error it may be stored: try again.
 func (s *Shoppers) Redeem(ctx context.Context, key who.Key, now time.Time, defaults who.Grants, r Redemption) (Recorded, error) {
 	partition := s.Partition(key)
@@ -93,12 +96,20 @@ func (s *Shoppers) Redeem(ctx context.Context, key who.Key, now time.Time, defau
 		if err != nil {
 			return recorded, err
 		}
+		change := Change{At: now, Defaults: defaults, Events: events, Documents: counts}
+		if r.Points > 0 {
+			card, enough := k.record.Card.Spend(r.Points, now)
+			if !enough {
+				return recorded, ErrPoints
+			}
+			change.Card = card
+		}
 		if r.Still != nil {
 			if err := r.Still(ctx); err != nil {
 				return recorded, err
 			}
 		}
-		next, err := s.commit(ctx, key, partition, k, Change{At: now, Defaults: defaults, Events: events, Documents: counts})
+		next, err := s.commit(ctx, key, partition, k, change)
 		if err == nil {
 			recorded.step(partition, who.Counted(k.shopper), who.Counted(next.shopper))
 			recorded.Fresh[0] = true

@@ -50,6 +50,7 @@ type TrialScene struct {
 	Query  string
 	Events []who.Event // what somebody made up has done, in place of a shopper
 	Grants []who.Purpose
+	Card   *who.Card // of somebody made up; nil: none
 }
 
 // Trialled is what became of a trial.
@@ -144,7 +145,7 @@ func (r *trialRun) one(ctx context.Context, s *TrialScene, without, with *recomm
 	// Each list is of a scene of its own: what was read is noted in it.
 	open := func() (scene.Scene, error) {
 		if s.Name != "" {
-			return scene.Imagine(&r.snapshot.Scene, r.snapshot.Names, call, s.Grants, r.known(s.Events)), nil
+			return scene.Imagine(&r.snapshot.Scene, r.snapshot.Names, call, s.Grants, r.known(s.Events), s.Card), nil
 		}
 		return scene.Open(ctx, r.visits.shoppers, &r.snapshot.Scene, call)
 	}
