@@ -9,14 +9,14 @@ RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     go build -trimpath -buildvcs=false -ldflags="-s -w" -o /out/satnav ./server \
-    && mkdir -p /out/data
+    && mkdir -p /out/data && install -d -m 0700 /out/data/keys
 
 FROM gcr.io/distroless/base-debian13:nonroot
 LABEL org.opencontainers.image.title="Satnav" \
       org.opencontainers.image.description="Mobile-backend personalisation: who, where and when in, suggestions and geofence triggers out" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /out/satnav /usr/local/bin/satnav
-# The volume takes over the owner of the folder that it covers: user nonroot.
+# A volume takes over the owner of the folder that it covers, /data or /data/keys: user nonroot.
 COPY --from=build --chown=65532:65532 /out/data /data
 VOLUME /data
 USER 65532:65532
