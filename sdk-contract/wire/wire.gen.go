@@ -3371,7 +3371,7 @@ type Used struct {
 	// Degraded What was missing and done without. `store`: nothing is known of the shopper now, so neither history nor position was used, and the fixes of the call were not taken in: send them again, in `trail`. More may come, such as `model`.
 	Degraded []string `json:"degraded,omitempty,omitzero"`
 
-	// Distrust Why a position was not trusted fully, or not used: `mocked`, `accuracy` (better than phones are), `jump` (farther from the track than anybody moves), `future` (later than our clock; geofences do not see it).
+	// Distrust Why a position was not trusted fully, or not used: `mocked`, `accuracy` (better than phones are), `jump` (farther from the track than anybody moves), `future` (later than our clock) or `past` (before the year 2000, as of a clock that is not set): geofences do not see those.
 	Distrust []string `json:"distrust,omitempty,omitzero"`
 
 	// History Whether loyalty history was used.

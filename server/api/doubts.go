@@ -86,6 +86,7 @@ var doubtTexts = map[string]string{
 	string(geo.DistrustAccuracy): "A position claimed to be more exact than phones are",
 	string(geo.DistrustJump):     "A position was farther away than anybody moves",
 	"future":                     "A position was of a time that has not come yet",
+	"past":                       "A position was of a time before phones told theirs",
 }
 
 func doubtsFrom(d *privacy.Doubts) wire.Doubts {

@@ -21,7 +21,7 @@ type check struct {
 	knobs
 	Data  string   `help:"Data folder, as serve has it." placeholder:"DIR"`
 	Ready string   `help:"Ask this server whether it is ready, and nothing else: exit 0 when it is, 1 when not." placeholder:"URL"`
-	Files []string `arg:"" optional:"" help:"Geofence files: GeoJSON or NDJSON."`
+	Files []string `arg:"" optional:"" help:"Geofence files: GeoJSON, NDJSON, KML, WKT or CSV."`
 }
 
 // Run checks everything and reports all that is wrong.

@@ -2,6 +2,7 @@ package command
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ type export struct {
 // exportGeofences writes them so that import reads them back.
 type exportGeofences struct {
 	knobs
-	Format   string `help:"One of ${enum}. GeoJSON and NDJSON hold everything; wkt holds polygons, csv polygons and circles, kml all shapes." enum:"geojson,ndjson,wkt,csv,kml" default:"geojson"`
+	Format   string `help:"One of ${enum}. GeoJSON and NDJSON hold everything; wkt holds polygons and no properties, csv polygons and circles, kml all shapes." enum:"geojson,ndjson,wkt,csv,kml" default:"geojson"`
 	Data     string `help:"Data folder; no server may be running on it (default satnav-data)." placeholder:"DIR"`
 	Retailer string `help:"The retailer." default:"demo"`
 }
@@ -42,7 +43,7 @@ func (e *exportGeofences) Run(ctx context.Context, std IO) (err error) {
 	defer func() { err = errors.Join(err, a.Close()) }()
 	out := bufio.NewWriter(std.Out)
 	to := writerOf(e.Format, out)
-	written, left := 0, 0
+	written, left, bare := 0, 0, 0
 	err = store.NewEntries(a.Documents).Each(ctx, e.Retailer, store.GeofenceEntry, func(entry store.Entry) error {
 		fence, err := entry.Geofence()
 		if err != nil {
@@ -55,13 +56,31 @@ func (e *exportGeofences) Run(ctx context.Context, std IO) (err error) {
 			return nil
 		}
 		written++
+		if loses(e.Format, &fence) {
+			bare++
+		}
 		return err
 	})
 	if err := errors.Join(err, to.end(), out.Flush()); err != nil {
 		return err
 	}
 	fmt.Fprintf(std.Err, "%d geofences exported, %d left out\n", written, left)
+	if bare > 0 {
+		fmt.Fprintf(std.Err, "%d of them have properties that %s has no words for: imported again, they would lose them; export geojson to keep all\n", bare, e.Format)
+	}
 	return nil
+}
+
+// loses tells whether a form leaves properties of a geofence out: WKT all of them, CSV those that are not ours.
+func loses(format string, g *geo.Geofence) bool {
+	switch format {
+	case "csv":
+		return g.Foreign != nil
+	case "wkt":
+		bare := geo.Geofence{ID: g.ID, Name: g.ID, Shape: g.Shape, Wants: geo.WantEnter | geo.WantExit}
+		return !bytes.Equal(bare.AppendFeature(nil), g.AppendFeature(nil))
+	}
+	return false
 }
 
 func writerOf(format string, out io.Writer) fenceWriter {

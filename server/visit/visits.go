@@ -215,11 +215,8 @@ func staysOf(snapshot *retailer.Snapshot, presence *geo.Presence) (stays []recom
 // nothing was decided and no time is waited for, neither before nor after: then memory is good enough.
 func (v *Visits) advance(snapshot *retailer.Snapshot, s *Signal, now *scene.Scene, answer *Answer) (change *store.Change, quiet bool) {
 	view, ok := who.Access(who.Location, now.Shopper)
-	fixes := now.Fixes
-	if kept := inTime(fixes, s.Arrived); len(kept) < len(fixes) {
-		fixes = kept
-		answer.Used.Distrust = append(answer.Used.Distrust, distrustFuture)
-	}
+	fixes, odd := inTime(now.Fixes, s.Arrived)
+	answer.Used.Distrust = append(answer.Used.Distrust, odd...)
 	if !ok || len(fixes) == 0 {
 		return nil, false
 	}
@@ -276,17 +273,43 @@ func handOver(before, after geo.Presence, asking geo.Fix) (geo.Presence, []geo.C
 	return after, settled
 }
 
-// distrustFuture is said of fixes that are later than our clock.
-const distrustFuture = "future"
+// What is said of fixes whose time cannot be: later than our clock, or from before there were phones that tell their position, as of
+// one whose clock is not set.
+const (
+	distrustFuture = "future"
+	distrustPast   = "past"
+)
 
-// inTime are the fixes that are not from the future. Suggestions may be asked for any instant, but what a geofence saw is
-// durable, and nobody was anywhere tomorrow.
-func inTime(fixes []geo.Fix, arrived time.Time) []geo.Fix {
-	future := func(fix geo.Fix) bool { return fix.At.After(arrived.Add(skewIgnored)) }
-	if !slices.ContainsFunc(fixes, future) {
-		return fixes
+// earliest is the first instant at which somebody may have been somewhere.
+var earliest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// inTime are the fixes whose time can be, and what is odd about the others. Suggestions may be asked for any instant, but what a
+// geofence saw is durable, and nobody was anywhere tomorrow.
+func inTime(fixes []geo.Fix, arrived time.Time) (kept []geo.Fix, odd []string) {
+	ahead, behind := 0, 0
+	for i := range fixes {
+		switch at := fixes[i].At; {
+		case at.After(arrived.Add(skewIgnored)):
+			ahead++
+		case at.Before(earliest):
+			behind++
+		}
 	}
-	return slices.DeleteFunc(slices.Clone(fixes), future)
+	if ahead+behind == 0 {
+		return fixes, nil
+	}
+	for _, fix := range fixes {
+		if !fix.At.After(arrived.Add(skewIgnored)) && !fix.At.Before(earliest) {
+			kept = append(kept, fix)
+		}
+	}
+	if ahead > 0 {
+		odd = append(odd, distrustFuture)
+	}
+	if behind > 0 {
+		odd = append(odd, distrustPast)
+	}
+	return kept, odd
 }
 
 // astray tells whether a presence was led into the future by a wrong clock, so that all that the phone tells

@@ -118,6 +118,27 @@ func TestFutureIsNotKept(t *testing.T) {
 	}
 }
 
+// TestClockThatIsNotSet holds that a position of 1900 or 1970 begins no visit, and hides none.
+func TestClockThatIsNotSet(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.draw("bakery", nil)
+	for _, at := range []time.Time{time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC), time.Unix(42, 0).UTC()} {
+		answer, err := w.visits.Answer(t.Context(), visit.Signal{
+			Key: anna, Arrived: w.now, At: at, Device: who.Permissions{Location: geo.Precise}, Fix: &geo.Fix{Point: bakery, AccuracyMeters: 6},
+		})
+		if err != nil || len(answer.Triggers) > 0 || !slices.Contains(answer.Used.Distrust, "past") {
+			t.Errorf("%v: told %v, used %+v, %v", at, answer.Triggers, answer.Used, err)
+		}
+	}
+	if _, err := w.shoppers.Shopper(t.Context(), anna); err == nil {
+		t.Error("something was kept of a visit that did not happen")
+	}
+	if told := w.walk(w.now, bakery, 3); len(told) != 1 {
+		t.Errorf("now: told %v, want one enter", told)
+	}
+}
+
 // TestReceiptOfLittle holds the receipt true where a call tells or wants next to nothing.
 func TestReceiptOfLittle(t *testing.T) {
 	t.Parallel()
