@@ -7,6 +7,7 @@ package scene
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"satnav/context/when"
@@ -23,6 +24,8 @@ type Scene struct {
 	// Fixes are what the crossing machine may see of the call: its trail as it came, then its own
 	// position. They are empty unless the shopper and the device allow it.
 	Fixes []geo.Fix
+	// Hidden is how many positions of the call were left out, since they tell of somebody at a sensitive place.
+	Hidden int
 }
 
 // Call is what one call says about the shopper: who, where, when and under which permissions.
@@ -104,6 +107,7 @@ func (s *Scene) locate(retailer *Retailer, call Call) {
 	if !ok {
 		return
 	}
+	s.hide(retailer.Stores, &call)
 	precision := s.Shopper.Device().Location
 	s.Place = where.Locate(retailer.Stores, call.Fix, call.Cell, precision)
 	if finest := retailer.Finest; finest > 0 && max(s.Place.Cell.Resolution(), s.Place.Resolution) > finest {
@@ -121,5 +125,24 @@ func (s *Scene) locate(retailer *Retailer, call Call) {
 	}
 	if s.Place.Known || len(s.Fixes) > 0 {
 		location.Use()
+	}
+}
+
+// hide takes the positions out of a call that tell of somebody at a hidden store, and counts them: nobody learns more of them.
+func (s *Scene) hide(stores *where.Stores, call *Call) {
+	hidden := func(fix geo.Fix) bool { return stores.Hides(fix.Point, fix.AccuracyMeters) }
+	if call.Fix != nil && hidden(*call.Fix) {
+		call.Fix = nil
+		call.Cell = 0 // it says the same
+		s.Hidden++
+	}
+	if stores.HidesCell(call.Cell) {
+		call.Cell = 0
+		s.Hidden++
+	}
+	if slices.ContainsFunc(call.Trail, hidden) {
+		shown := slices.DeleteFunc(slices.Clone(call.Trail), hidden)
+		s.Hidden += len(call.Trail) - len(shown)
+		call.Trail = shown
 	}
 }

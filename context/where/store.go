@@ -14,6 +14,7 @@ type Store struct {
 	Zone   *time.Location
 	Hours  *geo.Schedule // nil: not known, taken as open
 	Region string
+	Hidden bool // who was there says something sensitive about themselves: it is found by id only, and what happens there is not kept
 }
 
 // OpenAt tells whether the store is open; a store without hours is.

@@ -19,6 +19,8 @@ type Stores struct {
 	all  []*Store // by id
 	byID map[string]*Store
 	tree []node // a balanced tree in order: the root of tree[i:j] stands in the middle
+	// hidden is such a tree of the hidden stores, which are in no other.
+	hidden []node
 }
 
 type node struct {
@@ -46,11 +48,16 @@ func NewStores(stores []*Store) *Stores {
 	slices.SortFunc(s.all, func(a, b *Store) int { return cmp.Compare(a.ID, b.ID) })
 	s.tree = make([]node, 0, len(s.all))
 	for _, store := range s.all {
-		if store.Point.Check() == nil {
+		switch {
+		case store.Point.Check() != nil:
+		case store.Hidden:
+			s.hidden = append(s.hidden, node{unit(store.Point), store})
+		default:
 			s.tree = append(s.tree, node{unit(store.Point), store})
 		}
 	}
 	plant(s.tree, 0)
+	plant(s.hidden, 0)
 	return s
 }
 
@@ -92,6 +99,30 @@ func (s *Stores) All() []*Store {
 
 // Len is how many stores there are.
 func (s *Stores) Len() int { return len(s.All()) }
+
+// hiddenMeters is how near to a hidden store somebody may be there. So much at most does a vague fix reach farther.
+const hiddenMeters = 100
+
+// Hides tells whether who is at p, known to so many metres, may be at a hidden store.
+func (s *Stores) Hides(p geo.Point, accuracyMeters float64) bool {
+	if s == nil || len(s.hidden) == 0 || p.Check() != nil {
+		return false
+	}
+	best := nearest{squared: math.Inf(1)}
+	best.search(s.hidden, unit(p), 0)
+	return p.Distance(best.store.Point) <= hiddenMeters+min(max(accuracyMeters, 0), hiddenMeters)
+}
+
+// HidesCell tells whether a cell tells of somebody that they may be at a hidden store: those of about 200 m and finer do.
+func (s *Stores) HidesCell(c geo.Cell) bool {
+	if s == nil || len(s.hidden) == 0 || !c.Valid() || c.Resolution() < coarsestTelling {
+		return false
+	}
+	return s.Hides(c.Center(), hiddenMeters)
+}
+
+// coarsestTelling is the H3 resolution from which on a cell tells of one shop: its edge is about 200 m.
+const coarsestTelling = 9
 
 // Nearest returns the store that is nearest to p and its distance in metres; of several at the very same
 // place the one with the lowest id. It returns nil where there are no stores or p is no point.

@@ -181,3 +181,43 @@ func BenchmarkStoresNearest(b *testing.B) {
 		i++
 	}
 }
+
+// TestHidden holds the reach of a hidden store, near it and across the antimeridian, and that nobody finds it but by id.
+func TestHidden(t *testing.T) {
+	t.Parallel()
+	lisbon := geo.Point{Lat: 38.71, Lng: -9.13}
+	clinic, edge := &Store{ID: "clinic", Point: lisbon, Hidden: true}, &Store{ID: "edge", Point: geo.Point{Lat: 0, Lng: 180}, Hidden: true}
+	stores := NewStores([]*Store{clinic, edge, {ID: "bakery", Point: geo.Point{Lat: 38.72, Lng: -9.13}}})
+	north := func(meters float64) geo.Point { return geo.Point{Lat: lisbon.Lat + meters/111_195, Lng: lisbon.Lng} }
+	for _, c := range []struct {
+		name     string
+		p        geo.Point
+		accuracy float64
+		want     bool
+	}{
+		{"in it", lisbon, 5, true}, {"at its door", north(90), 0, true}, {"down the street", north(150), 5, false}, {"somewhere around", north(150), 80, true},
+		{"farther than anything vague reaches", north(250), 5_000, false}, {"beyond the antimeridian", geo.Point{Lat: 0, Lng: -179.9995}, 5, true},
+		{"in the bakery", geo.Point{Lat: 38.72, Lng: -9.13}, 5, false}, {"nowhere", geo.Point{Lat: 91}, 5, false},
+	} {
+		if got := stores.Hides(c.p, c.accuracy); got != c.want {
+			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
+		}
+	}
+	for resolution := range geo.MaxCellResolution + 1 {
+		if got := stores.HidesCell(geo.CellAt(lisbon, resolution)); got != (resolution >= coarsestTelling) {
+			t.Errorf("its cell of resolution %d: got %v", resolution, got)
+		}
+	}
+	if stores.HidesCell(geo.CellAt(geo.Point{Lat: 38.72, Lng: -9.13}, 10)) || stores.HidesCell(0) {
+		t.Error("another cell is hidden")
+	}
+	if near, _ := stores.Nearest(lisbon); near == nil || near.ID != "bakery" {
+		t.Errorf("nearest: got %+v, want the bakery", near)
+	}
+	if found, known := stores.ByID("clinic"); !known || found != clinic {
+		t.Errorf("by id: got %+v", found)
+	}
+	if (*Stores)(nil).Hides(lisbon, 5) || (*Stores)(nil).HidesCell(geo.CellAt(lisbon, 10)) || NewStores(nil).Hides(lisbon, 5) {
+		t.Error("no stores hide something")
+	}
+}

@@ -2980,6 +2980,9 @@ type Store struct {
 	// Region The region, for holidays. Absent: the retailer's.
 	Region string `json:"region,omitempty,omitzero"`
 
+	// Sensitive The sensitive category of which somebody tells by being there (health, religion and the like), `yes`, or `no`. Events at a sensitive place are refused (`sensitive_place`) and positions there are not used: both are counted, and kept nowhere. What was kept before stays until it is deleted.
+	Sensitive string `json:"sensitive,omitempty,omitzero"`
+
 	// Store The id. Absent: the one of the path, or one is made.
 	Store ID `json:"store,omitempty,omitzero"`
 
@@ -3137,7 +3140,10 @@ type StoredStore struct {
 	Lng    Longitude `json:"lng"`
 	Name   string    `json:"name"`
 	Region string    `json:"region,omitempty,omitzero"`
-	Store  string    `json:"store"`
+
+	// Sensitive The sensitive category of the place. Absent: none.
+	Sensitive string `json:"sensitive,omitempty,omitzero"`
+	Store     string `json:"store"`
 
 	// UpdatedAt The last edit.
 	UpdatedAt time.Time `json:"updated_at,omitempty,omitzero"`

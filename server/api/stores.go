@@ -33,7 +33,7 @@ func storeFrom(e store.Entry) (wire.StoredStore, error) {
 		return wire.StoredStore{}, err
 	}
 	return wire.StoredStore{
-		Store: e.ID, Name: kept.Name, Lat: kept.Lat, Lng: kept.Lng, Zone: kept.Zone, Hours: kept.Hours, Region: kept.Region,
+		Store: e.ID, Name: kept.Name, Lat: kept.Lat, Lng: kept.Lng, Zone: kept.Zone, Hours: kept.Hours, Region: kept.Region, Sensitive: kept.Sensitive,
 		Version: e.Version, UpdatedAt: e.At,
 	}, nil
 }
@@ -69,7 +69,7 @@ func (a *API) saveStore(c *fiber.Ctx, in wire.Store, id string, expect *int64, c
 	}
 	saved, err := a.Retailers.SaveStores(c.UserContext(), caller(c).Retailer, editor(c), []retailer.Change[retailer.Store]{{
 		ID: id, Expect: expect,
-		Value: retailer.Store{Name: in.Name, Lat: in.Lat, Lng: in.Lng, Zone: in.Zone, Hours: in.Hours, Region: in.Region},
+		Value: retailer.Store{Name: in.Name, Lat: in.Lat, Lng: in.Lng, Zone: in.Zone, Hours: in.Hours, Region: in.Region, Sensitive: in.Sensitive},
 	}})
 	if err != nil {
 		return err

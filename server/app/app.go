@@ -157,6 +157,8 @@ func (a *App) join(ctx context.Context) error {
 	a.Visits.Explore(a.Config.Suggestions.Explore)
 	a.Visits.Time(a.Outcomes.Answered)
 	a.Visits.Flag(a.metrics.OneSided)
+	a.Visits.Hides(a.metrics.HiddenFixes)
+	a.Diary.Hides(a.metrics.HiddenEvent)
 	if err := a.deliveries(); err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func (s *Sink) PutStores(ctx context.Context, rows []importer.Store) ([]importer
 			zone = row.Zone.String()
 		}
 		changes[i] = retailer.Change[retailer.Store]{ID: row.ID, Value: retailer.Store{
-			Name: row.Name, Lat: row.Position.Lat, Lng: row.Position.Lng, Zone: zone, Hours: row.Hours, Region: row.Region,
+			Name: row.Name, Lat: row.Position.Lat, Lng: row.Position.Lng, Zone: zone, Hours: row.Hours, Region: row.Region, Sensitive: row.Sensitive,
 		}}
 	}
 	return results(s.retailers.SaveStores(ctx, s.Retailer, s.editor(), changes))

@@ -48,6 +48,7 @@ const (
 	NoGrant    = "no_grant"           // the shopper has not granted the purpose that events are kept for
 	Undeclared = "undeclared_purpose" // nobody declared that such events are collected for the purpose
 	Paused     = "paused"             // the shopper wants nothing new to be kept
+	AtHidden   = "sensitive_place"    // it happened at a sensitive place: it is counted, and kept nowhere
 	SourceOff  = "source_off"         // the retailer has not turned the partner on that told it
 )
 
@@ -66,6 +67,7 @@ type Diary struct {
 	unknown   func(retailer string) // counts an item that the catalogue does not know
 	desk      *redemption.Desk      // nil: redemptions are only kept
 	watch     *watch
+	hides     func(retailer string) // counts an event at a sensitive place; nil: nobody counts
 }
 
 // New makes a diary. unknown is called for each event whose item is not in the catalogue.
@@ -75,6 +77,9 @@ func New(shoppers *store.Shoppers, retailers *retailer.Retailers, unknown func(r
 
 // Redeem sets who redeems offers of the catalogue. Call it before the first event.
 func (d *Diary) Redeem(desk *redemption.Desk) { d.desk = desk }
+
+// Hides sets who counts events at sensitive places, which are not kept. Call it before the first event.
+func (d *Diary) Hides(count func(retailer string)) { d.hides = count }
 
 // writers is how many shoppers are written at once: enough to share each sync of the disk, few enough
 // not to crowd out requests.
@@ -177,7 +182,9 @@ func (d *intake) record(ctx context.Context, shopper string, entries []Entry, mi
 	for _, i := range mine {
 		event := d.complete(d.snapshot, entries[i].Event, d.now)
 		if refused := d.refusal(&event); refused.Status != "" {
-			results[i] = refused
+			if results[i] = refused; refused.Code == AtHidden && d.hides != nil {
+				d.hides(d.snapshot.Retailer)
+			}
 			continue
 		}
 		if d.redeems(&event) {
@@ -204,6 +211,9 @@ func (d *intake) refusal(event *who.Event) Result {
 	if faults := event.Check(d.now); len(faults) > 0 {
 		return Result{Status: Refused, Code: Invalid, Field: faults[0].Field, Problem: faults[0].Problem}
 	}
+	if field := d.hidden(event); field != "" {
+		return Result{Status: Refused, Code: AtHidden, Field: field, Problem: "it happened at a sensitive place: nothing of it is kept; do not send it again"}
+	}
 	if problem := d.snapshot.Purposes.Collection(event); problem != "" {
 		return Result{Status: Refused, Code: Undeclared, Field: "purpose", Problem: problem}
 	}
@@ -211,6 +221,20 @@ func (d *intake) refusal(event *who.Event) Result {
 		return Result{Status: Refused, Code: SourceOff, Field: "source", Problem: fmt.Sprintf("the retailer takes nothing from %q: partners are off until /sources of the retailer's settings names them", event.Source)}
 	}
 	return Result{}
+}
+
+// hidden names the field by which an event tells that somebody was at a sensitive place; "": none does.
+func (d *intake) hidden(event *who.Event) string {
+	stores := d.snapshot.Scene.Stores
+	if at, known := stores.ByID(event.Store); known && at.Hidden {
+		return "store"
+	}
+	if event.Place != "" {
+		if cell, err := geo.ParseCell(event.Place); err == nil && stores.HidesCell(cell) {
+			return "place"
+		}
+	}
+	return ""
 }
 
 // recordFor keeps events of one shopper for one purpose: events[n] is entries[indexes[n]], completed.

@@ -17,6 +17,7 @@ type Metrics struct {
 	seconds  *prometheus.HistogramVec
 	inFlight prometheus.Gauge
 	unknown  *prometheus.CounterVec
+	hidden   *prometheus.CounterVec
 	oneSided *prometheus.CounterVec
 	shed     *prometheus.CounterVec
 	retailer *Label
@@ -42,6 +43,9 @@ func NewMetrics() *Metrics {
 		unknown: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "satnav_events_unknown_item_total", Help: "Events stored although their item is not in the catalogue, by retailer.",
 		}, []string{"retailer"}),
+		hidden: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "satnav_sensitive_places_total", Help: "Events and positions at sensitive places that were counted here and kept nowhere, by retailer.",
+		}, []string{"retailer", "what"}),
 		oneSided: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "satnav_suggestions_one_sided_total", Help: "Suggestions that hang on one kind of sign, by sign: it made more than four fifths of what speaks for them.",
 		}, []string{"sign"}),
@@ -52,7 +56,7 @@ func NewMetrics() *Metrics {
 	}
 	m.Registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector(),
-		m.calls, m.seconds, m.inFlight, m.unknown, m.oneSided, m.shed)
+		m.calls, m.seconds, m.inFlight, m.unknown, m.hidden, m.oneSided, m.shed)
 	return m
 }
 
@@ -101,6 +105,16 @@ func (m *Metrics) OneSided(sign string) { m.oneSided.WithLabelValues(sign).Inc()
 // many of them mean that the catalogue is late.
 func (m *Metrics) UnknownItem(retailer string) {
 	m.unknown.WithLabelValues(m.retailer.Of(retailer)).Inc()
+}
+
+// HiddenEvent counts an event at a sensitive place, which is not kept.
+func (m *Metrics) HiddenEvent(retailer string) { m.hid(retailer, "event", 1) }
+
+// HiddenFixes counts positions at sensitive places, which are not used.
+func (m *Metrics) HiddenFixes(retailer string, n int) { m.hid(retailer, "position", n) }
+
+func (m *Metrics) hid(retailer, what string, n int) {
+	m.hidden.WithLabelValues(m.retailer.Of(retailer), what).Add(float64(n))
 }
 
 // Other is the label of values beyond a label's bound.

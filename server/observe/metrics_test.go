@@ -21,6 +21,8 @@ func TestRouteCounts(t *testing.T) {
 	}
 	route.Begin()
 	m.UnknownItem("demo")
+	m.HiddenEvent("demo")
+	m.HiddenFixes("demo", 3)
 	got := scrape(t, m)
 	for _, want := range []string{
 		`satnav_http_calls_total{method="POST",route="/v1/context",status="1xx"} 1`,
@@ -32,6 +34,7 @@ func TestRouteCounts(t *testing.T) {
 		`satnav_http_call_seconds_bucket{method="POST",route="/v1/context",le="0.002"} 0`,
 		`satnav_http_calls_in_flight 1`,
 		`satnav_events_unknown_item_total{retailer="demo"} 1`,
+		`satnav_sensitive_places_total{retailer="demo",what="event"} 1`, `satnav_sensitive_places_total{retailer="demo",what="position"} 3`,
 		`go_goroutines `, `process_open_fds `, `go_build_info{`,
 	} {
 		if !strings.Contains(got, "\n"+want) {

@@ -137,7 +137,7 @@ func (r *Retailers) SaveStores(ctx context.Context, retailer string, by Editor, 
 		if c.Delete {
 			return nil, nil
 		}
-		c.Value.ID = c.ID
+		c.Value.ID, c.Value.Sensitive = c.ID, string(sensitive.Of(c.Value.Sensitive))
 		value, err := c.Value.Complete()
 		if err != nil {
 			return nil, err
@@ -206,6 +206,9 @@ func (r *Retailers) SaveGeofences(ctx context.Context, retailer string, by Edito
 		}
 		if err := ordinary(c.Value.Tags); err != nil {
 			return nil, err
+		}
+		if at, known := p.snapshot.Load().Scene.Stores.ByID(c.Value.Store); known && at.Hidden {
+			return nil, invalid([]Fault{{"/properties/store", fmt.Sprintf("%q is a sensitive place: what happens there is not kept; leave the geofence out", c.Value.Store)}})
 		}
 		if c.Value.Name == c.Value.ID {
 			c.Value.Name = c.ID

@@ -6,6 +6,7 @@ import (
 
 	"satnav/context/where"
 	"satnav/geo"
+	"satnav/server/sensitive"
 )
 
 // Store is a shop as its retailer describes it: what the API takes and gives, and what is kept.
@@ -17,6 +18,8 @@ type Store struct {
 	Zone   string  `json:"zone"`   // IANA name; empty: looked up from the position
 	Hours  string  `json:"hours"`  // in the notation of geo.ParseHours; empty: not known
 	Region string  `json:"region"` // begins with the country's ISO 3166 code; decides its holidays
+	// Sensitive is the category that who was there would tell of themselves; empty: none. What happens there is not kept.
+	Sensitive string `json:"sensitive,omitempty"`
 }
 
 // Complete fills what was left out: the name is the id, the zone that of the position.
@@ -46,7 +49,7 @@ func (s Store) Build() (*where.Store, error) {
 		faults = append(faults, Fault{"/zone", fmt.Sprintf("got %.40q, want a time zone of the IANA list such as \"Europe/Lisbon\"", s.Zone)})
 		zone = time.UTC
 	}
-	built := &where.Store{ID: s.ID, Name: s.Name, Point: point, Zone: zone, Region: s.Region}
+	built := &where.Store{ID: s.ID, Name: s.Name, Point: point, Zone: zone, Region: s.Region, Hidden: sensitive.Of(s.Sensitive) != sensitive.NoCategory}
 	if s.Hours != "" {
 		hours, err := geo.ParseHours(s.Hours, zone)
 		if err != nil {

@@ -30,6 +30,7 @@ type Visits struct {
 	book      *decision.Book
 	outbox    Outbox // nil: nobody wants to be told
 	explore   float64
+	hides     func(retailer string, n int)                               // nil: nobody counts
 	timed     func(retailer, experiment, arm string, took time.Duration) // nil: nobody wants to know
 	sided     oneSided
 	flag      func(sign string) // nil: nobody wants to know
@@ -47,6 +48,9 @@ func (v *Visits) Tell(outbox Outbox) { v.outbox = outbox }
 func (v *Visits) Time(timed func(retailer, experiment, arm string, took time.Duration)) {
 	v.timed = timed
 }
+
+// Hides sets who is told how many positions of a call were at sensitive places. Call it before the first answer.
+func (v *Visits) Hides(tell func(retailer string, n int)) { v.hides = tell }
 
 // Explore sets how often, from 0 to 1, the last place of an answer's list is left to chance. Call it before the first answer.
 func (v *Visits) Explore(often float64) { v.explore = often }
@@ -175,6 +179,9 @@ func (v *Visits) answer(ctx context.Context, snapshot *retailer.Snapshot, s *Sig
 		if len(change.Letters) > 0 {
 			v.outbox.Posted(s.Key.Retailer)
 		}
+	}
+	if now.Hidden > 0 && v.hides != nil {
+		v.hides(s.Key.Retailer, now.Hidden)
 	}
 	v.sided.count(s.Key.Retailer, answer.Suggestions, v.flag)
 	v.note(snapshot, s, &now, &answer, &made, known)
