@@ -21,6 +21,7 @@ func serve(t *testing.T, set func(*config.Config)) (a *App, url string) {
 	t.Helper()
 	c := config.Default()
 	c.Listen, c.Data = "127.0.0.1:0", t.TempDir()
+	c.Limits.Deadline, c.Limits.MaxWait = time.Minute, 0 // however busy the machine is
 	set(&c)
 	a, err := Open(t.Context(), Options{Config: c, Log: observe.NewLogger(io.Discard, "info", "text")})
 	if err != nil {
