@@ -249,7 +249,7 @@ var attributes = []Attribute{
 		real: func(f *frame) (float64, bool) { return margin(f.candidate) }},
 	{Name: "candidate.stock", Type: Whole, Candidate: true, Optional: true, Doc: "Pieces in stock.",
 		whole: func(f *frame) (int64, bool) { return f.candidate.Stock.get() }},
-	{Name: "candidate.score", Type: Real, Candidate: true, Doc: "How likely the shopper takes it now, 0 to 1, before rules.",
+	{Name: "candidate.score", Type: Real, Candidate: true, Purpose: who.Loyalty, Doc: "How likely the shopper takes it now, 0 to 1, before rules.",
 		real: func(f *frame) (float64, bool) { return f.candidate.Score, !math.IsNaN(f.candidate.Score) }},
 	{Name: "candidate.in_basket", Type: Flag, Candidate: true, Doc: "It is in the basket.",
 		flag: sure(func(f *frame) bool { return f.candidate.InBasket })},

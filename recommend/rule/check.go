@@ -206,6 +206,9 @@ func (i *inspection) purposes() {
 			i.say(fmt.Sprintf("uses[%d]", n), fmt.Sprintf("purpose %q is not declared", p), "declare it, with a notice that shoppers read, before data is used for it")
 		}
 	}
+	if p := i.rule.Trigger.purpose(); p != "" && !named[p] && slices.ContainsFunc(i.rule.Then, func(a Action) bool { return a.Kind == Price }) {
+		i.say("trigger", fmt.Sprintf("a price by the trigger %q depends on what is known of the shopper for purpose %q", i.rule.Trigger.Kind, p), fmt.Sprintf("add %q to uses", p))
+	}
 	missing := map[who.Purpose][]string{}
 	for _, n := range i.formula.uses {
 		if a := &attributes[n]; a.Purpose != "" && !named[a.Purpose] {
@@ -391,7 +394,7 @@ func (i *inspection) offer(at string, o *Offer) {
 	if o.ID == "" {
 		i.say(at+"id", "the offer has no id", "name it: redemptions are counted by it")
 	}
-	if o.Neutral == "" && i.formula != nil && i.formula.personal() {
+	if o.Neutral == "" && (i.formula != nil && i.formula.personal() || i.rule.Trigger.purpose() != "") {
 		i.say(at+"neutral", "the price depends on what is known of the shopper, and no neutral alternative is named", "say what everyone can have: the list price, or an offer for all")
 	}
 	if i.house.Catalogue == nil || i.formula == nil {

@@ -112,6 +112,22 @@ func TestCheck(t *testing.T) {
 		{"no neutral alternative", func(r *Rule) {
 			r.When, r.Then = `shopper.tier == "gold"`, []Action{{Kind: Price, Offer: &Offer{ID: "o", PercentOff: 5}}}
 		}, []string{`then[0].offer.neutral: the price depends on what is known of the shopper`}},
+		{"a price by the score", func(r *Rule) {
+			r.Uses, r.When, r.Then = nil, `candidate.score > 0.3`, []Action{{Kind: Price, Offer: &Offer{ID: "o", PercentOff: 5}}}
+		}, []string{`when 1:1: candidate.score may be read for purpose "loyalty" only`, `then[0].offer.neutral: the price depends`}},
+		{"a price on a crossing", func(r *Rule) {
+			r.Uses, r.Trigger, r.Then = nil, Trigger{Kind: OnCrossing}, []Action{{Kind: Price, Offer: &Offer{ID: "o", PercentOff: 5}}}
+		}, []string{`trigger: a price by the trigger "crossing" depends on what is known of the shopper for purpose "location": add "location" to uses`, `then[0].offer.neutral: the price depends`}},
+		{"a price on an event", func(r *Rule) {
+			r.Uses, r.Trigger, r.Then = nil, Trigger{Kind: OnEvent, Event: "like"}, []Action{{Kind: Price, Offer: &Offer{ID: "o", PercentOff: 5}}}
+		}, []string{`trigger: a price by the trigger "event" depends on what is known of the shopper for purpose "loyalty"`, `then[0].offer.neutral: the price depends`}},
+		{"a price by a schedule's letter", func(r *Rule) {
+			r.Uses, r.Trigger, r.Then = nil, Trigger{Kind: OnSchedule}, []Action{{Kind: Price, Offer: &Offer{ID: "o", PercentOff: 5}}}
+			r.Schedule.Hours = []Hours{{"08:00", "09:00"}}
+		}, []string{`trigger: a price by the trigger "schedule" depends on what is known of the shopper for purpose "loyalty"`, `then[0].offer.neutral: the price depends`}},
+		{"a price on a crossing, told as it should be", func(r *Rule) {
+			r.Trigger, r.Then = Trigger{Kind: OnCrossing}, []Action{{Kind: Price, Offer: &Offer{ID: "o", PercentOff: 5, Neutral: "The list price."}}}
+		}, nil},
 		{"a message in no language", then(Action{Kind: Say, Text: map[string]string{"elvish!": "mae"}}), []string{`then[0].text.elvish!: "elvish!" is not a language`}},
 		{"a misspelt placeholder", then(Action{Kind: Say, Text: map[string]string{"en": "Dear {shopper.teir}"}}), []string{`then[0].text.en: there is no attribute "shopper.teir": did you mean "shopper.tier"?`}},
 		{"a reminder at once", then(Action{Kind: Remind, Text: map[string]string{"en": "Milk?"}, AfterSeconds: 0}), []string{`then[0].after_s: got 0`}},
@@ -205,3 +221,54 @@ func TestNothingSensitiveIsNamed(t *testing.T) {
 		}
 	}
 }
+
+// TestPersonalPrices holds that a price is personal wherever something known of the shopper decides about it: the trigger, or any attribute but those that
+// are the same for everybody, or that the call itself brings.
+func TestPersonalPrices(t *testing.T) {
+	t.Parallel()
+	everybodys := []string{"candidate.brand", "candidate.category", "candidate.in_basket", "candidate.item", "candidate.kind", "candidate.list_price",
+		"candidate.margin", "candidate.on_list", "candidate.price", "candidate.stock", "candidate.tags", "candidate.with_basket"}
+	for _, a := range Attributes() {
+		object, _, _ := strings.Cut(a.Name, ".")
+		want := !slices.Contains([]string{"moment", "basket", "doing"}, object) && !slices.Contains(everybodys, a.Name)
+		if got := a.Purpose != ""; got != want {
+			t.Errorf("%s is read for a purpose: %v, want %v", a.Name, got, want)
+		}
+	}
+	for _, kind := range TriggerKinds {
+		for _, named := range []bool{false, true} {
+			r := Rule{ID: "o", Uses: []who.Purpose{who.Loyalty, who.Location}, Trigger: Trigger{Kind: kind}, When: `candidate.item == "oat-milk"`}
+			r.Schedule.Hours = []Hours{{"00:00", "24:00"}}
+			r.Then = []Action{{Kind: Price, Offer: &Offer{ID: "o", PercentOff: 5, Neutral: "The list price."}}}
+			house := testHouse
+			if named {
+				house.Offers, r.Then = oneOffer{*r.Then[0].Offer}, []Action{{Kind: Price, Offer: &Offer{ID: "o"}}}
+			}
+			set, err := NewSet("1", []Rule{r}, house)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request := set.Begin(&Scene{Trigger: Happening{Kind: kind, Rule: "o"}}, nil)
+			goods, _ := shop{}.Item("oat-milk")
+			var e Effect
+			request.Candidate(&Candidate{Kind: "product", Item: "oat-milk", Price: goods.Price, Cost: goods.Cost}, &e)
+			if want := kind != OnAnswer; e.Offer == nil || e.Personal != want {
+				t.Errorf("%s, an offer of the catalogue %v: %+v, want a price that is personal: %v", kind, named, e, want)
+			}
+			request.Release()
+			if !named || kind == OnAnswer {
+				continue
+			}
+			house.Offers = oneOffer{Offer{ID: "o", PercentOff: 5}}
+			if problems := Check(&r, &house); !slices.ContainsFunc(problems, func(p Problem) bool { return strings.Contains(p.Text, "no neutral alternative") }) {
+				t.Errorf("%s, an offer of the catalogue without a neutral alternative: %v", kind, problems)
+			}
+		}
+	}
+}
+
+// oneOffer is a catalogue of one offer.
+type oneOffer struct{ Offer }
+
+func (o oneOffer) Named(id string) (Named, bool) { return Named{Offer: o.Offer}, id == o.ID }
+func (o oneOffer) IDs() []string                 { return []string{o.ID} }

@@ -95,7 +95,7 @@ func (i *inspection) join(m *member) {
 			i.say(at, fmt.Sprintf("with the condition of the offer %q: %s", offer.ID, problems[0].Text), problems[0].Mend)
 			return
 		}
-		if offer.priced() && offer.Neutral == "" && f.personal() {
+		if offer.priced() && offer.Neutral == "" && (f.personal() || m.rule.Trigger.purpose() != "") {
 			i.say(at, fmt.Sprintf("the price depends on what is known of the shopper, and the offer %q names no neutral alternative", offer.ID), "say in the offer what everyone can have (neutral)")
 			return
 		}

@@ -62,6 +62,17 @@ type Trigger struct {
 	Event       string      `json:"event,omitempty"`        // one of who.EventKinds; empty: any
 }
 
+// purpose is the one under which it is known that the trigger happened to a shopper; empty: the shopper asked.
+func (t *Trigger) purpose() who.Purpose {
+	switch t.Kind {
+	case OnCrossing:
+		return who.Location
+	case OnEvent, OnSchedule:
+		return who.Loyalty
+	}
+	return ""
+}
+
 // ActionKind is what a rule does.
 type ActionKind string
 

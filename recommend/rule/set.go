@@ -45,7 +45,7 @@ type member struct {
 	candidate []int32 // numbers of its candidate parts
 	keyed     bool    // the index finds it
 	acts      bool    // it does more with a candidate than to speak beside it
-	personal  bool    // its condition reads what is known of the shopper
+	personal  bool    // its condition reads what is known of the shopper, or its trigger is something that the shopper did
 
 	named       bool  // it names an offer of the catalogue
 	gives       bool  // that is all it does, and the offer is no lower price: nothing is done to candidates
@@ -148,7 +148,7 @@ func (s *Set) add(n int32, numbers map[string]int32) {
 	m := &s.members[n]
 	kind := cmp.Or(m.rule.Trigger.Kind, OnAnswer)
 	s.byKind[kind] = append(s.byKind[kind], n)
-	m.personal = m.formula.personal()
+	m.personal = m.formula.personal() || m.rule.Trigger.purpose() != ""
 	if m.named {
 		s.naming = append(s.naming, n)
 	}
