@@ -242,6 +242,9 @@ func (b *bench) prepare(ctx context.Context, address string) (err error) {
 	return err
 }
 
+// comeBack is how long is waited, while nothing is measured, before a refused call is made again.
+const comeBack = 100 * time.Millisecond
+
 // warm lets everybody call once, so that what is measured is a server at work, and returns an answer of
 // middling length.
 func (b *bench) warm(ctx context.Context) (reply []byte, err error) {
@@ -262,6 +265,10 @@ func (b *bench) warm(ctx context.Context) (reply []byte, err error) {
 			defer func() { _ = c.client.close() }() // nothing is left to send
 			for who := int(next.Add(1)) - 1; who < len(b.traffic.people) && ctx.Err() == nil; who = int(next.Add(1)) - 1 {
 				answer, err := c.send(who, false, 10)
+				for told := (*refusal)(nil); errors.As(err, &told) && ctx.Err() == nil; { // a server that is still busy with what came before
+					time.Sleep(comeBack)
+					answer, err = c.send(who, false, 10)
+				}
 				mu.Lock()
 				if err != nil && failed == nil {
 					failed = fmt.Errorf("warming up: %w", err)
