@@ -82,6 +82,12 @@ func (s *Shopper) Revision() int64 { return s.revision }
 // Grants are the decisions in force. They are about the data, not part of it: reading them needs no purpose.
 func (s *Shopper) Grants() Grants { return s.grants }
 
+// Lets tells whether what is kept for a purpose may be used while no device is there to reduce that: it is granted, and the shopper has not paused.
+// Who hands on what was found earlier asks it at that moment.
+func (s *Shopper) Lets(p Purpose) bool {
+	return s != nil && s.grants.Holds(p) && s.Preferences().Paused.IsZero()
+}
+
 // Preferences are what the shopper said about the use of their data; never nil, and nobody may change them. Like grants they are
 // about the data: reading them needs no purpose.
 func (s *Shopper) Preferences() *Preferences {

@@ -19,7 +19,7 @@ var staff = []identity.Role{identity.Manager, identity.Product, identity.Admin}
 var readsOnly = []string{"MatchGeofences", "ReplayGeofences", "CheckRule"}
 
 // aboutShoppers are the operations by which staff read what is known of shoppers.
-var aboutShoppers = []string{"PostSuggestionsBatch", "SimulateRules", "GetAudit", "GetErasure", "ListAppeals"}
+var aboutShoppers = []string{"PostSuggestionsBatch", "SimulateRules", "GetAudit", "GetErasure", "ListAppeals", "StreamTriggers", "ListDeliveries"}
 
 // logged is what an operation that succeeded is in the audit log; empty: nothing.
 func logged(op *operation, role identity.Role) audit.Action {

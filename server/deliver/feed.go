@@ -13,7 +13,7 @@ import (
 )
 
 // Feed follows the triggers of a retailer as they become durable, in any process, for those who look on for a while. It
-// promises less than a webhook: who is away for longer than the store keeps triggers misses some. It is safe for concurrent use.
+// promises less than a webhook: who is away for longer than feedBack misses some, and so does who asks after the shopper took back the permission. It is safe for concurrent use.
 type Feed struct {
 	shoppers *store.Shoppers
 	now      func() time.Time
@@ -37,12 +37,13 @@ const (
 	feedEvery   = 250 * time.Millisecond
 	feedOverlap = 5 * time.Second // commits become visible out of order
 	feedPage    = 200
+	feedBack    = 5 * time.Minute // a stream is for looking on: where people were earlier is not told by it
 )
 
 // ErrFeedCursor says that a cursor is none of Follow's.
 var ErrFeedCursor = errors.New("not a cursor of this stream")
 
-// Begin is where Follow goes on after a cursor; empty is from now on. Ask before whoever looks on is told that the stream is
+// Begin is where Follow goes on after a cursor, but for feedBack at most; empty is from now on. Ask before whoever looks on is told that the stream is
 // open: what happens from then on is theirs.
 func (f *Feed) Begin(cursor string) (time.Time, error) {
 	if cursor == "" {
@@ -53,7 +54,11 @@ func (f *Feed) Begin(cursor string) (time.Time, error) {
 	if err != nil || milliseconds < 0 || milliseconds > f.now().Add(24*time.Hour).UnixMilli() {
 		return time.Time{}, ErrFeedCursor
 	}
-	return time.UnixMilli(milliseconds).Add(-feedOverlap), nil
+	since, first := time.UnixMilli(milliseconds).Add(-feedOverlap), f.now().Add(-feedBack).Truncate(time.Millisecond)
+	if since.Before(first) {
+		return first, nil
+	}
+	return since, nil
 }
 
 // Follow calls emit with each trigger since an instant, see Begin, and idle each time that there are no more for now, until the

@@ -274,6 +274,22 @@ func TestStream(t *testing.T) {
 	for told.ID != ids[1] { // the first may come again
 		_, told = next(lines)
 	}
+	h.call(t, cleo, "PUT", "/v1/me/permissions", `{"grants":{"location":false}}`).wants(200)
+	dora := h.as(t, identity.Claims{Role: identity.Shopper, Retailer: retailer, Subject: canary("dora-of-stream")})
+	for _, fix := range walk(time.Now().Add(-20*time.Minute), [2]float64{38.71, -9.14}, [2]float64{38.73, -9.14}) {
+		h.ask(t, dora, fix)
+	}
+	if err := response.Body.Close(); err != nil {
+		t.Error(err)
+	}
+	response, lines = open(first)
+	if _, told = next(lines); told.Shopper != "dora-of-stream" {
+		t.Errorf("after the withdrawal: got %+v, which the shopper took back", told)
+	}
+	log := string(h.call(t, admin, "GET", "/v1/admin/audit", nil).wants(200).body)
+	if !strings.Contains(log, "StreamTriggers") {
+		t.Errorf("the audit log does not tell who looked on: %.500s", log)
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- h.stop() }()
 	for lines.Scan() { // the process closes it

@@ -102,8 +102,8 @@ type ToldCrossing struct {
 	Position Position // in the listing, from which to continue after it
 }
 
-// Told lists the crossings of a retailer that were told, in order of time, after a position, and whether more follow. One of
-// a shopper who was forgotten meanwhile is left out. Commits become visible out of order: read the last seconds again.
+// Told lists the crossings of a retailer that were told, in order of time, after a position, and whether more follow. Those of
+// a shopper who was forgotten meanwhile, or does not let the location be used now, are left out. Commits become visible out of order: read the last seconds again.
 func (s *Shoppers) Told(ctx context.Context, retailer string, after Position, limit int) (found []ToldCrossing, next Position, more bool, err error) {
 	spelt := strings.TrimSuffix(string(appendRetailer(nil, retailer)), "/")
 	page, more, err := s.documents.Marked(ctx, toldMark, spelt, after, time.Time{}, limit)
@@ -115,6 +115,12 @@ func (s *Shoppers) Told(ctx context.Context, retailer string, after Position, li
 		next = m.Position()
 		told := ToldCrossing{Position: next}
 		if told.Key, err = s.KeyOf(ctx, m.Partition); errors.Is(err, ErrNotFound) {
+			continue
+		} else if err != nil {
+			return nil, after, false, err
+		}
+		shopper, err := s.Shopper(ctx, told.Key)
+		if errors.Is(err, who.ErrUnknown) || errors.Is(err, ErrErasing) || err == nil && !shopper.Lets(who.Location) {
 			continue
 		} else if err != nil {
 			return nil, after, false, err
