@@ -16,6 +16,10 @@ const (
 	ByHold            Source = "legal_hold"       // withdrawn by it: what must be kept is not used
 )
 
+// Withdraws tells whether the decision takes a permission back, with which goes what rests on it. Under a restriction or a legal hold a purpose is
+// only not used: all of it is kept.
+func (g *Grant) Withdraws() bool { return !g.Given && g.Source != ByRestriction && g.Source != ByHold }
+
 // Restricts tells whether the shopper wants what is known to be kept and not used, until they say otherwise.
 func (g Grants) Restricts() bool {
 	return slices.ContainsFunc(g, func(grant Grant) bool { return !grant.Given && grant.Source == ByRestriction })

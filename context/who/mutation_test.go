@@ -57,7 +57,7 @@ var mutations = []mutation{
 	{"an event needs the grant", "server/store/shoppers_diary.go", "return !grants.Holds(events[i].For())", "return false", storeTests, "TestStrangerWithoutTheGrantIsRefused", false},
 	{"a pause keeps nothing", "server/store/shoppers_diary.go", "wishes != nil && !wishes.Paused.IsZero()", "wishes != nil && false", endToEnd, "TestPause", false},
 	{"the crowd counts what is granted", "server/store/shoppers_each.go", "if !grants.Holds(who.Loyalty) {", "if false {", storeTests, "TestEachTells", false},
-	{"records go with the grant", "server/store/shoppers_record.go", "return g.Purpose == p && !g.Given", "return false", storeTests, "TestRecordsFollowGrants", false},
+	{"records go with the grant", "server/store/shoppers_record.go", "return g.Purpose == p && g.Withdraws()", "return false", storeTests, "TestRecordsFollowGrants", false},
 	{"another process may have committed", "server/store/shoppers.go", "if revision == k.revision {", "if revision >= k.revision {", storeTests, "TestWithdrawalHolds", false},
 	{"a commit is decided on what was read", "server/store/shoppers.go", "Expect: &expect, Put: batch.put, Delete: gone", "Put: batch.put, Delete: gone", storeTests, "TestWithdrawalHolds|TestCommitIsDecided", false},
 	{"a slow reader brings nothing old", "server/store/shoppers_cache.go", "stripe.Load() != before || found", "found", storeTests, "TestSlowAnswers|TestWithdrawalHolds", false},

@@ -306,6 +306,11 @@ func (d *intake) grant(ctx context.Context, key who.Key) error {
 			}
 			return store.ErrNoGrant
 		}
+		if err := d.shoppers.Held(ctx, key); errors.Is(err, store.ErrHeld) {
+			return store.ErrNoGrant
+		} else if err != nil {
+			return err
+		}
 		_, err = d.shoppers.Commit(ctx, key, shopper.Revision(), store.Change{At: d.now, Grants: []who.Grant{*d.imported}})
 		if err == nil || !errors.Is(err, store.ErrConflict) || try == grantTries {
 			return err

@@ -180,8 +180,11 @@ func TestHoldKeeps(t *testing.T) {
 		t.Errorf("what is held is used: %s", grants)
 	}
 	city.call(t, admin, "POST", "/v1/admin/erasures", `{"shopper":"held"}`).wants(409)
-	if page := read[wire.Diary](city.call(t, me, "GET", "/v1/me/diary", nil).wants(200)); len(page.Entries) == 0 {
-		t.Error("what is held was erased")
+	city.call(t, me, "PUT", "/v1/me/permissions", `{"grants":{"loyalty":true}}`).wants(409)
+	city.call(t, me, "PUT", "/v1/me/diary/e-1", `{"quantity":2}`).wants(409)
+	city.call(t, me, "DELETE", "/v1/me/diary/e-1", nil).wants(409)
+	if page := string(city.call(t, me, "GET", "/v1/me/diary", nil).wants(200).body); !strings.Contains(page, `"milk"`) {
+		t.Errorf("what is held was erased, or changed: %s", page)
 	}
 	city.call(t, admin, "DELETE", "/v1/admin/holds/held", nil).wants(204)
 	city.call(t, admin, "POST", "/v1/admin/erasures", `{"shopper":"held"}`).wants(200)

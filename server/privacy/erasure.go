@@ -24,8 +24,8 @@ import (
 	"satnav/server/store/audit"
 )
 
-// ErrHeld says that what is known of the shopper is under a legal hold and may not be erased.
-var ErrHeld = errors.New("a legal hold keeps what is known of the shopper")
+// ErrHeld says that what is known of the shopper is under a legal hold: it may be neither erased, nor changed, nor used.
+var ErrHeld = store.ErrHeld
 
 // Actor is who does something about somebody's data.
 type Actor struct {

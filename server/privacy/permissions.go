@@ -68,7 +68,7 @@ func (p *Permissions) shopper(ctx context.Context, key who.Key) (*who.Shopper, *
 
 // Decide keeps a shopper's decisions, durably, with the promise of an entry in the audit log: true grants a purpose, false withdraws it. It holds from
 // the next request on. Purposes that are not declared must be refused before. language is that of the notices which the
-// shopper read; empty: the retailer's first.
+// shopper read; empty: the retailer's first. Under a legal hold nothing can be granted: that is ErrHeld.
 func (p *Permissions) Decide(ctx context.Context, key who.Key, decisions map[who.Purpose]bool, language string, now time.Time) (who.Grants, error) {
 	return p.decide(ctx, key, decisions, who.ByShopper, language, now)
 }
@@ -82,14 +82,20 @@ func (p *Permissions) Restrict(ctx context.Context, key who.Key, now time.Time) 
 	if err != nil {
 		return err
 	}
-	decisions := map[who.Purpose]bool{}
-	for _, grant := range shopper.Grants() {
-		if grant.Given {
-			decisions[grant.Purpose] = false
+	for grants := shopper.Grants(); ; { // until nothing is granted: the shopper may have decided meanwhile
+		decisions := map[who.Purpose]bool{}
+		for _, grant := range grants {
+			if grant.Given {
+				decisions[grant.Purpose] = false
+			}
+		}
+		if len(decisions) == 0 {
+			return nil
+		}
+		if grants, err = p.decide(ctx, key, decisions, who.ByHold, "", now); err != nil {
+			return err
 		}
 	}
-	_, err = p.decide(ctx, key, decisions, who.ByHold, "", now)
-	return err
 }
 
 func (p *Permissions) decide(ctx context.Context, key who.Key, decisions map[who.Purpose]bool, source who.Source, language string, now time.Time) (who.Grants, error) {
@@ -97,6 +103,14 @@ func (p *Permissions) decide(ctx context.Context, key who.Key, decisions map[who
 		shopper, snapshot, err := p.shopper(ctx, key)
 		if err != nil {
 			return nil, err
+		}
+		for _, given := range decisions {
+			if given { // asked after the shopper was read: a hold that comes later finds this commit, or makes it start over
+				if err := p.shoppers.Held(ctx, key); err != nil {
+					return nil, err
+				}
+				break
+			}
 		}
 		change := store.Change{At: now, Defaults: snapshot.Scene.Defaults, Owed: true}
 		for _, declared := range snapshot.Purposes.All() {

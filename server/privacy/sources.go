@@ -50,7 +50,7 @@ func (s *Sources) Run(ctx context.Context, log *slog.Logger) {
 }
 
 // Drop deletes all that came from a source: it is durably asked for when this returns, and done as far as two seconds reach; Run does the rest. What
-// comes from the source meanwhile may stay: take it off the retailer's settings first. A drop that is asked for again begins anew.
+// is under a legal hold stays. What comes from the source meanwhile may stay: take it off the retailer's settings first. A drop that is asked for again begins anew.
 func (s *Sources) Drop(ctx context.Context, retailer, source string, by Actor) (store.Drop, error) {
 	asked := s.now().UTC().Truncate(time.Millisecond)
 	d := store.Drop{Retailer: retailer, Source: source, Asked: asked, Resume: asked.Add(resumeAfter)}
@@ -86,7 +86,7 @@ func (s *Sources) goOn(ctx context.Context, d store.Drop) (store.Drop, error) {
 		}
 		for {
 			removed, err := s.remove(ctx, key, func(e store.DiaryEntry) bool { return e.Event != nil && e.Event.Source == d.Source })
-			if err != nil && !errors.Is(err, who.ErrUnknown) && !errors.Is(err, store.ErrErasing) {
+			if err != nil && !errors.Is(err, who.ErrUnknown) && !errors.Is(err, store.ErrErasing) && !errors.Is(err, store.ErrHeld) {
 				return false, err
 			}
 			if d.Removed += removed; removed == 0 {

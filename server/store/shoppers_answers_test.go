@@ -55,16 +55,20 @@ func stored(t testing.TB, s *store.Shoppers, documents store.Documents) int {
 // stored, when it is granted again, and when the shopper is erased.
 func TestRecordsFollowGrants(t *testing.T) {
 	t.Parallel()
-	decide := func(t *testing.T, s *store.Shoppers, at time.Time, purpose who.Purpose, yes bool) {
+	decided := func(t *testing.T, s *store.Shoppers, at time.Time, purpose who.Purpose, yes bool, source who.Source) {
 		t.Helper()
 		revision := int64(0)
 		if shopper, err := s.Shopper(ctx, anna); err == nil {
 			revision = shopper.Revision()
 		}
-		_, err := s.Commit(ctx, anna, revision, store.Change{At: at, Defaults: given, Grants: []who.Grant{{Purpose: purpose, Given: yes, At: at, Source: who.ByShopper}}})
+		_, err := s.Commit(ctx, anna, revision, store.Change{At: at, Defaults: given, Grants: []who.Grant{{Purpose: purpose, Given: yes, At: at, Source: source}}})
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+	decide := func(t *testing.T, s *store.Shoppers, at time.Time, purpose who.Purpose, yes bool) {
+		t.Helper()
+		decided(t, s, at, purpose, yes, who.ByShopper)
 	}
 	later := func(s int) time.Time { return now.Add(time.Duration(s) * time.Second) }
 	for _, c := range []struct {
@@ -91,6 +95,17 @@ func TestRecordsFollowGrants(t *testing.T) {
 			keep(t, s, answered("b", later(2), who.Loyalty))
 			decide(t, s, later(3), who.Location, false)
 		}, []string{"b"}, 1},
+		{"under a legal hold", func(t *testing.T, s *store.Shoppers) {
+			keep(t, s, answered("a", later(1), who.Loyalty))
+			decided(t, s, later(3), who.Loyalty, false, who.ByHold)
+		}, nil, 1},
+		{"restricted, and kept beyond its time", func(t *testing.T, s *store.Shoppers) {
+			keep(t, s, answered("a", later(1), who.Loyalty))
+			decided(t, s, later(3), who.Loyalty, false, who.ByRestriction)
+			if n, err := s.ExpireRecords(ctx, later(3).Add(10*keptFor), keptFor); n != 0 || err != nil {
+				t.Errorf("got %d, %v", n, err)
+			}
+		}, nil, 1},
 		{"both withdrawn", func(t *testing.T, s *store.Shoppers) {
 			keep(t, s, answered("a", later(1), who.Loyalty), answered("b", later(2), who.Location))
 			decide(t, s, later(3), who.Location, false)

@@ -10,13 +10,16 @@ import (
 )
 
 // Correct puts another event in the place of the one with an id, and counts the history anew, in one commit. correct gets the event as it
-// is kept and returns what it should have said; id and purpose stay. It returns ErrNotFound where the diary has no such event; step is how the
+// is kept and returns what it should have said; id and purpose stay. It returns ErrNotFound where the diary has no such event, and under a legal hold ErrHeld; step is how the
 // history changed, nil: not at all.
 func (s *Shoppers) Correct(ctx context.Context, key who.Key, id string, correct func(who.Event) (who.Event, error)) (step *Step, err error) {
 	partition := s.Partition(key)
 	for range recordTries {
 		k, err := s.find(ctx, key, partition)
 		if err != nil {
+			return nil, err
+		}
+		if err := s.held(ctx, partition); err != nil {
 			return nil, err
 		}
 		var was, is *who.Event

@@ -49,7 +49,7 @@ func (d *dues) of(p who.Purpose, at time.Time) (due time.Time) {
 		due = at.Add(keep.Age)
 	}
 	for i := range d.grants {
-		if g := &d.grants[i]; g.Purpose == p && !g.Given && g.Source != who.ByRestriction && g.Source != who.ByHold {
+		if g := &d.grants[i]; g.Purpose == p && g.Withdraws() {
 			due = earlier(due, g.At.Add(keep.Withdrawn))
 		}
 	}

@@ -304,13 +304,18 @@ func (s *Shoppers) eachRecords(ctx context.Context, partition string, f func(id 
 	return nil
 }
 
-// withdrawn lists the documents of records that were made for a purpose which is now withdrawn: they go with it.
+// withdrawn lists the documents of records that were made for a purpose which is now withdrawn: they go with it, but under a legal hold.
 func (s *Shoppers) withdrawn(ctx context.Context, partition string, decisions []who.Grant) (ids []string, err error) {
 	gone := func(p who.Purpose) bool {
-		return slices.ContainsFunc(decisions, func(g who.Grant) bool { return g.Purpose == p && !g.Given })
+		return slices.ContainsFunc(decisions, func(g who.Grant) bool { return g.Purpose == p && g.Withdraws() })
 	}
-	if !slices.ContainsFunc(decisions, func(g who.Grant) bool { return !g.Given }) {
+	if !slices.ContainsFunc(decisions, func(g who.Grant) bool { return g.Withdraws() }) {
 		return nil, nil
+	}
+	if err := s.held(ctx, partition); errors.Is(err, ErrHeld) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
 	}
 	err = s.eachRecords(ctx, partition, func(id string, records []DecisionRecord) {
 		if slices.ContainsFunc(records, func(r DecisionRecord) bool { return slices.ContainsFunc(r.Used.Purposes, gone) }) {
@@ -329,7 +334,7 @@ func answeredUntil(first time.Time, keep time.Duration) Document {
 	}
 }
 
-// ExpireRecords removes records that have been kept for their time, of any shopper, and returns how many documents it removed.
+// ExpireRecords removes records that have been kept for their time, of any shopper but those whose data must stay, and returns how many documents it removed.
 func (s *Shoppers) ExpireRecords(ctx context.Context, now time.Time, keep time.Duration) (removed int, err error) {
 	after := Position{}
 	for {
@@ -356,6 +361,9 @@ func (s *Shoppers) expire(ctx context.Context, partition, found string, now time
 	before := s.cache.moves(partition)
 	revision, err := s.documents.Revision(ctx, partition)
 	if err != nil {
+		return 0, err
+	}
+	if stays, err := s.stays(ctx, partition); err != nil || stays {
 		return 0, err
 	}
 	over := now.Add(keep/early - keep)

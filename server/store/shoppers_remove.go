@@ -39,13 +39,16 @@ func (s *Shoppers) eachEntry(ctx context.Context, partition string, f func(id st
 const maxRemoved = MaxBatchDocuments / 2
 
 // Remove deletes the entries of a diary that are chosen, the newest maxRemoved at most, and counts the history anew from
-// those that stay, in one commit. That an event's id was seen stays known, so that an app which sends it again does not bring
+// those that stay, in one commit; under a legal hold it is ErrHeld. That an event's id was seen stays known, so that an app which sends it again does not bring
 // it back. removed is how many there were; step is how the history changed, nil: not at all.
 func (s *Shoppers) Remove(ctx context.Context, key who.Key, chosen func(DiaryEntry) bool) (removed int, step *Step, err error) {
 	partition := s.Partition(key)
 	for range recordTries {
 		k, err := s.find(ctx, key, partition)
 		if err != nil {
+			return 0, nil, err
+		}
+		if err := s.held(ctx, partition); err != nil {
 			return 0, nil, err
 		}
 		var gone []string
