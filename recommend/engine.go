@@ -42,6 +42,7 @@ type Request struct {
 	Inside  []Stay
 	Trigger rule.Happening
 	Guard   rule.Guard
+	Glance  bool // it is only asked what would be: it counts for no rule's health
 	Why     bool // the record tells of every rule the parts of its condition with their values: not for the path
 }
 

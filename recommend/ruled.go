@@ -92,7 +92,11 @@ func (s *Snapshot) WithRules(set *rule.Set) *Snapshot {
 func (w *work) begin() {
 	w.rules.set = w.snapshot.Rules
 	w.rules.scene = w.stage(w.snapshot.Rules)
-	w.rules.request = w.snapshot.Rules.Begin(&w.rules.scene, w.request.Guard)
+	if w.request.Glance {
+		w.rules.request = w.snapshot.Rules.Glance(&w.rules.scene, w.request.Guard)
+	} else {
+		w.rules.request = w.snapshot.Rules.Begin(&w.rules.scene, w.request.Guard)
+	}
 }
 
 // end gives the rules' memory back.

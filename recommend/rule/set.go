@@ -245,7 +245,9 @@ type Request struct {
 	set   *Set
 	frame frame
 	guard Guard
-	memo  []truth // of the set's parts, shifted; see part
+	// glances: nothing is counted in the health of the set.
+	glances bool
+	memo    []truth // of the set's parts, shifted; see part
 	// answers are those of the candidate parts, for the candidate with the number now: others are of an earlier one.
 	answers []answer
 	now     uint32
@@ -281,10 +283,15 @@ const evaluated truth = 1 << 30
 
 // Begin runs the scene parts of all rules that the scene's trigger concerns. guard may be nil: nothing is
 // held back then, but by quiet hours. The caller releases the request.
-func (s *Set) Begin(scene *Scene, guard Guard) *Request {
+func (s *Set) Begin(scene *Scene, guard Guard) *Request { return s.begin(scene, guard, false) }
+
+// Glance is Begin for a scene that is only thought of: it counts for no rule's health, and switches none off.
+func (s *Set) Glance(scene *Scene, guard Guard) *Request { return s.begin(scene, guard, true) }
+
+func (s *Set) begin(scene *Scene, guard Guard, glances bool) *Request {
 	r := s.pool.Get().(*Request)
-	r.frame.scene, r.guard = scene, guard
-	if s.begun.Add(1)%stretch == 0 {
+	r.frame.scene, r.guard, r.glances = scene, guard, glances
+	if !glances && s.begun.Add(1)%stretch == 0 {
 		for n := range s.health {
 			s.health[n].failing.Store(0)
 		}
@@ -359,7 +366,7 @@ func (r *Request) Asks() bool { return r.asks }
 
 // fault counts a fault. What is not known is an answer, not a fault.
 func (r *Request) fault(n int32, t truth) {
-	if t >= 0 || t.fault() >= unknown {
+	if t >= 0 || t.fault() >= unknown || r.glances {
 		return
 	}
 	r.set.health[n].faulted.Add(1)
@@ -381,9 +388,12 @@ func (r *Request) hold(m *member, kind TriggerKind) Hold {
 // Release gives the request's memory back. What Candidate put into effects is not valid any more.
 func (r *Request) Release() {
 	for n, count := range r.counts {
-		if count > 0 {
+		if count == 0 {
+			continue
+		}
+		r.counts[n] = 0
+		if !r.glances {
 			r.set.health[n].matched.Add(uint64(count))
-			r.counts[n] = 0
 		}
 	}
 	for _, n := range r.faulted {

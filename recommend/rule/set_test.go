@@ -300,6 +300,17 @@ func TestSwitchOff(t *testing.T) {
 	if held := ask(1); held["patient"] != SwitchedOff || held["never"] != Free || !h["patient"].Off || h["never"].Off || h["sound"].Off || h["never"].Faulted < stretch {
 		t.Errorf("nothing but failures: got %v, %+v", held, h)
 	}
+	// What is only thought of counts for nothing, however often it fails.
+	s = mustSet(t, fails("default", 0), inCandidate)
+	for range 2 * stretch {
+		r := s.Glance(&Scene{}, nil)
+		var e Effect
+		r.Candidate(empty, &e)
+		r.Release()
+	}
+	if h := s.Health(); h["default"] != (Health{}) || h["each"] != (Health{}) {
+		t.Errorf("glances count: got %+v", h)
+	}
 	// A stretch begins anew: failures of the one before do not count.
 	s = mustSet(t, fails("default", 0))
 	for range 20 {

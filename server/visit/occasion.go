@@ -134,6 +134,9 @@ func (v *Visits) Happened(ctx context.Context, retailer string, now time.Time, s
 	asked := 0
 	for i := len(events) - 1; i >= 0 && asked < occasionsAtOnce; i-- {
 		e := &events[i]
+		if e.For() != who.Loyalty {
+			continue // it is kept for something of the retailer's own, and nothing else reads it
+		}
 		if !e.At.IsZero() && now.Sub(e.At).Abs() > behind {
 			continue
 		}

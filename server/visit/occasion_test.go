@@ -113,6 +113,12 @@ func TestEventSpeaks(t *testing.T) {
 	if got := w.box.take(); len(got) != 1 || !got[0].proposal.RemindAt.Equal(w.now.Add(time.Hour)) {
 		t.Errorf("a reminder: got %+v", got)
 	}
+	if err := w.visits.Happened(t.Context(), "demo", w.now, []string{anna.Shopper}, []who.Event{{ID: "e5", Kind: who.Liked, Item: "p3", Purpose: "wellness"}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.box.take(); len(got) != 0 {
+		t.Errorf("an event that is kept for a purpose of the retailer: got %+v", got)
+	}
 	if err := w.visits.Happened(t.Context(), "demo", w.now, []string{"nobody"}, []who.Event{{ID: "e4", Kind: who.Shared, Item: "p3"}}); err != nil || len(w.box.take()) != 0 {
 		t.Errorf("a stranger was told something: %v", err)
 	}

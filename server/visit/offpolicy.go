@@ -80,7 +80,7 @@ func (v *Visits) Look(ctx context.Context, l Looking) (*Looked, error) {
 			if store, ok := snapshot.Scene.Stores.ByID(r.Scene.Store); ok {
 				call.Device.Location, call.Fix = geo.Precise, &geo.Fix{At: r.At, Point: store.Point}
 			}
-			list, _ := recommend.Recommend(suggest, &recommend.Request{Scene: scene.Seen(shopper, &snapshot.Scene, call), Limit: r.Scene.Limit, Guard: newTally().of(key)})
+			list, _ := recommend.Recommend(suggest, &recommend.Request{Scene: scene.Seen(shopper, &snapshot.Scene, call), Limit: r.Scene.Limit, Guard: newTally().of(key), Glance: true})
 			if n < len(list) {
 				one.Expected = list[n].Score
 				if list[n].Kind == r.Suggestions[n].Kind && list[n].Item == r.Suggestions[n].Item {

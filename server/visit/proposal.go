@@ -176,7 +176,8 @@ func (p *proposer) propose(t *Trigger, crossing *geo.Crossing) error {
 
 // proposalOf is what an answer of rules on a crossing comes to; nil: no rule wants anything.
 func proposalOf(list []recommend.Suggestion, made *recommend.Record) *Proposal {
-	if len(made.Acted) == 0 {
+	by := wants(list)
+	if len(made.Says) == 0 && by == nil {
 		for traced := range made.Rules.All { // the first that would have spoken
 			if traced.Outcome == rule.HeldBack {
 				return &Proposal{Rule: traced.Rule.ID, Held: traced.Hold}
@@ -184,7 +185,10 @@ func proposalOf(list []recommend.Suggestion, made *recommend.Record) *Proposal {
 		}
 		return nil
 	}
-	p := &Proposal{Rule: made.Acted[0].ID}
+	p := new(Proposal)
+	if by != nil {
+		p.Rule = by.ID
+	}
 	if len(list) > 0 {
 		s := &list[0]
 		p.Kind, p.Item, p.Title, p.Reasons, p.Price, p.ValidUntil = s.Kind, s.Item, s.Title, s.Reasons, s.Price, s.ValidUntil
@@ -202,6 +206,25 @@ func proposalOf(list []recommend.Suggestion, made *recommend.Record) *Proposal {
 		p.Rule, p.Text, p.RemindAt = made.Says[0].Rule.ID, made.Says[0].Text, made.Says[0].At
 	}
 	return p
+}
+
+// wants is the rule that wants the first suggestion told; nil: none. To keep other things out of the list, or to put them further down, is no wish to
+// tell what is left.
+func wants(list []recommend.Suggestion) *rule.Rule {
+	if len(list) == 0 || list[0].Ruled == nil {
+		return nil
+	}
+	r := list[0].Ruled
+	if list[0].Offered == nil && r.Offer == nil && r.Said == nil && r.Pin == 0 && !r.Include && r.Factor <= 1 {
+		return nil
+	}
+	wish := func(a rule.Action) bool { return a.Kind != rule.Exclude && a.Kind != rule.Cap && a.Kind != rule.Bury }
+	for _, matched := range r.Matched {
+		if slices.ContainsFunc(matched.Then, wish) {
+			return matched
+		}
+	}
+	return nil
 }
 
 // crossingOf is the crossing that a trigger tells of, among those made now; nil: it was made before.

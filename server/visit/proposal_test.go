@@ -70,6 +70,23 @@ func TestCrossingSuggests(t *testing.T) {
 	}
 }
 
+// TestCrossingOnlyKeepsOut holds that a rule which only keeps things out of lists, or moves them down, makes no trigger push what is left.
+func TestCrossingOnlyKeepsOut(t *testing.T) {
+	t.Parallel()
+	for name, action := range map[string]rule.Action{"an exclusion": {Kind: rule.Exclude}, "a cap": {Kind: rule.Cap}, "a bury": {Kind: rule.Bury, Factor: 0.5}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := crossingTown(t, func(r *rule.Rule) { r.When, r.Then = `candidate.price > 1`, []rule.Action{action} })
+			if action.Kind == rule.Exclude {
+				w = crossingTown(t, func(r *rule.Rule) { r.When, r.Then = `candidate.category == "c3/s"`, []rule.Action{action} })
+			}
+			if told, _ := w.enters(anna); told.Proposal != nil {
+				t.Errorf("got %+v", told.Proposal)
+			}
+		})
+	}
+}
+
 // TestCrossingIsHeldBack holds what keeps a rule from interrupting, and that it is recorded.
 func TestCrossingIsHeldBack(t *testing.T) {
 	t.Parallel()

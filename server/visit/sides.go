@@ -164,6 +164,7 @@ func (s *sides) differs(snapshot *retailer.Snapshot, request *recommend.Request,
 			other.in = append(other.in, s.in[at+1:]...)
 		}
 		asked := *request
+		asked.Glance = true
 		other.set(&asked)
 		if g != nil {
 			asked.Guard = g.glance(&other)

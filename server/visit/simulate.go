@@ -160,7 +160,7 @@ func (r *trialRun) one(ctx context.Context, s *TrialScene, without, with *recomm
 		guard := r.guards[i].of(s.Key)
 		lists[i], records[i] = recommend.Recommend(suggest, &recommend.Request{
 			Scene: now, Limit: r.trial.Limit, Basket: numbers(r.snapshot.Names.Items, s.Basket), List: numbers(r.snapshot.Names.Items, s.List),
-			Screen: s.Screen, Query: s.Query, Guard: guard, Why: want && i == 1,
+			Screen: s.Screen, Query: s.Query, Guard: guard, Why: want && i == 1, Glance: true,
 		})
 		guard.settle(records[i].Acted)
 	}

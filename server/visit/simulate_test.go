@@ -193,6 +193,30 @@ func told(list []recommend.Suggestion) (all []string) {
 	return all
 }
 
+// TestTryLeavesLiveRules holds that a trial against the live rules counts nothing for them, so that none is switched off by scenes in which it fails.
+func TestTryLeavesLiveRules(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ruleTown(w, 1)
+	w.publish(rule.Rule{ID: "fails", When: `10 / basket.size > 2`, Then: []rule.Action{{Kind: rule.Say, Text: map[string]string{"en": "x"}}}})
+	live, err := w.retailers.RulesNamed(t.Context(), "demo", "live")
+	if err != nil || live == nil {
+		t.Fatal(live, err)
+	}
+	before := live.Health()["fails"]
+	scenes := make([]visit.TrialScene, 300)
+	for i := range scenes {
+		scenes[i] = visit.TrialScene{Name: "without a basket", Key: who.Key{Retailer: "demo", Shopper: "imagined"}, At: w.now}
+	}
+	tried, err := w.visits.Try(t.Context(), visit.Trial{Retailer: "demo", Rules: live, Against: live, Scenes: scenes, Limit: 1})
+	if err != nil || tried.Rules[0].Outcomes["fault"] != len(scenes) {
+		t.Fatalf("got %+v, %v, want a fault in each scene", tried, err)
+	}
+	if after := live.Health()["fails"]; after != before {
+		t.Errorf("the live rule came to %+v, before the trial %+v", after, before)
+	}
+}
+
 // TestTry holds what a trial tells: who, how often, at what cost, and why.
 func TestTry(t *testing.T) {
 	t.Parallel()
