@@ -76,7 +76,7 @@ func (l *Leases) Hold(ctx context.Context, name string, work func(ctx context.Co
 		held, lose := context.WithCancel(ctx)
 		ended := make(chan struct{})
 		go func() { defer close(ended); work(held, word.Fence) }()
-		revision = l.keep(held, name, &word, revision, since)
+		revision = l.keep(held, lose, name, &word, revision, since)
 		lose()
 		<-ended
 		l.log.Info("lease", "work", name, "fence", word.Fence, "held", false)
@@ -88,22 +88,23 @@ func (l *Leases) Hold(ctx context.Context, name string, work func(ctx context.Co
 	}
 }
 
-// win waits until the lease is free and takes it. since is when that was begun.
+// win waits until the lease is free and takes it. since is a moment before the word that took it can have been seen by anybody.
 func (l *Leases) win(ctx context.Context, name, holder string) (word leaseDocument, revision Revision, since time.Time, ok bool) {
 	var last leaseDocument
-	var seen time.Time
+	var seen time.Time // when last had been read: it may have been said just then, however long the read took
 	said := false
 	for {
-		now := time.Now()
+		begun := time.Now()
 		there, at, err := l.read(ctx, name)
 		if err == nil && there != last || seen.IsZero() {
-			last, seen = there, now
+			last, seen = there, time.Now()
 		}
-		if err == nil && (there.Holder == "" || now.Sub(seen) >= LeaseLost) {
+		if err == nil && (there.Holder == "" || begun.Sub(seen) >= LeaseLost) {
 			word = leaseDocument{Holder: holder, Fence: there.Fence + 1, Beat: there.Beat + 1}
+			since = time.Now()
 			revision, err = l.say(ctx, name, word, at)
 			if err == nil {
-				return word, revision, now, true
+				return word, revision, since, true
 			}
 		}
 		if failed := err != nil && !errors.Is(err, ErrConflict); failed != said && ctx.Err() == nil {
@@ -114,32 +115,31 @@ func (l *Leases) win(ctx context.Context, name, holder string) (word leaseDocume
 		}
 		select {
 		case <-ctx.Done():
-			return word, 0, now, false
+			return word, 0, since, false
 		case <-time.After(leaseAgain):
 		}
 	}
 }
 
-// keep says that the holder is there, until the context ends or the lease is lost, and returns the revision of its last word; 0: it is lost.
-func (l *Leases) keep(ctx context.Context, name string, word *leaseDocument, revision Revision, since time.Time) Revision {
+// keep says that the holder is there, until the context ends or the lease is lost, and returns the revision of its last word; 0: somebody else
+// has it. It calls lose once leaseHeld has passed since the last word that is known to be stored, whatever the store is doing then.
+func (l *Leases) keep(ctx context.Context, lose func(), name string, word *leaseDocument, revision Revision, since time.Time) Revision {
+	held := time.AfterFunc(time.Until(since.Add(leaseHeld)), lose)
+	defer held.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return revision
 		case <-time.After(leaseAgain):
 		}
-		if time.Since(since) >= leaseHeld {
-			return 0
-		}
 		begun := time.Now()
 		next := *word
 		next.Beat++
-		attempt, cancel := context.WithDeadline(ctx, since.Add(leaseHeld))
-		at, err := l.say(attempt, name, next, revision)
-		cancel()
+		at, err := l.say(ctx, name, next, revision)
 		switch {
 		case err == nil:
-			*word, revision, since = next, at, begun
+			held.Reset(time.Until(begun.Add(leaseHeld)))
+			*word, revision = next, at
 		case errors.Is(err, ErrConflict):
 			// Ours, of which we never heard that it was stored, or somebody else's.
 			there, at, err := l.read(ctx, name)
