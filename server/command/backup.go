@@ -227,7 +227,7 @@ func (r *restore) Run(ctx context.Context, std IO) error {
 		return err
 	}
 	if closed > 0 {
-		fmt.Fprintf(std.Err, "%d shoppers were erased since the backup was made, or have no key in %s: what it holds of them stays closed\n", closed, c.KeyFolder())
+		fmt.Fprintf(std.Err, "%d shoppers were erased since the backup was begun, or have no key in %s: what it holds of them stays closed\n", closed, c.KeyFolder())
 	}
 	fmt.Fprintf(std.Err, "restored and read back what was backed up at %s: %d partitions, %d documents, %d bytes, sha256 %s\n",
 		record.At.Format(time.RFC3339), contents.Partitions, contents.Documents, contents.Bytes, contents.SHA256)

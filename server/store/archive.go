@@ -50,8 +50,8 @@ func SealedPartitions(ctx context.Context, documents Documents) (sealed []string
 	return sealed, err
 }
 
-// WriteArchive writes everything. seal seals a page of a partition; where it says skip, the partition is left out: it was erased
-// while the copy was made.
+// WriteArchive writes everything. seal seals a page of a partition; where it says skip, the partition was erased while the copy
+// was made: an empty frame stands for it, which no key opens.
 func WriteArchive(ctx context.Context, documents Documents, w io.Writer, seal func(partition string, page []byte) (sealed []byte, skip bool, err error)) error {
 	out := bufio.NewWriterSize(w, 1<<20)
 	if _, err := out.WriteString(archiveHeader); err != nil {
@@ -69,8 +69,11 @@ func WriteArchive(ctx context.Context, documents Documents, w io.Writer, seal fu
 			}
 			if IsSealed(partition) {
 				var skip bool
-				if payload, skip, err = seal(partition, payload); err != nil || skip {
+				if payload, skip, err = seal(partition, payload); err != nil {
 					return err
+				}
+				if skip {
+					payload = nil
 				}
 			}
 			return writeFrame(out, partition, payload)
@@ -89,7 +92,7 @@ func writeFrame(out *bufio.Writer, partition string, payload []byte) error {
 }
 
 // ReadArchive commits what an archive holds into documents. open opens a sealed page; where it says gone, the key was destroyed and
-// the partition stays closed. It returns how many partitions do.
+// the partition stays closed, as does one that was erased while the archive was made. It returns how many partitions do.
 func ReadArchive(ctx context.Context, r io.Reader, documents Documents, open func(partition string, sealed []byte) (page []byte, gone bool, err error)) (closed int, err error) {
 	in := bufio.NewReaderSize(r, 1<<20)
 	header := make([]byte, len(archiveHeader))
@@ -111,9 +114,11 @@ func ReadArchive(ctx context.Context, r io.Reader, documents Documents, open fun
 			return closed, fmt.Errorf("partition %q: %w", partition, errors.Join(err, io.ErrUnexpectedEOF))
 		}
 		if IsSealed(partition) {
-			var gone bool
-			if payload, gone, err = open(partition, payload); err != nil {
-				return closed, err
+			gone := len(payload) == 0 // it was erased while the archive was made
+			if !gone {
+				if payload, gone, err = open(partition, payload); err != nil {
+					return closed, err
+				}
 			}
 			if gone {
 				if partition != last {
