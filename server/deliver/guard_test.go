@@ -39,6 +39,8 @@ func TestGuardURL(t *testing.T) {
 		{"unique local", Guard{}, "https://[fd00::1]/", "want a public address"},
 		{"translated", Guard{}, "https://[64:ff9b::7f00:1]/", "want a public address"},
 		{"allowed", inside, "http://10.1.2.3:8080/", ""},
+		{"http beside what is allowed", inside, "http://93.184.216.34/", "want https"},
+		{"https beside what is allowed", inside, "https://93.184.216.34/", ""},
 		{"beside what is allowed", inside, "http://10.2.2.3/", "want a public address"},
 		{"allowed loopback by name", inside, "http://localhost:1/", ""},
 	} {
@@ -80,5 +82,34 @@ func TestGuardJudgesWhatIsDialled(t *testing.T) {
 	defer response.Body.Close()
 	if _, err := io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != http.StatusTemporaryRedirect || reached {
 		t.Errorf("got %d, reached %v, %v; want the redirect itself", response.StatusCode, reached, err)
+	}
+}
+
+// Networks that are allowed open http to themselves alone: what is dialled elsewhere, by whatever name, must be encrypted.
+func TestGuardWantsEncryptionElsewhere(t *testing.T) {
+	t.Parallel()
+	g := Guard{Allow: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}}
+	for _, tc := range []struct {
+		name, address string
+		encrypted     bool
+		want          error // nil: it is dialled
+	}{
+		{"https to a public address", "93.184.216.34:443", true, nil},
+		{"http to a public address", "93.184.216.34:80", false, errUnencrypted},
+		{"http to an allowed one", "10.1.2.3:80", false, nil},
+		{"https to an allowed one", "10.1.2.3:443", true, nil},
+		{"http to another private one", "10.2.2.3:80", false, ErrForbiddenAddress},
+		{"https to another private one", "10.2.2.3:443", true, ErrForbiddenAddress},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			if err := g.control(tc.encrypted)("tcp", tc.address, nil); !errors.Is(err, tc.want) {
+				t.Errorf("got %v, want %v", err, tc.want)
+			}
+		})
+	}
+	transport, ok := g.client(time.Second, 1).Transport.(byScheme)
+	if !ok || transport.http == transport.https {
+		t.Error("http and https share connections")
 	}
 }
