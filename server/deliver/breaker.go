@@ -63,6 +63,13 @@ func (b *breaker) leave() {
 	b.probing = false
 }
 
+// open tells whether the endpoint is given rests.
+func (b *breaker) open() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.rests > 0
+}
+
 // rest is how long nothing may be tried from now; 0: something may.
 func (b *breaker) rest(now time.Time) time.Duration {
 	b.mu.Lock()

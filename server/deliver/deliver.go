@@ -37,7 +37,7 @@ type Sink interface {
 type Config struct {
 	Guard    Guard
 	Timeout  time.Duration // of one try
-	GiveUp   time.Duration // a letter is tried for at least so long
+	GiveUp   time.Duration // a letter is tried for at least so long, from its first try
 	AtOnce   int           // tries under way at once, of one endpoint
 	First    time.Duration // wait after the first failure; it doubles
 	Longest  time.Duration // wait between two tries

@@ -40,6 +40,7 @@ type house struct {
 	outbox    *deliver.Outbox
 	desk      *deliver.Desk
 	deliverer *deliver.Deliverer
+	registry  *prometheus.Registry
 }
 
 func newHouse(t testing.TB, config deliver.Config, now func() time.Time) *house {
@@ -50,7 +51,8 @@ func newHouse(t testing.TB, config deliver.Config, now func() time.Time) *house 
 	log := slog.New(slog.DiscardHandler)
 	h.retailers = retailer.New(store.NewEntries(documents), h.shoppers, names, now, log)
 	config.Guard.Allow = append(config.Guard.Allow, netip.MustParsePrefix("127.0.0.0/8"))
-	metrics := deliver.NewMetrics(prometheus.NewRegistry())
+	h.registry = prometheus.NewRegistry()
+	metrics := deliver.NewMetrics(h.registry)
 	h.deliverer = deliver.New(h.shoppers, h.retailers, config, metrics, now, log)
 	h.desk = deliver.NewDesk(h.shoppers, config.Guard, metrics, now, h.deliverer.Posted)
 	h.outbox = deliver.NewOutbox(slices.Collect(mapKeys(config.Sinks)), h.deliverer.Posted)
@@ -389,6 +391,119 @@ func TestGivenUpIsKeptAndReplayed(t *testing.T) {
 	eventually(t, "it arrives", func() bool { return r.count() == 8 })
 	if dead, _, err := h.desk.List(t.Context(), shop, "orders", true, "", 10); err != nil || len(dead) > 0 {
 		t.Errorf("after the replay: got %+v, %v", dead, err)
+	}
+}
+
+// waiting are the letters to the endpoint that wait, once they hold.
+func (h *house) waiting(t *testing.T, what string, holds func([]store.WaitingLetter) bool) (letters []store.WaitingLetter) {
+	t.Helper()
+	eventually(t, what, func() bool {
+		var err error
+		if letters, _, err = h.desk.List(t.Context(), shop, "orders", false, "", 10); err != nil {
+			t.Fatal(err)
+		}
+		return holds(letters)
+	})
+	return letters
+}
+
+// A message that waits for an hour is tried at once when somebody asks for it, and so is the one behind it when it is discarded.
+func TestWaitIsOverOnceSomebodyAsks(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name string
+		ask  func(h *house, id string) error
+		want int
+	}{
+		{"replayed", func(h *house, id string) error { return h.desk.Replay(context.Background(), shop, id) }, 2},
+		{"discarded", func(h *house, id string) error { return h.desk.Discard(context.Background(), shop, id) }, 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t, deliver.Config{First: 4 * time.Hour, Longest: 4 * time.Hour}, time.Now)
+			r := newReceiver(t)
+			var healed atomic.Bool
+			r.refuse = func(w http.ResponseWriter, _ *http.Request) bool {
+				up := healed.Load()
+				if !up {
+					w.WriteHeader(http.StatusInternalServerError)
+				}
+				return !up
+			}
+			h.hook(t, "orders", r.URL)
+			h.cross(t, "anna", 0, 2)
+			h.run(t)
+			letters := h.waiting(t, "it was tried", func(l []store.WaitingLetter) bool {
+				return slices.ContainsFunc(l, func(l store.WaitingLetter) bool { return l.Attempts == 1 })
+			})
+			healed.Store(true)
+			first := slices.IndexFunc(letters, func(l store.WaitingLetter) bool { return l.Attempts == 1 })
+			if err := tc.ask(h, letters[first].ID()); err != nil {
+				t.Fatal(err)
+			}
+			r.wants(t, tc.want)
+		})
+	}
+}
+
+// How long a message waited before anybody tried it does not count: one that is tried for the first time after four days is not given up
+// because of one refusal.
+func TestGivenUpAfterTheFirstTry(t *testing.T) {
+	t.Parallel()
+	var ahead atomic.Int64 // the clock
+	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	h := newHouse(t, deliver.Config{First: time.Hour, Longest: time.Hour}, now)
+	r := newReceiver(t)
+	r.refuse = func(w http.ResponseWriter, _ *http.Request) bool {
+		w.WriteHeader(http.StatusInternalServerError)
+		return true
+	}
+	h.hook(t, "orders", r.URL)
+	h.cross(t, "anna", 0, 1)
+	ahead.Store(int64(96 * time.Hour))
+	h.run(t)
+	eventually(t, "it was tried", func() bool { return r.refused.Load() == 1 })
+	h.waiting(t, "it waits", func(l []store.WaitingLetter) bool { return len(l) == 1 && l[0].Attempts == 1 })
+	ahead.Store(int64(96*time.Hour + deliver.Defaults().GiveUp + time.Hour))
+	h.waiting(t, "it is given up", func(l []store.WaitingLetter) bool { return len(l) == 0 })
+	if dead, _, err := h.desk.List(t.Context(), shop, "orders", true, "", 10); err != nil || len(dead) != 1 || dead[0].Attempts != 2 {
+		t.Errorf("got %+v, %v; want it given up at its second try", dead, err)
+	}
+}
+
+// gauge is what a figure without labels says now.
+func (h *house) gauge(t *testing.T, name string) float64 {
+	t.Helper()
+	families, err := h.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == name {
+			return family.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	t.Fatalf("%s is not among the figures", name)
+	return 0
+}
+
+// A process that delivers tells of endpoints that rest and of what waits; one that no longer does tells of none.
+func TestFiguresEndWithTheWork(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, deliver.Config{First: time.Millisecond, Longest: 2 * time.Millisecond}, time.Now)
+	r := newReceiver(t)
+	r.refuse = func(w http.ResponseWriter, _ *http.Request) bool {
+		w.WriteHeader(http.StatusInternalServerError)
+		return true
+	}
+	h.hook(t, "orders", r.URL)
+	h.cross(t, "anna", 0, 2)
+	stop := h.run(t)
+	const resting, due = "satnav_delivery_endpoints_resting", "satnav_delivery_oldest_due_seconds"
+	eventually(t, "the endpoint rests and messages wait", func() bool { return h.gauge(t, resting) == 1 && h.gauge(t, due) > 0 })
+	stop()
+	if r, d := h.gauge(t, resting), h.gauge(t, due); r != 0 || d != 0 {
+		t.Errorf("after the end: %v rest and the oldest waits for %v s, want none", r, d)
 	}
 }
 

@@ -51,9 +51,9 @@ func (d *Desk) List(ctx context.Context, retailer, endpoint string, dead bool, c
 // Replay lets a letter that was given up be tried again, from the beginning and with the same id, or returns store.ErrNotFound.
 // Of one that waits it only drops the wait.
 func (d *Desk) Replay(ctx context.Context, retailer, id string) error {
-	err := d.change(ctx, retailer, id, func(l store.WaitingLetter) (remove, put []store.WaitingLetter) {
+	err := d.change(ctx, retailer, id, func(l store.WaitingLetter, _ *store.WaitingLetter) (remove, put []store.WaitingLetter) {
 		again := l
-		again.Dead, again.Attempts, again.Next, again.Since = false, 0, time.Time{}, d.now().UTC().Truncate(time.Millisecond)
+		again.Dead, again.Attempts, again.First, again.Next, again.Since = false, 0, time.Time{}, time.Time{}, d.asked()
 		if l.Dead {
 			remove = append(remove, l)
 		}
@@ -87,26 +87,48 @@ func (d *Desk) ReplayAll(ctx context.Context, retailer, endpoint string) (replay
 	return replayed, more, err
 }
 
-// Discard removes a letter for good, or returns store.ErrNotFound.
+// Discard removes a letter for good, or returns store.ErrNotFound. If others of the shopper waited for it, the next is tried at once.
 func (d *Desk) Discard(ctx context.Context, retailer, id string) error {
-	err := d.change(ctx, retailer, id, func(l store.WaitingLetter) (remove, put []store.WaitingLetter) {
-		return append(remove, l), nil
+	err := d.change(ctx, retailer, id, func(l store.WaitingLetter, after *store.WaitingLetter) (remove, put []store.WaitingLetter) {
+		if after != nil {
+			after.Since = d.asked()
+			put = append(put, *after)
+		}
+		return append(remove, l), put
 	})
 	if err == nil {
 		d.metrics.drop(dropDiscarded)
+		if d.posted != nil {
+			d.posted(retailer)
+		}
 	}
 	return err
 }
 
-// change decides about a letter and starts over when its shopper called at the same moment.
-func (d *Desk) change(ctx context.Context, retailer, id string, decide func(store.WaitingLetter) (remove, put []store.WaitingLetter)) error {
+// asked is now, as letters note that somebody asked for them.
+func (d *Desk) asked() time.Time { return d.now().UTC().Truncate(time.Millisecond) }
+
+// change decides about a letter, and about the one after it if that waits for this one alone; nil: none does. It starts over when the shopper
+// called at the same moment.
+func (d *Desk) change(ctx context.Context, retailer, id string, decide func(l store.WaitingLetter, after *store.WaitingLetter) (remove, put []store.WaitingLetter)) error {
 	for try := 0; ; try++ {
 		letter, revision, err := d.shoppers.Letter(ctx, retailer, id)
 		if err != nil {
 			return err
 		}
-		remove, put := decide(letter)
-		err = d.shoppers.SettleLetters(ctx, letter.Partition, revision, remove, put, false)
+		queue, same, err := d.shoppers.Queue(ctx, letter.Partition, letter.Endpoint, 2)
+		if err != nil {
+			return err
+		}
+		err = store.ErrConflict
+		if same == revision {
+			var after *store.WaitingLetter
+			if len(queue) == 2 && queue[0].Sequence == letter.Sequence && !letter.Dead {
+				after = &queue[1]
+			}
+			remove, put := decide(letter, after)
+			err = d.shoppers.SettleLetters(ctx, letter.Partition, revision, remove, put, false)
+		}
 		if !errors.Is(err, store.ErrConflict) || try == settleTries {
 			return err
 		}

@@ -25,18 +25,22 @@ type lane struct {
 	under    sync.WaitGroup
 
 	mu      sync.Mutex
-	busy    map[string]bool      // partitions whose letters are under way
-	delayed map[string]time.Time // partitions whose first letter failed, and when it is tried again
+	busy    map[string]bool  // partitions whose letters are under way
+	delayed map[string]delay // partitions whose first letter failed
 
 	from  time.Time // nothing with a mark before this waits
 	whole time.Time // when all marks were last looked at
 }
 
+// delay is until when a partition is not looked at, unless somebody asks for one of its letters after asked. It spares reading a queue whose
+// first letter waits; what the letter itself says in the store holds, and is looked up again each laneWhole.
+type delay struct{ until, asked time.Time }
+
 func newLane(d *Deliverer, retailer, endpoint string, sink Sink) *lane {
 	return &lane{
 		d: d, retailer: retailer, endpoint: endpoint, other: sink, webhook: webhook{d.client, d.now}, wake: make(chan struct{}, 1),
 		breaker: breaker{first: d.config.Breaking}, slots: make(chan struct{}, d.config.AtOnce),
-		busy: map[string]bool{}, delayed: map[string]time.Time{},
+		busy: map[string]bool{}, delayed: map[string]delay{},
 	}
 }
 
@@ -52,7 +56,8 @@ const (
 
 // run delivers until the context ends, and returns once nothing is under way.
 func (l *lane) run(ctx context.Context) {
-	defer l.d.metrics.left(l)
+	l.d.metrics.lanes.note(l, time.Time{})
+	defer l.d.metrics.lanes.left(l)
 	defer l.under.Wait()
 	said := false
 	for ctx.Err() == nil {
@@ -88,7 +93,7 @@ func (l *lane) round(ctx context.Context) (rest time.Duration, err error) {
 	poll := l.d.config.Poll
 	now := l.d.now()
 	if l.paused() {
-		l.d.metrics.oldest(l, now, now)
+		l.d.metrics.lanes.note(l, time.Time{})
 		return poll, nil
 	}
 	if rest := l.breaker.rest(now); rest > 0 && !l.gone() {
@@ -97,9 +102,10 @@ func (l *lane) round(ctx context.Context) (rest time.Duration, err error) {
 	from := l.from
 	if now.Sub(l.whole) >= laneWhole {
 		from, l.whole = time.Time{}, now
-		l.forgetDelays(now)
+		l.forgetDelays()
 	}
 	oldest, found, started := now, 0, 0
+	var since time.Time // when the oldest was due; zero: nothing is
 	for position := (store.Position{At: from}); ; {
 		letters, positions, more, err := l.d.shoppers.Letters(ctx, l.retailer, l.endpoint, false, position, now.Add(time.Millisecond), lanePage)
 		if err != nil {
@@ -107,18 +113,18 @@ func (l *lane) round(ctx context.Context) (rest time.Duration, err error) {
 			return time.Second, err
 		}
 		if len(letters) > 0 && found == 0 {
-			oldest = positions[0].At
+			oldest, since = positions[0].At, positions[0].At
 		}
 		found += len(letters)
 		for i := range letters {
-			switch began, err := l.start(ctx, letters[i].Partition, now); {
+			switch began, err := l.start(ctx, &letters[i], now); {
 			case err != nil:
 				return poll, err
 			case began:
 				started++
 			}
 			if rest := l.breaker.rest(now); rest > 0 && !l.gone() {
-				l.d.metrics.oldest(l, oldest, now)
+				l.d.metrics.lanes.note(l, since)
 				return min(rest, time.Second), nil
 			}
 		}
@@ -128,7 +134,7 @@ func (l *lane) round(ctx context.Context) (rest time.Duration, err error) {
 		position = positions[len(positions)-1]
 	}
 	l.from = oldest.Add(-l.d.config.Late)
-	l.d.metrics.oldest(l, oldest, now)
+	l.d.metrics.lanes.note(l, since)
 	if found >= lanePage && started == 0 {
 		return laneTired, nil
 	}
@@ -138,10 +144,12 @@ func (l *lane) round(ctx context.Context) (rest time.Duration, err error) {
 	return poll, nil
 }
 
-// start lets the letters of a partition go, unless they are under way or must wait. It waits for a free slot.
-func (l *lane) start(ctx context.Context, partition string, now time.Time) (bool, error) {
+// start lets the letters of a partition go, of which one was found, unless they are under way or must wait. It waits for a free slot.
+func (l *lane) start(ctx context.Context, found *store.WaitingLetter, now time.Time) (bool, error) {
+	partition, asked := found.Partition, found.Since
 	l.mu.Lock()
-	waits := l.busy[partition] || now.Before(l.delayed[partition])
+	wait := l.delayed[partition]
+	waits := l.busy[partition] || now.Before(wait.until) && !asked.After(wait.asked)
 	if !waits {
 		l.busy[partition] = true
 		delete(l.delayed, partition)
@@ -164,33 +172,30 @@ func (l *lane) start(ctx context.Context, partition string, now time.Time) (bool
 	l.under.Go(func() {
 		defer func() { <-l.slots }()
 		defer free()
-		err := l.drain(ctx, partition)
+		err := l.drain(ctx, partition, asked)
 		if err != nil && ctx.Err() == nil {
-			l.delay(partition, l.d.now().Add(time.Second))
+			l.delay(partition, delay{l.d.now().Add(time.Second), asked})
 			l.d.log.Warn("what became of letters is not noted: they are sent again", "retailer", l.retailer, "endpoint", l.endpoint, "err", err)
 		}
 	})
 	return true, nil
 }
 
-func (l *lane) delay(partition string, until time.Time) {
+func (l *lane) delay(partition string, wait delay) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.delayed[partition] = until
+	l.delayed[partition] = wait
 }
 
-func (l *lane) forgetDelays(now time.Time) {
+func (l *lane) forgetDelays() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for partition, until := range l.delayed {
-		if !now.Before(until) {
-			delete(l.delayed, partition)
-		}
-	}
+	clear(l.delayed)
 }
 
 // drain hands over the letters of one partition in order, until none is left or one must wait.
-func (l *lane) drain(ctx context.Context, partition string) error {
+// asked is when somebody last asked for one of them, as far as the caller knows.
+func (l *lane) drain(ctx context.Context, partition string, asked time.Time) error {
 	for {
 		letters, revision, err := l.d.shoppers.Queue(ctx, partition, l.endpoint, queuePage)
 		if err != nil {
@@ -199,13 +204,18 @@ func (l *lane) drain(ctx context.Context, partition string) error {
 		var sent []store.WaitingLetter
 		var failed *store.WaitingLetter
 		for i := range letters {
-			err := l.try(ctx, &letters[i])
+			if letters[i].Since.After(asked) {
+				asked = letters[i].Since
+			}
+		}
+		for i := range letters {
+			err := l.try(ctx, &letters[i], asked)
 			if err == nil {
 				sent = append(sent, letters[i])
 				continue
 			}
 			if !errors.Is(err, errNotTried) {
-				failed = l.judge(&letters[i], err)
+				failed = l.judge(&letters[i], err, asked)
 			}
 			break
 		}
@@ -222,14 +232,14 @@ func (l *lane) drain(ctx context.Context, partition string) error {
 var errNotTried = errors.New("not tried")
 
 // try hands over one letter; the error is why the receiver does not have it.
-func (l *lane) try(ctx context.Context, letter *store.WaitingLetter) error {
+func (l *lane) try(ctx context.Context, letter *store.WaitingLetter, asked time.Time) error {
 	now := l.d.now()
 	if l.gone() {
 		l.d.metrics.drop(dropUnhooked)
 		return nil
 	}
 	if letter.Next.After(now) {
-		l.delay(letter.Partition, letter.Next)
+		l.delay(letter.Partition, delay{letter.Next, asked})
 		return errNotTried
 	}
 	if l.paused() || ctx.Err() != nil || !l.breaker.allow(now) {
@@ -247,7 +257,6 @@ func (l *lane) try(ctx context.Context, letter *store.WaitingLetter) error {
 		return errNotTried
 	}
 	if l.breaker.done(err == nil, now) {
-		l.d.metrics.turned(err == nil)
 		l.d.log.Info("endpoint", "retailer", l.retailer, "endpoint", l.endpoint, "answers", err == nil)
 	}
 	l.d.metrics.tried(letter, err == nil, now)
@@ -266,7 +275,7 @@ func (l *lane) send(ctx context.Context, m *Message) error {
 }
 
 // judge says when a letter that failed is tried again, or gives it up.
-func (l *lane) judge(letter *store.WaitingLetter, fault error) *store.WaitingLetter {
+func (l *lane) judge(letter *store.WaitingLetter, fault error, asked time.Time) *store.WaitingLetter {
 	now := l.d.now().UTC().Truncate(time.Millisecond)
 	next := *letter
 	next.Attempts++
@@ -274,11 +283,10 @@ func (l *lane) judge(letter *store.WaitingLetter, fault error) *store.WaitingLet
 	if len(next.Fault) > 300 {
 		next.Fault = next.Fault[:300]
 	}
-	since := next.Made
-	if next.Since.After(since) {
-		since = next.Since
+	if next.First.IsZero() { // how long it waited before, for a paused webhook or for a worker, is nobody's refusal
+		next.First = now
 	}
-	if now.Sub(since) >= l.d.config.GiveUp {
+	if now.Sub(next.First) >= l.d.config.GiveUp {
 		next.Dead, next.Next = true, time.Time{}
 		return &next
 	}
@@ -288,7 +296,7 @@ func (l *lane) judge(letter *store.WaitingLetter, fault error) *store.WaitingLet
 		wait = max(wait, refusal.RetryAfter)
 	}
 	next.Next = now.Add(wait)
-	l.delay(letter.Partition, next.Next)
+	l.delay(letter.Partition, delay{next.Next, asked})
 	return &next
 }
 

@@ -15,9 +15,7 @@ type Metrics struct {
 	dead    prometheus.Counter
 	dropped *prometheus.CounterVec
 	lag     prometheus.Histogram
-	waits   prometheus.Gauge
-	resting prometheus.Gauge
-	ages    ages
+	lanes   *lanes
 }
 
 // Why letters are dropped without having been delivered.
@@ -42,18 +40,12 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Name: "satnav_delivery_lag_seconds", Help: "From the commit of a trigger to its delivery.",
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 3_600, 86_400},
 		}),
-		resting: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "satnav_delivery_endpoints_resting", Help: "Endpoints that failed again and again and are given a rest.",
-		}),
-		ages: ages{at: map[*lane]time.Time{}},
+		lanes: &lanes{oldest: map[*lane]time.Time{}},
 	}
-	m.waits = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "satnav_delivery_oldest_due_seconds", Help: "How long the longest waiting message that may be tried has been waiting.",
-	})
 	for _, why := range []string{dropUnhooked, dropDiscarded} {
 		m.dropped.WithLabelValues(why)
 	}
-	registry.MustRegister(m.tries, m.dead, m.dropped, m.lag, m.waits, m.resting)
+	registry.MustRegister(m.tries, m.dead, m.dropped, m.lag, m.lanes)
 	return m
 }
 
@@ -69,20 +61,6 @@ func (m *Metrics) tried(letter *store.WaitingLetter, ok bool, now time.Time) {
 	m.tries.WithLabelValues(outcome, try).Inc()
 }
 
-func (m *Metrics) turned(closed bool) {
-	if closed {
-		m.resting.Dec()
-	} else {
-		m.resting.Inc()
-	}
-}
-
 func (m *Metrics) drop(why string) { m.dropped.WithLabelValues(why).Inc() }
 
 func (m *Metrics) died() { m.dead.Inc() }
-
-// oldest notes how long a lane's oldest letter waits.
-func (m *Metrics) oldest(l *lane, at, now time.Time) { m.waits.Set(m.ages.note(l, at, now).Seconds()) }
-
-// left forgets a lane that ended.
-func (m *Metrics) left(l *lane) { m.ages.forget(l) }

@@ -26,8 +26,9 @@ type Letter struct {
 type WaitingLetter struct {
 	Letter   `bson:",inline"`
 	Attempts int       `bson:"attempts,omitempty"` // tries that failed
+	First    time.Time `bson:"first,omitempty"`    // the first try that failed; zero: none did since it was last asked for
 	Next     time.Time `bson:"next,omitempty"`     // not before
-	Since    time.Time `bson:"since,omitempty"`    // when it was asked for again after it was given up
+	Since    time.Time `bson:"since,omitempty"`    // when it was last asked for: replayed, or the one before it discarded
 	Fault    string    `bson:"fault,omitempty"`    // what the last try met
 	Dead     bool      `bson:"-"`                  // given up: it is kept, and tried again when somebody asks for it
 
@@ -105,7 +106,7 @@ func readLetter(d Document) (WaitingLetter, error) {
 		return l, fmt.Errorf("partition %q: document %q: %w", d.Partition, d.ID, err)
 	}
 	l.Endpoint, l.Sequence, l.Dead = endpoint, sequence, dead
-	l.At, l.Made, l.Next, l.Since = l.At.UTC(), l.Made.UTC(), l.Next.UTC(), l.Since.UTC()
+	l.At, l.Made, l.First, l.Next, l.Since = l.At.UTC(), l.Made.UTC(), l.First.UTC(), l.Next.UTC(), l.Since.UTC()
 	return l, nil
 }
 
