@@ -257,7 +257,14 @@ func (r *Retailers) StartExperiment(ctx context.Context, retailer string, by Edi
 		for i := range e.Arms {
 			a := &e.Arms[i]
 			if number, err := strconv.ParseInt(strings.TrimPrefix(a.Rules, "v"), 10, 64); err == nil && a.Rules != "" {
-				set, _, err := r.RuleVersion(ctx, retailer, number)
+				set, was, err := r.RuleVersion(ctx, retailer, number)
+				other := ""
+				if err == nil {
+					other, err = r.otherOffer(ctx, retailer, set.Rules, was.At)
+				}
+				if other != "" {
+					faults = append(faults, Fault{fmt.Sprintf("/arms/%d/rules", i), fmt.Sprintf("got %q, which names offer %q: it is another one since, and prices take a second person", a.Rules, other)})
+				}
 				if errors.Is(err, store.ErrNotFound) {
 					faults = append(faults, Fault{fmt.Sprintf("/arms/%d/rules", i), fmt.Sprintf("got %q, which was never live: an arm names a version that was published", a.Rules)})
 				} else if err != nil {

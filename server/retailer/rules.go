@@ -17,6 +17,7 @@ import (
 
 	"satnav/context/who"
 	"satnav/recommend"
+	"satnav/recommend/offer"
 	"satnav/recommend/rule"
 	"satnav/server/sensitive"
 	"satnav/server/store"
@@ -276,7 +277,7 @@ func (r *Retailers) Plan(ctx context.Context, retailer string) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	drafts, entries, err := r.Drafts(ctx, retailer)
+	drafts, _, err := r.Drafts(ctx, retailer)
 	if err != nil {
 		return nil, err
 	}
@@ -292,7 +293,7 @@ func (r *Retailers) Plan(ctx context.Context, retailer string) (*Plan, error) {
 			}
 		}
 	}
-	if p.Authors, err = r.authors(ctx, retailer, p.Changes, entries, current.At); err != nil {
+	if p.Authors, err = r.authors(ctx, retailer, p.Changes, drafts, current.At); err != nil {
 		return nil, err
 	}
 	p.Digest = digest(snapshot, p)
@@ -311,17 +312,33 @@ func (r *Retailers) Plan(ctx context.Context, retailer string) (*Plan, error) {
 	return p, nil
 }
 
-// authors are who changed the drafts that differ from the live set, since it was published.
-func (r *Retailers) authors(ctx context.Context, retailer string, changes []RuleChange, entries []store.Entry, since time.Time) (all []string, err error) {
-	for _, c := range changes {
-		versions, err := r.entries.Versions(ctx, retailer, store.RuleEntry, c.ID)
+// authors are who changed the drafts that differ from the live set, or the offers that these name, since it was published.
+func (r *Retailers) authors(ctx context.Context, retailer string, changes []RuleChange, drafts []rule.Rule, since time.Time) (all []string, err error) {
+	add := func(kind store.EntryKind, id string) error {
+		versions, err := r.entries.Versions(ctx, retailer, kind, id)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return nil, err
+			return err
 		}
 		for n, v := range versions {
 			// The newest counts even if it is older: the set may have been rolled back since.
 			if (n == 0 || v.At.After(since)) && !slices.Contains(all, v.By) {
 				all = append(all, v.By)
+			}
+		}
+		return nil
+	}
+	for _, c := range changes {
+		if err := add(store.RuleEntry, c.ID); err != nil {
+			return nil, err
+		}
+		for i := range drafts {
+			if drafts[i].ID != c.ID {
+				continue
+			}
+			for _, id := range drafts[i].Names() {
+				if err := add(store.OfferEntry, id); err != nil {
+					return nil, err
+				}
 			}
 		}
 	}
@@ -374,8 +391,17 @@ func (s *Snapshot) state(d rule.Dependency) string {
 			return fmt.Sprint(store.Point, store.Zone, store.Region)
 		}
 	case rule.OnOffer:
-		if o := s.Offers.Of(d.ID); o != nil {
-			return string(mustJSON(o.Offer))
+		if o := s.Offers.Of(d.ID); o != nil { // its condition joins that of the rule, and what it is on decides what the price is
+			behind := rule.Rule{When: o.When, Uses: o.Uses, Then: []rule.Action{{Kind: rule.Include, Items: o.Items}}}
+			on := behind.Depends()
+			for _, id := range o.Stores {
+				on = append(on, rule.Dependency{Kind: rule.OnStore, ID: id})
+			}
+			state := string(mustJSON(o.Offer))
+			for _, d := range on {
+				state += fmt.Sprintf("\n%s %q %s", d.Kind, d.ID, s.state(d))
+			}
+			return state
 		}
 	case rule.OnPurpose:
 		if declared, ok := s.Purposes.Of(who.Purpose(d.ID)); ok {
@@ -455,7 +481,7 @@ func (r *Retailers) PublishRules(ctx context.Context, retailer string, by Editor
 			return Planned{Digest: plan.Digest, At: wish.At.UTC(), Why: wish.Why, By: by.String()}, nil
 		})
 	}
-	entry, err := r.makeLive(ctx, retailer, by, set, plan.Version)
+	entry, err := r.makeLive(ctx, retailer, by, set, plan.Version, plan.Digest)
 	return set, entry, err
 }
 
@@ -506,7 +532,8 @@ func (r *Retailers) publishPlanned(ctx context.Context) {
 }
 
 // RestoreRules makes an earlier version of the live set live again, as a new version; 0 stands for no rules at all. It
-// asks for no approval: it was live, and taking back must be one step.
+// asks for no approval: it was live, and taking back must be one step. So it is refused where an offer that it names became
+// another one since, and prices need a second person.
 func (r *Retailers) RestoreRules(ctx context.Context, retailer string, by Editor, version int64, why string) (RuleSet, store.Entry, error) {
 	set, current, err := r.Live(ctx, retailer)
 	if err != nil {
@@ -514,13 +541,52 @@ func (r *Retailers) RestoreRules(ctx context.Context, retailer string, by Editor
 	}
 	set = RuleSet{Rules: []rule.Rule{}}
 	if version > 0 {
-		if set, _, err = r.RuleVersion(ctx, retailer, version); err != nil {
+		var was store.Entry
+		if set, was, err = r.RuleVersion(ctx, retailer, version); err != nil {
 			return RuleSet{}, store.Entry{}, err
+		}
+		if id, err := r.otherOffer(ctx, retailer, set.Rules, was.At); err != nil {
+			return RuleSet{}, store.Entry{}, err
+		} else if id != "" {
+			return RuleSet{}, store.Entry{}, fmt.Errorf("%w: offer %q is not what it was when v%d went live: put it back, or publish the drafts", ErrNotApproved, id, version)
 		}
 	}
 	set.Why, set.Restored, set.Approved = why, version, ""
-	entry, err := r.makeLive(ctx, retailer, by, set, current.Version)
+	entry, err := r.makeLive(ctx, retailer, by, set, current.Version, "")
 	return set, entry, err
+}
+
+// otherOffer is an offer that rules name and that is not what it was at an instant, beyond what may change without a second person;
+// empty: there is none, or nobody has to agree to prices. One that is gone changes no price.
+func (r *Retailers) otherOffer(ctx context.Context, retailer string, rules []rule.Rule, at time.Time) (string, error) {
+	snapshot, err := r.Of(ctx, retailer)
+	if err != nil || !snapshot.Settings.approves(rule.Pricing) {
+		return "", err
+	}
+	for i := range rules {
+		for _, id := range rules[i].Names() {
+			now := snapshot.Offers.Of(id)
+			if now == nil {
+				continue
+			}
+			versions, err := r.entries.Versions(ctx, retailer, store.OfferEntry, id)
+			if err != nil {
+				return "", err
+			}
+			then := slices.IndexFunc(versions, func(e store.Entry) bool { return !e.At.After(at) })
+			if then < 0 || versions[then].Deleted {
+				return id, nil
+			}
+			var was offer.Offer
+			if err := json.Unmarshal(versions[then].Body, &was); err != nil {
+				return "", fmt.Errorf("offer %q: %w", id, err)
+			}
+			if !tamer(&was, &now.Offer) {
+				return id, nil
+			}
+		}
+	}
+	return "", nil
 }
 
 // RuleVersion is one version of the live set, or store.ErrNotFound.
@@ -539,16 +605,26 @@ func (r *Retailers) RuleVersion(ctx context.Context, retailer string, version in
 	return RuleSet{}, store.Entry{}, store.ErrNotFound
 }
 
-// makeLive checks a set whole and keeps it, if the live version is still the expected one.
-func (r *Retailers) makeLive(ctx context.Context, retailer string, by Editor, set RuleSet, expect int64) (store.Entry, error) {
+// makeLive checks a set whole and keeps it, if the live version is still the expected one, and the drafts and what they depend on
+// still have the digest that was asked about; empty: it is a version that was live.
+func (r *Retailers) makeLive(ctx context.Context, retailer string, by Editor, set RuleSet, expect int64, digest string) (store.Entry, error) {
 	p, err := r.picture(ctx, retailer)
 	if err != nil {
 		return store.Entry{}, err
 	}
 	p.offering.Lock()
 	defer p.offering.Unlock()
+	if digest != "" { // an offer may have changed until the lock was taken
+		plan, err := r.Plan(ctx, retailer)
+		if err != nil {
+			return store.Entry{}, err
+		}
+		if plan.Digest != digest {
+			return store.Entry{}, fmt.Errorf("%w: got digest %q, now it is %q", ErrMoved, digest, plan.Digest)
+		}
+	}
 	snapshot := p.snapshot.Load()
-	if set.Restored == 0 {
+	if digest != "" {
 		// What was live may name what is gone by now; what is new must be right.
 		if _, err := rule.NewSet("", set.Rules, snapshot.House()); err != nil {
 			return store.Entry{}, err
