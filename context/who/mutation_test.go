@@ -64,7 +64,7 @@ var mutations = []mutation{
 	{"a presence is remembered of that revision", "server/store/shoppers_cache.go", "there.record.Revision != revision || !there.may", "!there.may", storeTests, "TestWithdrawalHolds", false},
 	{"an erasure ends all reading", "server/store/shoppers_erase.go", "Delete: []string{grantsID, historyID,", "Delete: []string{grantsID,", storeTests, "TestForgetErases|TestWithdrawalHolds|Erase", false},
 
-	{"where they were goes with the grant", "server/privacy/permissions.go", "decided && !given {", "decided && given {", visitTests, "TestWithdrawn", false},
+	{"where they were goes with the grant", "server/privacy/permissions.go", "g.Purpose == who.Location && !g.Given", "g.Purpose == who.Location && g.Given", visitTests, "TestWithdrawn", false},
 	{"a withdrawn history leaves the crowd", "server/privacy/permissions.go", "return []store.Step{{Partition: p.shoppers.Partition(key), Before: counted(shopper), After: counted(after)}}, nil", "return nil, nil", privacyTests, "TestWithdrawnHistory", false},
 	{"a decision owes its entry", "server/privacy/permissions.go", "Owed: true", "Owed: false", privacyTests, "TestNoDecision", false},
 	{"a debt is paid once", "server/privacy/trail.go", "Once: pseudonym + ", "// ", privacyTests, "TestNoDecision", false},

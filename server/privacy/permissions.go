@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"satnav/context/who"
@@ -99,28 +100,33 @@ func (p *Permissions) Restrict(ctx context.Context, key who.Key, now time.Time) 
 }
 
 func (p *Permissions) decide(ctx context.Context, key who.Key, decisions map[who.Purpose]bool, source who.Source, language string, now time.Time) (who.Grants, error) {
+	return p.keep(ctx, key, now, source == who.ByShopper, func(snapshot *retailer.Snapshot) (grants []who.Grant) {
+		for _, declared := range snapshot.Purposes.All() {
+			if given, decided := decisions[declared.Purpose]; decided {
+				grant := declared.Decide(given, append([]string{language}, snapshot.Settings.Languages...)...)
+				grant.At, grant.Source = now, source
+				grants = append(grants, grant)
+			}
+		}
+		return grants
+	})
+}
+
+// keep keeps decisions as they are made of a retailer's purposes. leaves: who takes back a permission by them leaves experiments.
+func (p *Permissions) keep(ctx context.Context, key who.Key, now time.Time, leaves bool, decide func(*retailer.Snapshot) []who.Grant) (who.Grants, error) {
 	for try := 0; ; try++ {
 		shopper, snapshot, err := p.shopper(ctx, key)
 		if err != nil {
 			return nil, err
 		}
-		for _, given := range decisions {
-			if given { // asked after the shopper was read: a hold that comes later finds this commit, or makes it start over
-				if err := p.shoppers.Held(ctx, key); err != nil {
-					return nil, err
-				}
-				break
+		change := store.Change{At: now, Defaults: snapshot.Scene.Defaults, Owed: true, Grants: decide(snapshot)}
+		if slices.ContainsFunc(change.Grants, func(g who.Grant) bool { return g.Given }) {
+			// Asked after the shopper was read: a hold that comes later finds this commit, or makes it start over.
+			if err := p.shoppers.Held(ctx, key); err != nil {
+				return nil, err
 			}
 		}
-		change := store.Change{At: now, Defaults: snapshot.Scene.Defaults, Owed: true}
-		for _, declared := range snapshot.Purposes.All() {
-			if given, decided := decisions[declared.Purpose]; decided {
-				grant := declared.Decide(given, append([]string{language}, snapshot.Settings.Languages...)...)
-				grant.At, grant.Source = now, source
-				change.Grants = append(change.Grants, grant)
-			}
-		}
-		if given, decided := decisions[who.Location]; decided && !given {
+		if slices.ContainsFunc(change.Grants, func(g who.Grant) bool { return g.Purpose == who.Location && !g.Given }) {
 			change.Presence = &geo.Presence{} // where the shopper was is forgotten with the permission to know it
 		}
 		var after *who.Shopper
@@ -144,7 +150,7 @@ func (p *Permissions) decide(ctx context.Context, key who.Key, decisions map[who
 		}
 		// The entry is owed in the store: when it cannot be told now, Run tells it.
 		_ = p.PayFor(ctx, key)
-		if left := exposures(shopper); len(left) > 0 && len(exposures(after)) == 0 && p.left != nil && source == who.ByShopper {
+		if left := exposures(shopper); len(left) > 0 && len(exposures(after)) == 0 && p.left != nil && leaves {
 			if err := p.left(ctx, key.Retailer, left); err != nil { // the decision holds all the same
 				return nil, fmt.Errorf("count who left an experiment: %w", err)
 			}

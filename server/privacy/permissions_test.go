@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -181,5 +182,56 @@ func TestWithdrawnHistoryLeavesTheCrowd(t *testing.T) {
 			t.Fatal(err)
 		}
 		buyers("one was erased", 1)
+	}
+}
+
+// TestRestrictionPutsBack holds that a restriction changes no decision for good: lifted, each is in force again as it was, and what had been withdrawn
+// before is restricted too.
+func TestRestrictionPutsBack(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	key := who.Key{Retailer: "r", Shopper: "anna"}
+	before := who.Grants{
+		{Purpose: who.Location, At: noon.Add(-time.Hour), Source: who.ByShopper, Notice: "1", Language: "en", Hash: "b"},
+		{Purpose: who.Loyalty, Given: true, At: noon.Add(-2 * time.Hour), Source: who.ByImport, Notice: "1", Language: "de", Hash: "a", Basis: "contract"},
+	}
+	if _, err := o.shoppers.Commit(t.Context(), key, 0, store.Change{At: noon.Add(-time.Hour), Grants: before}); err != nil {
+		t.Fatal(err)
+	}
+	grants := func() who.Grants {
+		t.Helper()
+		shopper, err := o.shoppers.Shopper(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return shopper.Grants()
+	}
+	for range 2 {
+		if err := o.RestrictFor(t.Context(), key, true, noon); err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range grants() {
+			if g.Given || g.Source != who.ByRestriction {
+				t.Errorf("restricted: got %+v", g)
+			}
+		}
+		if err := o.RestrictFor(t.Context(), key, false, noon.Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if got := grants(); !slices.Equal(got, before) {
+			t.Errorf("lifted: got %+v, want %+v", got, before)
+		}
+	}
+	// Nothing but a withdrawal.
+	withdrawn := who.Grants{before[0]}
+	ben := who.Key{Retailer: "r", Shopper: "ben"}
+	if _, err := o.shoppers.Commit(t.Context(), ben, 0, store.Change{At: noon, Grants: withdrawn}); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.RestrictFor(t.Context(), ben, true, noon); err != nil {
+		t.Fatal(err)
+	}
+	if _, restricted, err := o.Preferences(t.Context(), ben); !restricted || err != nil {
+		t.Errorf("nothing is granted: restricted %v, %v", restricted, err)
 	}
 }

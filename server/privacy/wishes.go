@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"satnav/context/who"
 	"satnav/geo"
+	"satnav/server/retailer"
 	"satnav/server/store"
 	"satnav/server/store/audit"
 )
@@ -54,27 +57,35 @@ func (p *Permissions) Exercised(ctx context.Context, key who.Key, right string) 
 	})
 }
 
-// RestrictFor has all that is known of a shopper kept and not used, as they wish, or ends that: then what was granted before is granted again,
-// since it was only ever the shopper who said otherwise.
+// RestrictFor has all that is known of a shopper kept and not used, as they wish, or ends that: then each decision is in force again that was before
+// the restriction, as it was, with its source, words, basis and time. What had been withdrawn before is restricted too: it is kept while that lasts.
 func (p *Permissions) RestrictFor(ctx context.Context, key who.Key, restricted bool, now time.Time) error {
 	shopper, _, err := p.shopper(ctx, key)
 	if err != nil {
 		return err
 	}
-	decisions := map[who.Purpose]bool{}
+	grants := map[who.Purpose]who.Grant{}
 	for _, grant := range shopper.Grants() {
-		if restricted && grant.Given || !restricted && !grant.Given && grant.Source == who.ByRestriction {
-			decisions[grant.Purpose] = !restricted
+		if restricted && grant.Source != who.ByRestriction && grant.Source != who.ByHold {
+			grants[grant.Purpose] = who.Grant{Purpose: grant.Purpose, At: now, Source: who.ByRestriction, Notice: grant.Notice, Language: grant.Language, Hash: grant.Hash, Basis: grant.Basis}
 		}
 	}
-	if len(decisions) == 0 {
+	if !restricted {
+		before, err := p.shoppers.Decisions(ctx, key)
+		if err != nil {
+			return err
+		}
+		for _, grant := range before {
+			if i := slices.IndexFunc(shopper.Grants(), func(g who.Grant) bool { return g.Purpose == grant.Purpose && g.Source == who.ByRestriction && !g.Given }); i >= 0 && grant.Source != who.ByRestriction && grant.Source != who.ByHold {
+				grants[grant.Purpose] = grant // the last one before
+			}
+		}
+	}
+	if len(grants) == 0 {
 		return nil
 	}
-	source := who.ByShopper
-	if restricted {
-		source = who.ByRestriction
-	}
-	if _, err := p.decide(ctx, key, decisions, source, "", now); err != nil {
+	_, err = p.keep(ctx, key, now, false, func(*retailer.Snapshot) []who.Grant { return slices.Collect(maps.Values(grants)) })
+	if err != nil {
 		return err
 	}
 	return p.Exercised(ctx, key, map[bool]string{true: "restriction", false: "restriction lifted"}[restricted])
