@@ -85,7 +85,7 @@ func checkCRS(raw json.RawMessage) *Fault {
 		} `json:"properties"`
 	}
 	if json.Unmarshal(raw, &crs) != nil {
-		return nil
+		return nil //nolint:nilerr // it names nothing
 	}
 	name, ok := stringOf(crs.Properties.Name)
 	if !ok && len(crs.Properties.Code) > 0 {
