@@ -50,7 +50,7 @@ var mutations = []mutation{
 	{"kept no longer", "context/who/purpose.go", "return min(said, most)\n}\n\n// Keeps", "return max(said, most)\n}\n\n// Keeps", whoTests, "TestRegistry", false},
 	{"who is made behind the gate", "context/who/gate_test.go", `"New":        {"server/store"},`, "", whoTests, "TestBreachesAreFound", false},
 
-	{"a position needs a grant", "context/scene/scene.go", "if !ok {\n\t\treturn\n\t}\n\tprecision", "_ = ok\n\tprecision", "./context/scene", "TestPositionNeedsGrantAndDevice", false},
+	{"a position needs a grant", "context/scene/scene.go", "if !ok {\n\t\treturn\n\t}\n\ts.hide", "_ = ok\n\ts.hide", "./context/scene", "TestPositionNeedsGrantAndDevice", false},
 	{"a fix is no finer than the device allows", "context/scene/scene.go", "where.Sight(call.Fix, call.Cell, call.At, precision)", "where.Sight(call.Fix, call.Cell, call.At, geo.Precise)", "./context/scene", "TestPositionNeedsGrantAndDevice", false},
 	{"a trail is no finer than the device allows", "context/scene/scene.go", "where.Permit(earlier, precision)", "where.Permit(earlier, geo.Precise)", "./context/scene", "TestPositionNeedsGrantAndDevice", false},
 

@@ -74,8 +74,8 @@ func (l *Leases) Hold(ctx context.Context, name string, work func(ctx context.Co
 		}
 		l.log.Info("lease", "work", name, "fence", word.Fence, "held", true)
 		held, lose := context.WithCancel(ctx)
-		ended := make(chan struct{})
-		go func() { defer close(ended); work(held, word.Fence) }()
+		ended, fence := make(chan struct{}), word.Fence // keep changes the word meanwhile
+		go func() { defer close(ended); work(held, fence) }()
 		revision = l.keep(held, lose, name, &word, revision, since)
 		lose()
 		<-ended
