@@ -190,7 +190,7 @@ func TestNothingIsReadAround(t *testing.T) {
 		give reflect.Type
 		want []string
 	}{
-		{reflect.TypeFor[*Shopper](), []string{"Grants", "Key", "Preferences", "Revision", "Since"}},                // about the data, or what names it
+		{reflect.TypeFor[*Shopper](), []string{"Grants", "Key", "Lets", "Preferences", "Revision", "Since"}},        // about the data, or what names it
 		{reflect.TypeFor[*Subject](), []string{"Device", "Shopper", "Used"}},                                        // what the call itself brought
 		{reflect.TypeFor[View](), []string{"Card", "Exposures", "History", "Presence", "Proposals", "Told", "Use"}}, // each checks its purpose
 	} {
